@@ -1,0 +1,21 @@
+-- By the day a message was sent: only per send cohort is a rate a share of messages.
+with summed as (
+    select event_date, org, template_id, campaign_id,
+        count(*) as sent,
+        count(*) filter (where opens > 0) as opened,
+        count(*) filter (where opens = 0 and machine_opens > 0) as machine_opened,
+        count(*) filter (where clicks > 0) as clicked,
+        count(*) filter (where conversions > 0) as converted,
+        count(*) filter (where unsubscribes > 0) as unsubscribed,
+        sum(conversions)::bigint as conversions
+    from {{ ref('fct_message_funnel') }}
+    where {{ in_days('event_date') }}
+    group by event_date, org, template_id, campaign_id
+)
+
+select *,
+    {{ share('opened', 'sent') }} as open_rate,
+    {{ share('clicked', 'sent') }} as click_rate,
+    {{ share('converted', 'sent') }} as conversion_rate,
+    {{ share('unsubscribed', 'sent') }} as unsubscribe_rate
+from summed

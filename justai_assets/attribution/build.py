@@ -1,0 +1,105 @@
+"""Days of attributed_events and unified_events, written to the lake with their fates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import date, timedelta
+
+import polars as pl
+
+from justai_assets.attribution.day import attribute_day
+from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.unified import unify_day
+from justai_assets.contract.days import Days
+from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.reasons import UNATTRIBUTED as REASONS
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
+from justai_assets.lake.ledger import ACCEPTED, ATTRIBUTED, RECEIVED, UNATTRIBUTED, DayReport, Fate, fates_frame
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+
+
+def build_attributed(
+    org: Org,
+    lake: Lake,
+    days: Days,
+    *,
+    note: dict[str, str] | None = None,
+    memory_budget: int | None = None,
+    on_day: Callable[[DayReport], None] = lambda _: None,
+) -> list[DayReport]:
+    """Replace days of attributed_events. Each day reads the sends of itself and the three days before, and no others.
+
+    A day's rows therefore do not depend on how the range was cut.
+    """
+    rule = Rule.of(org.attribution)
+    received = lake.counts(org.slug, CUSTOM_EVENTS, days)
+    reports = []
+    with ExitStack() as stack:
+        rows = stack.enter_context(lake.replacing(org.slug, ATTRIBUTED_EVENTS, days, note=note))
+        partition = {"asset": ATTRIBUTED_EVENTS.name}
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        for day in days:
+            lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
+            engagement = lake.scan(org.slug, ESP_EVENTS, lookback)
+            custom = lake.scan(org.slug, CUSTOM_EVENTS, Days(day, day))
+            seen: Counter[str | None] = Counter()
+            chunks = attribute_day(engagement, custom, day, rule, memory_budget=memory_budget)
+            written = rows.write(day, _counted(chunks, seen))
+            fates = [
+                Fate(day, CUSTOM_EVENTS.name, RECEIVED, received[day]),
+                Fate(day, CUSTOM_EVENTS.name, ACCEPTED, written),
+                Fate(day, CUSTOM_EVENTS.name, ATTRIBUTED, seen.pop(None, 0)),
+                *(Fate(day, CUSTOM_EVENTS.name, UNATTRIBUTED, seen.pop(why, 0), why) for why in REASONS),
+            ]
+            ledger.write(day, fates_frame(ATTRIBUTED_EVENTS.name, fates))
+            reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
+            on_day(reports[-1])
+    return reports
+
+
+def build_unified(
+    org: Org,
+    lake: Lake,
+    days: Days,
+    *,
+    note: dict[str, str] | None = None,
+    on_day: Callable[[DayReport], None] = lambda _: None,
+) -> list[DayReport]:
+    """Replace days of unified_events from engagement and attributed custom events of the same days."""
+    engagement = lake.counts(org.slug, ESP_EVENTS, days)
+    attributed = _attributed_counts(lake, org, days)
+    reports = []
+    with ExitStack() as stack:
+        rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
+        partition = {"asset": UNIFIED_EVENTS.name}
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        for day in days:
+            one = Days(day, day)
+            frame = unify_day(lake.scan(org.slug, ESP_EVENTS, one), lake.scan(org.slug, ATTRIBUTED_EVENTS, one))
+            written = rows.write(day, frame)
+            # Which of the rows came from where is known from upstream's own log; that the two agree is what is checked.
+            fates = [
+                Fate(day, ESP_EVENTS.name, RECEIVED, engagement[day]),
+                Fate(day, ATTRIBUTED_EVENTS.name, RECEIVED, attributed[day]),
+                Fate(day, UNIFIED_EVENTS.name, ACCEPTED, written),
+            ]
+            ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
+            reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
+            on_day(reports[-1])
+    return reports
+
+
+def _attributed_counts(lake: Lake, org: Org, days: Days) -> dict[date, int]:
+    counts = dict.fromkeys(days, 0)
+    rows = lake.scan(org.slug, ATTRIBUTED_EVENTS, days).filter("is_attributed").group_by("event_date").len()
+    counts.update(dict(rows.collect(engine="streaming").iter_rows()))
+    return counts
+
+
+def _counted(chunks: Iterable[pl.DataFrame], seen: Counter[str | None]) -> Iterator[pl.DataFrame]:
+    for chunk in chunks:
+        seen.update(dict(chunk.group_by("reason").len().iter_rows()))
+        yield chunk

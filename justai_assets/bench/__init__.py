@@ -1,0 +1,1 @@
+"""Benchmarks that anybody can repeat; each reports ratios within one run, because machines differ."""

@@ -1,0 +1,90 @@
+"""The command line: `justai --help`. Exit 0: done; 1: failed; 2: wrong use. Errors go to stderr, one clear line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from justai_assets.commands import (
+    attribute,
+    backfill,
+    bench,
+    collect,
+    connect,
+    demo,
+    doctor,
+    explain,
+    marts,
+    materialize,
+    org,
+    report,
+    sql,
+    status,
+    ui,
+)
+from justai_assets.contract.days import DaysError
+from justai_assets.contract.errors import JustAIError
+
+FAILED = 1
+WRONG_USE = 2
+
+app = cyclopts.App(
+    name="justai",
+    help=(
+        "One unified, PII-free event stream per org, attributed and measured.\n\n"
+        "Where things are: `JUSTAI_LANDING`, `JUSTAI_LAKE` (URLs or paths), `JUSTAI_ORGS_DIR` (folder of org files), "
+        "`JUSTAI_ORGS` (a slice of them). Start with `justai demo`."
+    ),
+    help_format="markdown",
+    version_flags=["--version"],
+)
+app.command(demo.demo)
+app.command(ui.ui)
+app.command(materialize.materialize)
+app.command(backfill.backfill)
+app.command(status.status)
+app.command(attribute.attribute)
+app.command(report.report)
+app.command(explain.explain)
+app.command(marts.marts)
+app.command(collect.collect)
+app.command(org.app)
+app.command(sql.sql)
+app.command(connect.connect)
+app.command(doctor.doctor)
+app.command(bench.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as error:
+        return _fail(" ".join(str(error).split()), WRONG_USE, hint="see justai --help")
+    except DaysError as error:
+        return _fail(str(error), WRONG_USE)
+    except JustAIError as error:
+        return _fail(str(error), FAILED)
+    except BrokenPipeError:
+        # The reader went away (justai … | head): not our failure, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}", FAILED)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing of the unfinished step was kept", 130)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int, hint: str = "") -> int:
+    sys.stderr.write(f"justai: {message}{f' ({hint})' if hint else ''}\n")
+    return code

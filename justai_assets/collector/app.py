@@ -1,0 +1,228 @@
+"""The ASGI application of one worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from justai_assets.collector.accounts import Accounts
+from justai_assets.collector.config import CollectorConfig
+from justai_assets.collector.counters import SUFFIX, CounterReader, Counters
+from justai_assets.collector.directory import Directory
+from justai_assets.collector.doors import DoorEndpoint
+from justai_assets.collector.journal import Journal
+from justai_assets.collector.logs import access_sink, logger
+from justai_assets.collector.openapi import PATHS
+from justai_assets.collector.pages import Pages
+from justai_assets.collector.patience import Patience
+from justai_assets.collector.rates import Rates
+from justai_assets.collector.worker import Worker
+
+PEER_SECONDS = 0.1
+_FATES = {0: "disconnected", 404: "not_found", 405: "method_not_allowed", 500: "failed"}
+
+
+def utc_now() -> datetime:
+    """The time a request is stamped with."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    config: CollectorConfig,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Starlette:
+    """The application of one worker; several processes may each run one over the same journal.
+
+    It reads orgs and opens its journal when its lifespan starts. Sealing is another process's work (see `sealer`).
+
+    Args:
+        config: see CollectorConfig.
+        now: the clock that receipts are stamped with.
+        monotonic: the clock of durations and rates.
+    """
+    workers: list[Worker] = []
+
+    def worker() -> Worker:
+        return workers[0]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        workers[:] = [await _start(config, now, monotonic)]
+        background = (_reload(worker()), _watch_peers(worker()), worker().patience.sweep())
+        tasks = [asyncio.create_task(one) for one in background]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await worker().journal.close()
+            worker().accounts.close()
+
+    pages = Pages(worker)
+    routes = [Route(path, DoorEndpoint(door, worker), methods=["POST"]) for door, path in PATHS.items()]
+    routes += [
+        Route("/healthz", pages.health),
+        Route("/readyz", pages.ready),
+        Route("/metrics", pages.metrics),
+        Route("/openapi.json", pages.openapi),
+    ]
+    doors = {PATHS[door].removesuffix("{org_slug}"): DoorEndpoint(door, worker) for door in PATHS}
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Bookkeeping, worker, doors)])
+    # A sender does not follow a redirect with its body; a wrong path is a wrong path.
+    app.router.redirect_slashes = False
+    return app
+
+
+class Bookkeeping:
+    """Middleware: counts every arrival, and gives a fate to each request that no door settled.
+
+    A POST to a door goes there straight: routing by pattern would cost a fifth of what the door itself does. Every
+    other request takes the routes, and so finds the same doors.
+    """
+
+    def __init__(self, app: ASGIApp, worker: Callable[[], Worker], doors: dict[str, DoorEndpoint]) -> None:
+        self._app = app
+        self._worker = worker
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        worker = self._worker()
+        worker.accounts.arrived()
+        if scope["method"] == "POST":
+            place, _, slug = scope["path"].rpartition("/")
+            door = self._doors.get(f"{place}/")
+            if door is not None and slug:
+                scope["path_params"] = {"org_slug": slug}
+                await self._guarded(door, scope, receive, send)
+                return
+        await self._guarded(self._app, scope, receive, send)
+
+    async def _guarded(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        worker = self._worker()
+        begun = worker.monotonic()
+
+        def settle(status: int) -> None:
+            if scope.get("justai.settled"):
+                return
+            scope["justai.settled"] = True
+            fate = _FATES.get(status, "page")
+            worker.accounts.settle(
+                fate,
+                door="",
+                org=None,
+                reason="",
+                status=status,
+                size=0,
+                seconds=worker.monotonic() - begun,
+                at=worker.now().timestamp(),
+            )
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                settle(message["status"])
+            await send(message)
+
+        try:
+            # A door settles by itself, before it sends.
+            await app(scope, receive, send if isinstance(app, DoorEndpoint) else sending)
+        except asyncio.CancelledError:
+            settle(0)
+            raise
+        except Exception as error:
+            # Only the kind and the place: the text of an exception may hold what a sender wrote.
+            logger().error("request_failed", error=type(error).__name__, place=_place(error))
+            settled = scope.get("justai.settled", False)
+            settle(500)
+            if not settled:
+                body = b'{"error":"internal error"}'
+                headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+                await send({"type": "http.response.start", "status": 500, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+
+
+def _place(error: Exception) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return "" if frame is None else f"{frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}"
+
+
+async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic: Callable[[], float]) -> Worker:
+    log = logger()
+
+    def warn(event: str, facts: dict[str, str]) -> None:
+        log.warning(event, **facts)
+
+    directory = Directory(config.orgs_dir, config.only, warn)
+    await asyncio.to_thread(directory.reload)
+
+    def committed(records: int, size: int, seconds: float) -> None:
+        counters.add("journal_commits")
+        counters.add("journal_records", records)
+        counters.add("journal_bytes", size)
+        counters.add("journal_commit_microseconds", int(seconds * 1_000_000))
+
+    journal = Journal(
+        config.journal,
+        segment_bytes=config.segment_bytes,
+        segment_seconds=config.segment_seconds,
+        min_free_bytes=config.min_free_bytes,
+        on_commit=committed,
+    )
+    counters = Counters(config.journal / "counters" / f"{journal.folder.name}{SUFFIX}")
+    accounts = Accounts(
+        counters,
+        None if config.access_log == "none" else access_sink(),
+        refused_only=config.access_log == "refused",
+    )
+    rates = Rates(config.limits.org_requests_per_second, config.limits.org_burst)
+    log.info("worker_started", doors=len(directory), journal=journal.folder.name)
+    patience = Patience(config.limits.body_seconds, monotonic)
+    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic)
+
+
+async def _reload(worker: Worker) -> None:
+    """Read orgs and secrets again, now and then."""
+    while True:
+        await asyncio.sleep(worker.config.reload_seconds)
+        try:
+            await asyncio.to_thread(worker.directory.reload)
+        except OSError as error:
+            # The folder is being replaced, or its disk is away: what is known stays.
+            logger().error("orgs_unreadable", error=type(error).__name__)
+
+
+async def _watch_peers(worker: Worker) -> None:
+    """Charge each org's rate with what the other workers admitted."""
+    readers: dict[str, CounterReader] = {}
+    own = worker.accounts.counters.file
+    while True:
+        await asyncio.sleep(PEER_SECONDS)
+        for file in own.parent.glob(f"*{SUFFIX}"):
+            if file != own and file.name not in readers and file.stat().st_size:
+                readers[file.name] = CounterReader(file)
+        worker.rates.charge_others(_admitted(readers.values()), worker.monotonic())
+
+
+def _admitted(readers: Iterable[CounterReader]) -> Iterable[tuple[str, int]]:
+    sums: dict[str, int] = {}
+    for reader in readers:
+        for key, value in reader.items("admitted|"):
+            slug = key.partition("|")[2]
+            sums[slug] = sums.get(slug, 0) + value
+    return sums.items()

@@ -1,0 +1,125 @@
+"""Reading a body within limits, and strict JSON: one object, valid UTF-8, every key once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from justai_assets.landing.identity import canonical
+
+STATUS: Final = {
+    "empty": 400,
+    "not_json": 400,
+    "invalid_utf8": 400,
+    "lone_surrogate": 400,
+    "number_out_of_range": 400,
+    "duplicate_key": 400,
+    "not_an_object": 400,
+    "too_deep": 400,
+    "query_too_long": 414,
+    "body_too_large": 413,
+    "content_type": 415,
+    "content_encoding": 415,
+}
+"""Why a request of a known sender is refused, and the status that says so."""
+
+
+class RefusedBodyError(Exception):
+    """A body that is not an event; `reason` is a key of STATUS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+def parse(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bytes]:
+    """A body and its canonical form.
+
+    Raises:
+        RefusedBodyError: it is not one JSON object, or one that different readers would read differently.
+    """
+    if not raw.strip(b" \t\r\n"):
+        raise RefusedBodyError("empty")
+    try:
+        body = _decode(raw)
+    except RecursionError:
+        raise RefusedBodyError("too_deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RefusedBodyError(_why_undecodable(raw, str(error))) from None
+    if not isinstance(body, dict):
+        raise RefusedBodyError("not_an_object")
+    # Brackets inside strings count too, which only sends a harmless body the slow way.
+    if raw.count(b"{") + raw.count(b"[") > max_depth and _depth_exceeds(body, max_depth):
+        raise RefusedBodyError("too_deep")
+    try:
+        form = canonical(body)
+    except RecursionError:
+        raise RefusedBodyError("too_deep") from None
+    if _may_repeat_keys(raw, form):
+        _refuse_repeated_keys(raw)
+    return body, form
+
+
+def _why_undecodable(raw: bytes, message: str) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return "invalid_utf8"
+    if "out of range" in message:
+        return "number_out_of_range"
+    try:
+        json.dumps(json.loads(text, parse_constant=_no_constant), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "lone_surrogate"
+    except RecursionError:
+        return "too_deep"
+    except ValueError:
+        return "not_json"
+    return "number_out_of_range" if "umber" in message else "not_json"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _depth_exceeds(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _may_repeat_keys(raw: bytes, form: bytes) -> bool:
+    """Whether decoding may have dropped a key.
+
+    A JSON text and its canonical form hold the same number of quotation marks: two a string and one an escaped mark,
+    unless the text writes a mark as an escape by number. A dropped key takes at least two with it.
+    """
+    return raw.count(b'"') != form.count(b'"') or b"\\u0022" in raw
+
+
+def _refuse_repeated_keys(raw: bytes) -> None:
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise RefusedBodyError("duplicate_key")
+        return found
+
+    try:
+        json.loads(raw, object_pairs_hook=each_once)
+    except RecursionError:
+        raise RefusedBodyError("too_deep") from None
+    except ValueError:  # integers of thousands of digits
+        raise RefusedBodyError("number_out_of_range") from None

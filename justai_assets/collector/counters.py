@@ -1,0 +1,109 @@
+"""Counters that every worker may add to and any worker can report, without a lock.
+
+Each process owns one memory-mapped file and is its only writer; whoever answers /metrics adds the files up. A worker's
+file outlives it, so that a counter never goes back while the collector runs.
+
+A file is a sequence of entries `key length (2) · key · padding to 8 bytes · value (8)`, closed by a key length of 0.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+FILE_BYTES = 8 << 20
+SUFFIX = ".counts"
+OVERFLOW = "overflow"
+"""Keys are bounded by orgs x doors x fates; those past the file's end share this one."""
+_LENGTH = struct.Struct("<H")
+
+
+def _value_at(start: int, key_length: int) -> int:
+    return (start + _LENGTH.size + key_length + 7) // 8 * 8
+
+
+class Counters:
+    """The counters of this process; keys are texts, values whole numbers that only grow."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, FILE_BYTES)
+            self._map = mmap.mmap(descriptor, FILE_BYTES)
+        finally:
+            os.close(descriptor)
+        self.file = file
+        self._values = memoryview(self._map).cast("Q")
+        self._slots: dict[str, int] = {}
+        self._end = 0
+        self._new(OVERFLOW)
+
+    def add(self, key: str, amount: int = 1) -> None:
+        """Add to a counter; the first time makes it."""
+        self._values[self.slot(key)] += amount
+
+    def slot(self, key: str) -> int:
+        """Where a counter is; with `add_at` it need not be looked up by name each time."""
+        slot = self._slots.get(key)
+        return self._new(key) if slot is None else slot
+
+    def add_at(self, slot: int, amount: int = 1) -> None:
+        """Add to the counter at a slot."""
+        self._values[slot] += amount
+
+    def get(self, key: str) -> int:
+        """This process's value of a counter."""
+        slot = self._slots.get(key)
+        return 0 if slot is None else self._values[slot]
+
+    def _new(self, key: str) -> int:
+        name = key.encode()
+        at = _value_at(self._end, len(name))
+        if at + 8 + _LENGTH.size > FILE_BYTES:
+            return self._slots.setdefault(key, self._slots[OVERFLOW])
+        start = self._end
+        self._map[start + _LENGTH.size : start + _LENGTH.size + len(name)] = name
+        # The length comes last: a reader sees an entry whole or not at all.
+        _LENGTH.pack_into(self._map, start, len(name))
+        self._end = at + 8
+        self._slots[key] = at // 8
+        return at // 8
+
+
+class CounterReader:
+    """Another process's counters, read as they grow."""
+
+    def __init__(self, file: Path) -> None:
+        with file.open("rb") as opened:
+            self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        self._values = memoryview(self._map).cast("Q")
+        self._slots: dict[str, int] = {}
+        self._end = 0
+
+    def items(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Each counter whose key starts with the prefix, and its value now."""
+        while self._end + _LENGTH.size <= len(self._map):
+            (length,) = _LENGTH.unpack_from(self._map, self._end)
+            if length == 0:
+                break
+            name = self._map[self._end + _LENGTH.size : self._end + _LENGTH.size + length].decode()
+            at = _value_at(self._end, length)
+            self._slots[name] = at // 8
+            self._end = at + 8
+        for name, slot in self._slots.items():
+            if name.startswith(prefix):
+                yield name, self._values[slot]
+
+
+def total(folder: Path) -> Counter[str]:
+    """The sum over every file of a folder."""
+    found: Counter[str] = Counter()
+    for file in sorted(folder.glob(f"*{SUFFIX}")):
+        if file.stat().st_size:
+            found.update(dict(CounterReader(file).items()))
+    return found

@@ -1,0 +1,221 @@
+"""A door: one POST becomes one journal record, or an answer that says why not.
+
+The order of the questions is fixed. Who is it (headers)? May it send now? Is it small enough? Who is it (signature over
+the body)? Is it an event? Only then is anything written, and only what is written is answered with 2xx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse
+from justai_assets.collector.credentials import Verdict
+from justai_assets.collector.heads import is_json, query_parameters
+from justai_assets.collector.journal import JournalUnavailableError
+from justai_assets.collector.patience import SlowSenderError
+from justai_assets.collector.records import tag_of
+from justai_assets.collector.worker import Worker
+from justai_assets.landing.envelopes_write import envelope_line, rejected_line, timestamp
+from justai_assets.landing.event_time import filed_under
+from justai_assets.landing.identity import event_id
+
+SIGNED: Final = "chameleon_webhooks"
+"""The door whose sender is known by a signature over the body, and so only once the body is read."""
+
+_ERRORS: Final = {
+    "unauthorized": "unauthorized",
+    "rate_limited": "too many requests",
+    "unavailable": "try again later",
+    "timed_out": "the body did not arrive in time",
+}
+_JSON: Final = (b"content-type", b"application/json")
+_encode = msgspec.json.Encoder().encode
+
+
+class _AnswerError(Exception):
+    """A request that gets an answer without a record: fate and status."""
+
+    def __init__(self, fate: str, status: int, *, reason: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(fate)
+        self.fate = fate
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class DoorEndpoint:
+    """The ASGI application of one door, for every org."""
+
+    def __init__(self, name: str, worker: Callable[[], Worker]) -> None:
+        self._name = name
+        self._worker = worker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await _Request(self._name, self._worker(), scope, receive).answer(send)
+
+
+class _Request:
+    """One request on its way through a door."""
+
+    def __init__(self, name: str, worker: Worker, scope: Scope, receive: Receive) -> None:
+        self._name = name
+        self._worker = worker
+        self._scope = scope
+        self._receive = receive
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._begun = worker.monotonic()
+        self._door = worker.directory.find(name, scope["path_params"]["org_slug"])
+        self._held = 0
+        self._size = 0
+
+    async def answer(self, send: Send) -> None:
+        extra: list[tuple[bytes, bytes]] = []
+        reason = ""
+        try:
+            fate, status, reason, body = await self._pass()
+        except _AnswerError as error:
+            fate, status, reason = error.fate, error.status, error.reason
+            body = _encode({"error": _ERRORS.get(fate, reason)})
+            if error.retry_after:
+                extra.append((b"retry-after", str(max(1, round(error.retry_after + 0.5))).encode()))
+        except SlowSenderError:
+            fate, status, body = "timed_out", 408, _encode({"error": _ERRORS["timed_out"]})
+        except JournalUnavailableError:
+            fate, status, body = "unavailable", 503, _encode({"error": _ERRORS["unavailable"]})
+            extra.append((b"retry-after", str(self._worker.config.retry_after_seconds).encode()))
+        finally:
+            if self._held:
+                self._worker.release(self._slug, self._held)
+        worker = self._worker
+        self._scope["justai.settled"] = True
+        worker.accounts.settle(
+            fate,
+            door=self._name,
+            org=self._door.slug,
+            reason=reason,
+            status=status,
+            size=self._size,
+            seconds=worker.monotonic() - self._begun,
+            at=worker.now().timestamp(),
+        )
+        if fate == "disconnected":
+            return
+        headers = [_JSON, (b"content-length", str(len(body)).encode()), *extra]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    @property
+    def _slug(self) -> str:
+        return self._door.slug or "?"
+
+    async def _pass(self) -> tuple[str, int, str, bytes]:
+        """Fate, status, reason and answer of a request that leaves a record."""
+        door = self._door
+        verdict = self._identify_by_headers()
+        if self._name != SIGNED:
+            self._admit()
+        refusal, declared = self._refusal_of_head()
+        raw, too_large = await self._read(declared)
+        if too_large:
+            refusal = "body_too_large"
+        if self._name == SIGNED:
+            if too_large:
+                raise _AnswerError("unverifiable", 413, reason=refusal or "")
+            verdict = door.credentials.of_signature(raw, self._headers.get(b"x-chameleon-signature"))
+            if verdict is Verdict.REFUSED or door.slug is None:
+                raise _AnswerError("unauthorized", 401)
+            self._admit()
+        assert door.slug is not None
+        worker = self._worker
+        received = worker.now()
+        received_at = timestamp(received)
+        receipt = f"{received_at} {worker.journal.receipt()}"
+        known = verdict is Verdict.KNOWN
+        query = query_parameters(self._scope["query_string"][: worker.config.limits.query_bytes])
+        if refusal is None:
+            try:
+                body, form = parse(raw, worker.config.limits.json_depth)
+            except RefusedBodyError as error:
+                refusal = error.reason
+        if refusal is not None:
+            status = STATUS[refusal]
+            line = rejected_line(
+                receipt,
+                received_at,
+                query,
+                raw,
+                reason=refusal,
+                status=status,
+                content_type=self._headers.get(b"content-type", b"").decode("latin-1")[:256],
+                length=declared,
+                authenticated=known,
+            )
+            await worker.journal.append(tag_of(self._name, door.slug, None), line)
+            return "rejected", status, refusal, _encode({"error": refusal})
+        identity = event_id(self._name, body, receipt, canonical_body=form)
+        day = filed_under(self._name, body, received, door.start)
+        line = envelope_line(identity, received_at, query, raw, authenticated=known)
+        await worker.journal.append(tag_of(self._name, door.slug, day), line)
+        return ("undated" if day is None else "accepted"), 202, "", b'{"id":%b}' % _encode(identity)
+
+    def _identify_by_headers(self) -> Verdict:
+        headers = self._headers
+        if self._name == SIGNED:
+            if b"x-chameleon-signature" not in headers:
+                raise _AnswerError("unauthorized", 401)
+            return Verdict.REFUSED  # until the body is here
+        authorization = headers.get(b"authorization") if self._name == "iterable_webhooks" else None
+        verdict = self._door.credentials.of_headers(headers.get(b"x-api-key"), authorization)
+        if verdict is Verdict.REFUSED or self._door.slug is None:
+            raise _AnswerError("unauthorized", 401)
+        return verdict
+
+    def _admit(self) -> None:
+        """Take a token of the org's rate."""
+        worker = self._worker
+        assert self._door.slug is not None
+        wait = worker.rates.take(self._door.slug, worker.monotonic())
+        if wait:
+            raise _AnswerError("rate_limited", 429, retry_after=wait)
+        worker.accounts.admitted(self._door.slug)
+
+    def _refusal_of_head(self) -> tuple[str | None, int]:
+        """Why the head alone rules the request out, and the declared length of its body (0 when it has none)."""
+        headers, limits = self._headers, self._worker.config.limits
+        text = headers.get(b"content-length", b"")
+        declared = int(text) if text.isdigit() and len(text) < 19 else 0
+        if len(self._scope["query_string"]) > limits.query_bytes:
+            return "query_too_long", declared
+        if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+            return "content_encoding", declared
+        if not is_json(headers.get(b"content-type")):
+            return "content_type", declared
+        return None, declared
+
+    async def _read(self, declared: int) -> tuple[bytes, bool]:
+        """The body, and whether it is too large; of one that is, what was read of it."""
+        worker, limits = self._worker, self._worker.config.limits
+        if worker.journal.full:
+            raise JournalUnavailableError("the disk under the journal is full")
+        if declared > limits.body_bytes:
+            return b"", True
+        chunks: list[bytes] = []
+        with worker.patience.with_sender():
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise _AnswerError("disconnected", 0)
+                chunk = message.get("body", b"")
+                if chunk:
+                    self._size += len(chunk)
+                    if not worker.hold(self._slug, len(chunk)):
+                        raise _AnswerError("unavailable", 503, retry_after=1.0)
+                    self._held += len(chunk)
+                    chunks.append(chunk)
+                if self._size > limits.body_bytes or not message.get("more_body", False):
+                    return b"".join(chunks), self._size > limits.body_bytes

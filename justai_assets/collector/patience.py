@@ -1,0 +1,68 @@
+"""How long a sender may take for its body: one clock for all requests of a worker.
+
+A timer a request costs more than reading an ordinary body does, which is there with the head; so a sweep looks for
+those that wait too long. A body may therefore take up to one sweep longer than its limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+
+
+class SlowSenderError(Exception):
+    """A body that did not arrive in time."""
+
+
+class Patience:
+    """The requests that wait for their bodies.
+
+    Args:
+        seconds: how long one may wait.
+        monotonic: seconds that only grow.
+    """
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self.monotonic = monotonic
+        self.waiting: dict[asyncio.Task[object], float] = {}
+        self.given_up: set[asyncio.Task[object]] = set()
+
+    def with_sender(self) -> _Wait:
+        """A block that may wait for a sender; it raises SlowSenderError when that takes too long."""
+        return _Wait(self)
+
+    async def sweep(self) -> None:
+        """End waits that are over, for ever."""
+        while True:
+            await asyncio.sleep(min(1.0, self.seconds / 4))
+            late = self.monotonic() - self.seconds
+            for task, since in self.waiting.items():
+                if since < late and task not in self.given_up:
+                    self.given_up.add(task)
+                    task.cancel()
+
+
+class _Wait:
+    __slots__ = ("_patience", "_task")
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+
+    def __enter__(self) -> None:
+        self._patience.waiting[self._task] = self._patience.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        patience = self._patience
+        del patience.waiting[self._task]
+        if self._task in patience.given_up:
+            patience.given_up.discard(self._task)
+            # The cancellation was ours and may not have been delivered yet: either way it ends here.
+            self._task.uncancel()
+            raise SlowSenderError from None

@@ -1,0 +1,62 @@
+"""How fast an org may send, over all workers, without a lock between them.
+
+Each worker keeps a token bucket for every org and takes from it for its own requests at once, and for those that the
+other workers admitted whenever it looks at their counters. Between two looks the workers together can admit a little
+more than the limit; over time they cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Rates:
+    """Token buckets by org.
+
+    Args:
+        per_second: tokens a second.
+        burst: the most tokens a bucket holds.
+    """
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second = per_second
+        self._burst = max(burst, 1.0)
+        self._buckets: dict[str, list[float]] = {}
+        self._others: dict[str, int] = {}
+
+    def take(self, slug: str, now: float) -> float:
+        """Take a token; 0.0 when there was one, otherwise the seconds until there will be.
+
+        Args:
+            slug: the org.
+            now: a monotonic time in seconds.
+        """
+        bucket = self._refilled(slug, now)
+        if bucket[0] >= 1.0:
+            bucket[0] -= 1.0
+            return 0.0
+        return (1.0 - bucket[0]) / self._per_second
+
+    def charge_others(self, admitted: Iterable[tuple[str, int]], now: float) -> None:
+        """Take what other workers admitted since the last call.
+
+        Args:
+            admitted: org and how many requests of it all other workers admitted since they started.
+            now: a monotonic time in seconds.
+        """
+        for slug, count in admitted:
+            new = count - self._others.get(slug, 0)
+            if new > 0:
+                bucket = self._refilled(slug, now)
+                # Never deeper than one burst: a worker that was not looked at for long must not silence an org.
+                bucket[0] = max(bucket[0] - new, -self._burst)
+            self._others[slug] = count
+
+    def _refilled(self, slug: str, now: float) -> list[float]:
+        bucket = self._buckets.get(slug)
+        if bucket is None:
+            bucket = self._buckets[slug] = [self._burst, now]
+            return bucket
+        bucket[0] = min(self._burst, bucket[0] + max(0.0, now - bucket[1]) * self._per_second)
+        bucket[1] = now
+        return bucket

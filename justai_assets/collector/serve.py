@@ -1,0 +1,160 @@
+"""Running the doors: Granian's workers in front, the sealer beside them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from justai_assets.collector.app import create_app
+from justai_assets.collector.config import CollectorConfig
+from justai_assets.collector.folders import lock_journal
+from justai_assets.collector.logs import logger
+from justai_assets.collector.sealer import run_sealer
+
+PARENT_CHECK_SECONDS = 1.0
+PREDECESSOR_SECONDS = 20.0
+"""Workers that outlive their killed parent notice it and answer what is under way before they leave."""
+
+
+def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_seconds: float = 30.0) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way, land what is in the journal, and return.
+
+    SIGHUP replaces the workers one after the other, which reads org files and secrets anew. A worker that dies is
+    replaced; its journal is taken over.
+
+    Args:
+        config: see CollectorConfig.
+        host: address to listen on.
+        port: port to listen on.
+        workers: processes that answer requests.
+        drain_seconds: how long to wait at the end for a landing zone that refuses.
+
+    Raises:
+        CollectorError: another collector uses the journal, or its folder cannot be written.
+        SystemExit: with a code other than 0 when the workers could not be kept alive.
+    """
+    journal = config.journal.resolve()
+    parent = os.getpid()
+    lock = lock_journal(journal, wait_seconds=PREDECESSOR_SECONDS)
+    try:
+        for old in (journal / "counters").iterdir():
+            old.unlink()
+        keeper = _SealerKeeper(journal, config.landing, drain_seconds)
+        try:
+            run_granian(partial(_worker_app, config, parent), config, host=host, port=port, workers=workers)
+        finally:
+            keeper.stop()
+    finally:
+        os.close(lock)
+
+
+def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: str, port: int, workers: int) -> None:
+    """Run an ASGI application under the collector's server settings.
+
+    HTTP/1.1 only: TLS and HTTP/2 end at the proxy in front.
+    """
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    limits = config.limits
+    server = Server(
+        "justai_assets.collector",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        loop=Loops.auto,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=2048,
+        backpressure=limits.connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=int(limits.head_seconds * 1000), max_buffer_size=limits.header_bytes
+        ),
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=int(limits.body_seconds) + 15,
+    )
+    server.serve(target_loader=make_app, wrap_loader=False)
+
+
+def _worker_app(config: CollectorConfig, parent: int) -> Starlette:
+    """In a worker: its application, and a watch that ends it in good order when the parent process is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            ended.wait(PARENT_CHECK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = threading.Event()
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    return create_app(config)
+
+
+class _SealerKeeper:
+    """Keeps one sealer process alive until `stop`.
+
+    It is spawned, not forked: the landing zone's client has threads of its own, which a fork would not bring along.
+    """
+
+    def __init__(self, journal: Path, landing: str, drain_seconds: float) -> None:
+        self._journal = journal
+        self._landing = landing
+        self._drain_seconds = drain_seconds
+        self._stopping = threading.Event()
+        self._process, self._doors = self._start()
+        self._thread = threading.Thread(target=self._watch, name="sealer-watch", daemon=True)
+        self._thread.start()
+
+    def _start(self) -> tuple[SpawnProcess, Connection]:
+        context = multiprocessing.get_context("spawn")
+        reader, writer = context.Pipe(duplex=False)
+        process = context.Process(
+            target=run_sealer,
+            args=(self._journal, self._landing, self._drain_seconds, reader),
+            name="justai-sealer",
+        )
+        process.start()
+        reader.close()
+        return process, writer
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.5):
+            if not self._process.is_alive():
+                logger().error("sealer_died", exit_code=self._process.exitcode)
+                self._stopping.wait(2.0)  # not faster than it can fail
+                if not self._stopping.is_set():
+                    self._doors.close()
+                    self._process, self._doors = self._start()
+
+    def stop(self) -> None:
+        """Tell the sealer that the workers are gone, and wait until it has landed what it can."""
+        self._stopping.set()
+        self._thread.join()
+        if not self._ended_well():
+            # It died, perhaps of a signal to all processes before it could ignore it: another one drains.
+            self._process, self._doors = self._start()
+            self._ended_well()
+
+    def _ended_well(self) -> bool:
+        self._doors.close()
+        self._process.join(self._drain_seconds + 30)
+        if self._process.is_alive():
+            # Stuck in a call to the landing zone; repeating its work later is safe.
+            logger().error("sealer_stuck")
+            self._process.kill()
+            self._process.join()
+            return True
+        return self._process.exitcode == 0

@@ -1,0 +1,82 @@
+"""`justai backfill`: days of an org, asked of the Dagster daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Group, Parameter, validators
+
+_WHICH = Group("Which days", validator=validators.MutuallyExclusive())  # type: ignore[no-untyped-call]
+
+
+def backfill(
+    *,
+    org: str,
+    first: Annotated[str, Parameter(name="--from")],
+    last: Annotated[str, Parameter(name="--to")],
+    asset: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
+    only_failed: Annotated[bool, Parameter(negative=(), group=_WHICH)] = False,
+    only_missing: Annotated[bool, Parameter(negative=(), group=_WHICH)] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    wait: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Ask the Dagster daemon to rebuild days of an org, as ranged runs; all of them, or only what failed.
+
+    Example: `justai backfill --org acme --from 2026-01-01 --to 2026-01-31 --only-failed`
+
+    Needs DAGSTER_HOME, the instance whose daemon runs. Without one, use `justai materialize`. With --only-failed or
+    --only-missing, the same days of the tables below are rebuilt too; good days are left alone.
+
+    Parameters
+    ----------
+    org
+        The org's slug.
+    first
+        First day, YYYY-MM-DD, in UTC.
+    last
+        Last day, inclusive.
+    asset
+        Only these tables, for example unified_events; all when none is given.
+    only_failed
+        Only days whose last attempt failed.
+    only_missing
+        Only days that were never materialized.
+    dry_run
+        Show the days and stop.
+    wait
+        Return when the backfill has ended; exit 1 when it failed.
+    """
+    import os
+    import time
+    from datetime import UTC, datetime
+
+    from justai_assets.contract.days import Days, spans
+    from justai_assets.contract.errors import JustAIError
+    from justai_assets.dag.backfills import Which, backfill_status, plan_backfill, request_backfill
+    from justai_assets.dag.headless import instance
+    from justai_assets.settings import Settings
+    from justai_assets.show import output
+
+    if not os.environ.get("DAGSTER_HOME"):
+        raise JustAIError("DAGSTER_HOME is not set", mend="name the daemon's home, or use justai materialize")
+    found = Settings.from_environment().orgs().get(org)
+    which: Which = "failed" if only_failed else "missing" if only_missing else "all"
+    now = datetime.now(UTC)
+    console = output()
+    with instance() as home:
+        plan = plan_backfill(home, found, Days.parse(first, last), which, asset, today=now.date())
+        for key, days in plan.days_by_table.items():
+            console.print(f"{'/'.join(key.path)}: {spans(days)} ({len(days)} days)", soft_wrap=True)
+        if not plan.count:
+            console.print(f"no day is {which}; nothing to do")
+            return 0
+        if dry_run:
+            return 0
+        backfill_id = request_backfill(home, plan, now=now)
+        console.print(f"backfill {backfill_id} requested; the daemon starts it within half a minute")
+        if not wait:
+            return 0
+        while not (ended := backfill_status(home, backfill_id))[1]:
+            time.sleep(2)
+        console.print(f"backfill {backfill_id}: {ended[0]}")
+        return 0 if ended[0] == "COMPLETED_SUCCESS" else 1

@@ -1,0 +1,121 @@
+"""`justai bench`: benchmarks anybody can repeat; each reports ratios within one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from justai_assets.bench.report import Report
+
+app = cyclopts.App(name="bench", help="Benchmarks: the engine and the doors against what one would run otherwise.")
+
+FOLDER = Path(".justai/bench")
+
+
+@app.command
+def attribution(
+    *,
+    users: int = 1_000_000,
+    repeats: int = 3,
+    contender: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    folder: Path = FOLDER,
+) -> None:
+    """The engine against DuckDB, Polars, the documented SQL and the copying floor, on the same files and rows.
+
+    Example: `justai bench attribution --users 1000000 --contender engine --contender copying_floor`
+
+    Parameters
+    ----------
+    users
+        People; a day has as many sends, and half as many custom events.
+    repeats
+        The table shows medians.
+    contender
+        engine, copying_floor, duckdb_asof, documented_sql, polars_asof, pandas_asof, pyspark_sql; may be repeated.
+    folder
+        For generated files, kept and used again, and results.
+    """
+    from justai_assets.bench.attribution import DEFAULT_CONTENDERS
+    from justai_assets.bench.attribution import attribution as measure
+
+    with _progress() as progress:
+        report = measure(
+            folder, users=users, contenders=contender or DEFAULT_CONTENDERS, repeats=repeats, progress=progress
+        )
+    _show(report, folder, "attribution")
+
+
+@app.command
+def scale(*, users: int = 500_000, skew: float = 0.2, repeats: int = 3, folder: Path = FOLDER) -> None:
+    """The engine at 1×, 3× and 10× the data, and with one user who has a share of everything.
+
+    Example: `justai bench scale --users 500000`
+
+    Parameters
+    ----------
+    users
+        People at 1×.
+    skew
+        Share of all sends and custom events of one user, measured beside.
+    repeats
+        The table shows medians.
+    folder
+        For generated files and results.
+    """
+    from justai_assets.bench.attribution import scale as measure
+
+    with _progress() as progress:
+        report = measure(folder, users=users, skew=skew, repeats=repeats, progress=progress)
+    _show(report, folder, "scale")
+
+
+@app.command
+def collect(*, workers: int = 1, connections: int = 256, rounds: int = 3, paced_seconds: float = 10.0) -> None:
+    """The HTTP doors against the same server answering 204 without work, fsync on.
+
+    Example: `justai bench collect --paced-seconds 300`
+
+    Parameters
+    ----------
+    workers
+        Processes of each server.
+    connections
+        Connections of the load.
+    rounds
+        How often bare server and doors take turns.
+    paced_seconds
+        Length of the run at half of the peak, for latency and memory.
+    """
+    from rich.console import Console
+
+    from justai_assets.bench.collect import bench_collect
+
+    result = bench_collect(workers=workers, connections=connections, rounds=rounds, paced_seconds=paced_seconds)
+    for line in result.lines():
+        Console(highlight=False, soft_wrap=True).print(line)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda doing, share: bar.update(task, description=doing, completed=share)
+
+
+def _show(report: Report, folder: Path, name: str) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(report.table(), markup=False)
+    data, picture = report.write(folder, name)
+    console.print(f"written: {data}, {picture}", markup=False)

@@ -1,0 +1,83 @@
+"""`justai connect`: what a customer must do to connect a door."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def connect(
+    door: str,
+    *,
+    org: str,
+    account: str | None = None,
+    region: str | None = None,
+    bucket: str | None = None,
+    cluster: str | None = None,
+    database_user: str | None = None,
+    external_id: str | None = None,
+    engagement_table: str | None = None,
+    custom_table: str | None = None,
+    delete: Annotated[bool, Parameter(negative="--no-delete")] = True,
+    url: str | None = None,
+) -> None:
+    """Print what the customer must do for one door, filled in: policies, SQL, addresses, headers, bodies (Markdown).
+
+    Example: `justai connect redshift --org acme --account 123456789012`
+
+    What is not known stands as <a-placeholder>. Secrets stand as their references.
+
+    Parameters
+    ----------
+    door
+        iterable_webhooks, journey_webhooks, chameleon_webhooks, redshift, databricks or delta_share.
+    org
+        The org's slug.
+    account
+        The customer's AWS account id.
+    region
+        Region of its Redshift cluster. Default: us-east-1.
+    bucket
+        Bucket of the drop, when it is not JUSTAI_LANDING's.
+    cluster
+        Redshift cluster, or <account>-<workgroup id> of a serverless one.
+    database_user
+        The database user that unloads.
+    external_id
+        External id of the Unity Catalog storage credential.
+    engagement_table
+        Their table of sends, opens, clicks.
+    custom_table
+        Their table of custom events.
+    delete
+        Whether their role gets s3:DeleteObject on its prefix.
+    url
+        Where webhooks arrive. Default: https://worker.justwords.ai
+    """
+    import sys
+
+    from justai_assets.connect.customer import Customer
+    from justai_assets.connect.kit import kit
+    from justai_assets.connect.step import rendered
+    from justai_assets.settings import Settings
+
+    settings = Settings.from_environment()
+    given = {
+        "account": account,
+        "region": region,
+        "bucket": bucket,
+        "cluster": cluster,
+        "database_user": database_user,
+        "external_id": external_id,
+        "base_url": url,
+    }
+    tables = {"engagement": engagement_table, "custom": custom_table}
+    customer = Customer(
+        settings.orgs().get(org),
+        settings.landing,
+        tables={name: table for name, table in tables.items() if table is not None},
+        may_delete=delete,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    sys.stdout.write(f"# Connect {door} for {org}\n\n{rendered(kit(door, customer))}")

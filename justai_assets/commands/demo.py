@@ -1,0 +1,81 @@
+"""`justai demo`: sample orgs through the doors, a week materialized, the result shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+
+def demo(
+    *,
+    home: Path = Path(".justai/demo"),
+    sends: Annotated[int, Parameter(validator=Number(gte=1))] = 3000,
+    last: str | None = None,
+) -> int:
+    """Land a realistic week for sample orgs, run the real assets over it, and show what won.
+
+    Example: `justai demo --sends 1000`
+
+    The week has what life has: late events, redeliveries, broken lines, a stale part file, an aborted job's leftovers.
+    Afterwards `justai ui` opens the Dagster UI on the same data.
+
+    Parameters
+    ----------
+    home
+        Folder for everything the demo makes; emptied first, if a demo made it.
+    sends
+        Messages per template and day.
+    last
+        Last day of the week, YYYY-MM-DD; yesterday (UTC) when not given.
+    """
+    import os
+    import time
+    from contextlib import nullcontext
+    from datetime import UTC, datetime, timedelta
+
+    from rich.console import Console
+
+    from justai_assets.contract.days import Days, parse_day
+    from justai_assets.dag.headless import make_report, materialize_days
+    from justai_assets.dag.marts import parse_project
+    from justai_assets.demo.place import DemoPlace
+    from justai_assets.demo.share import has_server, shared
+    from justai_assets.demo.week import land_week
+    from justai_assets.metrics.report.shelf import report_prefix
+    from justai_assets.settings import Settings
+    from justai_assets.show import output, show_decisions, show_fates, show_templates
+
+    began = time.monotonic()
+    console = output()
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    today = datetime.now(UTC).date()
+    end = parse_day(last) if last else today - timedelta(days=1)
+    days = Days(end - timedelta(days=6), end)
+    place = DemoPlace(home.resolve())
+    place.fresh()
+    os.environ.update(place.environment())
+    progress.print(f"[bold]Landing[/] a week of events ({days}) in {home / 'landing'}")
+    land_week(place, days, sends_a_day=sends, with_share=has_server())
+    settings = Settings.from_environment()
+    is_done = True
+    with shared(place) if has_server() else nullcontext():
+        orgs = list(settings.orgs(check_secrets=True).by_slug.values())
+        for org in orgs:
+            progress.print(f"[bold]Materializing[/] {org.slug}, {days}, as one ranged Dagster run")
+            is_done = materialize_days(org, days, today=today, console=progress) and is_done
+            progress.print(f"[bold]Judging[/] the experiments of {org.slug}, and writing its report")
+            is_done = make_report(org, console=progress) and is_done
+    progress.print("[bold]Parsing[/] the dbt project, so that the UI shows the marts")
+    parse_project()
+    console.print()
+    show_templates(settings, orgs, days, console)
+    show_fates(settings, orgs, days, console)
+    show_decisions(settings, orgs, days, console)
+    for org in orgs:
+        console.print(f"Report: {home / 'lake' / report_prefix(org.slug) / 'latest.html'}")
+    seconds = time.monotonic() - began
+    console.print(f"\n{'Done' if is_done else 'Failed'} in {seconds:.0f} s. Tables: {home / 'lake'}. Next: justai ui")
+    return 0 if is_done else 1

@@ -1,0 +1,63 @@
+"""`justai explain`: from a number down to messages, landing objects and the rule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def explain(
+    *,
+    org: str,
+    message_id: str | None = None,
+    metric: str | None = None,
+    first: Annotated[str | None, Parameter(name="--from")] = None,
+    last: Annotated[str | None, Parameter(name="--to")] = None,
+) -> None:
+    """Explain a message, or a number of attribution_metrics.
+
+    Example: `justai explain --org acme --metric template=welcome-email,event=purchase,date=2026-01-05`
+
+    A number is recounted from the events below it, which are listed with their messages and landing objects. Nothing
+    about a person is shown.
+
+    Parameters
+    ----------
+    org
+        The org's slug.
+    message_id
+        A message: all its events, and why each custom event is or is not its.
+    metric
+        A number, as template=…,event=…,date=…; an event is a name, or open, click, unsubscribe.
+    first
+        With --message-id: first day to look at, YYYY-MM-DD; all days when not given.
+    last
+        Last day, inclusive.
+    """
+    from rich.console import Console
+
+    from justai_assets.contract.days import Days, parse_day
+    from justai_assets.contract.errors import JustAIError
+    from justai_assets.lake.store import Lake
+    from justai_assets.metrics.explain import Number, explain_message, explain_number
+    from justai_assets.settings import Settings
+    from justai_assets.storage import Root
+
+    if (message_id is None) == (metric is None):
+        raise JustAIError("nothing to explain", mend="give either --message-id or --metric")
+    settings = Settings.from_environment()
+    found = settings.orgs().get(org)
+    lake = Lake(Root.parse(settings.lake))
+    days = None
+    if first or last:
+        begin = parse_day(first) if first else found.start_date
+        days = Days(begin, parse_day(last) if last else max(begin, parse_day("9999-12-31")))
+    lines = (
+        explain_message(found, lake, message_id, days)
+        if message_id is not None
+        else explain_number(found, lake, Number.parse(metric or ""))
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(line, markup=False)

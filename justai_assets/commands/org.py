@@ -1,0 +1,119 @@
+"""`justai org`: the org files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+app = cyclopts.App(name="org", help="Org files: one YAML file per org says which doors it has.")
+
+
+@app.command
+def check(*slugs: str) -> int:
+    """Validate org files, secrets included; every mistake is named with its file, key and mend.
+
+    Example: `justai org check acme`
+
+    Parameters
+    ----------
+    slugs
+        The orgs to check; all of JUSTAI_ORGS_DIR when none is given.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from justai_assets.orgs.load import load_orgs
+    from justai_assets.settings import Settings
+
+    settings = Settings.from_environment()
+    only = slugs or settings.only
+    orgs = load_orgs(settings.orgs_dir, only=only, check_secrets=True)
+    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    for org in orgs.by_slug.values():
+        doors = ", ".join(dict.fromkeys((org.engagement, *org.custom)))
+        out.print(f"[green]ok[/]    {org.slug}: since {org.start_date}, {doors}")
+        for door in org.unread_doors:
+            out.print(
+                f"      {org.slug}: sources.{door} is observed but read by no class; name it under custom to use it"
+            )
+    for error in orgs.broken.values():
+        for line in str(error).splitlines():
+            err.print(f"[red]error[/] {escape(line)}", markup=True)
+    if not orgs.by_slug and not orgs.broken:
+        err.print(f"no org file in {settings.orgs_dir}; write <slug>.yaml there, or set JUSTAI_ORGS_DIR")
+        return 1
+    return 1 if orgs.broken else 0
+
+
+@app.command
+def new(
+    slug: str,
+    *,
+    engagement: str | None = None,
+    custom: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
+    event: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    share_table: str | None = None,
+    start_date: str | None = None,
+    window_hours: int = 24,
+) -> None:
+    """Write the file of a new org and say what to do next; what is not given is asked at a terminal.
+
+    Example: `justai org new acme --engagement iterable_webhooks --custom journey_webhooks --event 290146=purchase`
+
+    Parameters
+    ----------
+    slug
+        Its name in every path: lower-case letters, digits, hyphens.
+    engagement
+        The one door of sends, opens and clicks: iterable_webhooks, redshift, databricks or delta_share.
+    custom
+        Doors of custom events: journey_webhooks, chameleon_webhooks, redshift, databricks.
+    event
+        A Journey's event, as workflowId=name; may be repeated.
+    share_table
+        The shared table, as share.schema.table, for delta_share.
+    start_date
+        First event day, YYYY-MM-DD. Default: today (UTC).
+    window_hours
+        The attribution window, 1 to 72.
+    """
+    import sys
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from justai_assets.contract.days import parse_day
+    from justai_assets.orgs.new import Answers, NewOrgError, create, next_steps
+    from justai_assets.settings import Settings
+
+    if engagement is None:
+        if not sys.stdin.isatty():
+            raise NewOrgError("no engagement door was given", mend="give --engagement, for example iterable_webhooks")
+        engagement = _ask("Door of sends, opens and clicks", "iterable_webhooks")
+        if engagement == "iterable_webhooks":
+            custom = custom or tuple(_ask("Doors of custom events (space between)", "journey_webhooks").split())
+    if "journey_webhooks" in custom and not event:
+        if not sys.stdin.isatty():
+            raise NewOrgError("journey_webhooks needs its events", mend="give --event workflowId=name")
+        event = tuple(_ask("Journey events, as workflowId=name (space between)", "").split())
+    if engagement == "delta_share" and share_table is None and sys.stdin.isatty():
+        share_table = _ask("Shared table (share.schema.table)", "")
+    events = {}
+    for item in event:
+        workflow, equals, name = item.partition("=")
+        if not equals or not workflow or not name:
+            raise NewOrgError(f"--event {item!r} is not workflowId=name", mend="for example 290146=purchase")
+        events[workflow] = name
+    first = parse_day(start_date) if start_date else datetime.now(UTC).date()
+    folder = Settings.from_environment().orgs_dir
+    org = create(folder, Answers(slug, first, engagement, custom, events, share_table, window_hours))
+    out = Console(highlight=False, soft_wrap=True, markup=False)
+    out.print(f"wrote {folder / f'{org.slug}.yaml'}")
+    for number, step in enumerate(next_steps(org), start=1):
+        out.print(f"{number}. {step}")
+
+
+def _ask(question: str, default: str) -> str:
+    return input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default

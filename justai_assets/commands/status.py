@@ -1,0 +1,61 @@
+"""`justai status`: how far every door of every org has come."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+
+def status(
+    *,
+    org: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
+    days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=400))] = 7,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Show per org and door the last file, the last day built from all that landed, the lag, and failed days.
+
+    Example: `justai status --org acme --days 14`
+
+    Failed days are known to a Dagster instance only: set DAGSTER_HOME to see them. Exit 1 when an org file is broken
+    or a door cannot be listed.
+
+    Parameters
+    ----------
+    org
+        Only these orgs; all of JUSTAI_ORGS_DIR when none is given.
+    days
+        How many days to look at, today included, 1 to 400; each is one listing a door.
+    json
+        One JSON object a line instead of a table, times in UTC.
+    """
+    import os
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from justai_assets.settings import Settings
+    from justai_assets.show import output
+    from justai_assets.status import read_status, show_status, status_lines
+
+    settings = Settings.from_environment()
+    orgs = settings.orgs()
+    chosen = [orgs.get(slug) for slug in org] if org else list(orgs.by_slug.values())
+    now = datetime.now(UTC)
+    failed = None
+    if os.environ.get("DAGSTER_HOME"):
+        from justai_assets.dag.failed_days import failed_by_org
+
+        failed = failed_by_org(chosen, today=now.date())
+    found = read_status(settings, chosen, now=now, days_back=days)
+    console = output()
+    if json:
+        for line in status_lines(found, failed, now):
+            console.out(line, highlight=False)
+    else:
+        show_status(found, failed, now, console)
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
+    problems = [*(found.errors.values()), *(() if org else orgs.broken.values())]
+    for error in problems:
+        err.print(f"justai: {error}", markup=False)
+    return 1 if problems else 0

@@ -1,0 +1,37 @@
+"""`justai ui`: the Dagster UI on the demo's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def ui(*, home: Path = Path(".justai/demo"), port: int = 3000, host: str = "127.0.0.1") -> None:
+    """Open the Dagster UI (and its daemon) on the data of `justai demo`.
+
+    Example: `justai ui --port 3000`
+
+    For your own data, set JUSTAI_LANDING, JUSTAI_LAKE, JUSTAI_ORGS_DIR and DAGSTER_HOME and run
+    `dagster dev -w workspace.yaml`.
+
+    Parameters
+    ----------
+    home
+        Folder of the demo.
+    port
+        Port of the UI.
+    host
+        Address it listens on.
+    """
+    import os
+    import sys
+
+    from justai_assets.contract.errors import JustAIError
+    from justai_assets.demo.place import DemoPlace
+
+    place = DemoPlace(home.resolve())
+    if not place.orgs_dir.is_dir():
+        raise JustAIError(f"there is no demo in {home}", mend="run justai demo first")
+    os.environ.update(place.environment())
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "justai_assets.definitions"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])  # noqa: S606 - no shell, fixed program

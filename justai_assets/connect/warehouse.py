@@ -1,0 +1,172 @@
+"""Connecting the doors of a warehouse: Redshift and Databricks drops, and a Delta Share."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.sql import databricks as databricks_sql
+from justai_assets.attribution.sql.dialects import Dialect
+from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script, statements
+from justai_assets.attribution.sql.span import Span
+from justai_assets.connect.customer import Customer
+from justai_assets.connect.policies import (
+    Policy,
+    Role,
+    bucket_policy,
+    redshift_trust,
+    role_policy,
+    unity_catalog_trust,
+)
+from justai_assets.connect.step import Step
+from justai_assets.landing.drop_place import DropPlace
+
+_CUSTOM_EVENTS = "event_timestamp, event_date, event_name, user_id_or_email"
+
+
+def redshift(customer: Customer) -> list[Step]:
+    """A role for UNLOAD, and the UNLOAD itself."""
+    role = Role(customer.account, f"justai-redshift-{customer.org.slug}"[:64])
+    place = DropPlace.of(customer.landing, "redshift", customer.org.slug, bucket=customer.bucket)
+    form: Form = "export" if customer.may_delete else "manifest"
+    trust = redshift_trust(role, customer.region, customer.cluster, customer.database_user)
+    return [
+        Step(
+            f"Create the IAM role {role.name} with this trust policy",
+            "The external id names the one database user that may use it. Then attach the role to the cluster.",
+            _json(trust),
+            "json",
+        ),
+        Step(
+            "Give it this permissions policy",
+            _deletes(customer, "CLEANPATH"),
+            _json(role_policy(place, may_delete=customer.may_delete)),
+            "json",
+        ),
+        Step("Send us the role's ARN", "", role.arn),
+        _ours(bucket_policy(place, role, may_delete=customer.may_delete)),
+        Step(
+            "Run the export daily",
+            _content(customer, "redshift"),
+            _script(customer, "redshift", form, Target(place, role.arn)),
+            "sql",
+        ),
+        Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {customer.org.slug}", "shell"),
+    ]
+
+
+def databricks(customer: Customer) -> list[Step]:
+    """A role, a storage credential, an external location, and the export."""
+    org = customer.org
+    role = Role(customer.account, f"justai-databricks-{org.slug}"[:64])
+    place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
+    name = f"justai_{org.slug.replace('-', '_')}"
+    credential = json.dumps({"name": name, "aws_iam_role": {"role_arn": role.arn}})
+    return [
+        Step(
+            f"Create the IAM role {role.name} with this trust policy",
+            "It trusts Unity Catalog and itself. A role cannot name itself before it exists: create it with the first "
+            "principal alone, then update it. The external id is shown when the storage credential is created.",
+            _json(unity_catalog_trust(role, customer.external_id)),
+            "json",
+        ),
+        Step(
+            "Give it this permissions policy",
+            _deletes(customer, "Overwriting a day"),
+            _json(role_policy(place, may_delete=customer.may_delete, may_read=True, assumes=role)),
+            "json",
+        ),
+        Step("Send us the role's ARN", "", role.arn),
+        _ours(bucket_policy(place, role, may_delete=customer.may_delete, may_read=True)),
+        Step(
+            "Create the storage credential",
+            "With the Databricks CLI, or in Catalog Explorer:",
+            f"databricks storage-credentials create --json '{credential}'",
+            "shell",
+        ),
+        Step(
+            "Create the external location and grant it to the writers",
+            "The URL ends in a slash, so that it covers no other org's folder.",
+            f"CREATE EXTERNAL LOCATION IF NOT EXISTS {name}\nURL '{place.url}'\nWITH (STORAGE CREDENTIAL {name});\n\n"
+            f"GRANT WRITE FILES ON EXTERNAL LOCATION {name} TO `justai-writers`;\n\n"
+            f"GRANT CREATE EXTERNAL TABLE ON EXTERNAL LOCATION {name} TO `justai-writers`;",
+            "sql",
+        ),
+        Step(
+            "Run the export daily",
+            _content(customer, "databricks"),
+            _script(customer, "databricks", "export", Target(place)),
+            "sql",
+        ),
+        Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {org.slug}", "shell"),
+    ]
+
+
+def delta_share(customer: Customer) -> list[Step]:
+    """A view of the unified stream, shared."""
+    org = customer.org
+    place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
+    view, *grants = statements(
+        Rule.of(org.attribution), customer.inputs(databricks=True), "databricks", "share", Target(place), Span()
+    )
+    source = org.sources.delta_share
+    profile = source.profile if source else "file:/run/secrets/<slug>.share"
+    return [
+        Step(
+            "Create the view",
+            "The join runs in your workspace; the view has the six columns and no user. It covers all days.",
+            f"{view};",
+            "sql",
+        ),
+        Step(
+            "Share it",
+            "A view is added with ADD VIEW. The last statement shows the activation link.",
+            "\n\n".join(f"{one};" for one in grants),
+            "sql",
+        ),
+        Step(
+            "Send us the activation link and the view's name in the share",
+            f"The credential file it gives is kept as a secret, behind {profile}. The org file names the table as "
+            "share.schema.table:",
+            f"{databricks_sql.SHARE}.{databricks_sql.VIEW.split('.', 1)[1]}_v1",
+        ),
+        Step(
+            "When the schema changes, share a new version beside the old one",
+            "New columns are nullable. The old view stays until we have moved.",
+            f"justai sql --dialect databricks --org {org.slug} --form share --view-version 2",
+            "shell",
+        ),
+    ]
+
+
+def _json(policy: Policy) -> str:
+    return json.dumps(policy, indent=2)
+
+
+def _deletes(customer: Customer, what: str) -> str:
+    if customer.may_delete:
+        return (
+            f"{what} removes the parts of an earlier run, which needs s3:DeleteObject on the prefix and nowhere else."
+        )
+    return "Without s3:DeleteObject nothing is removed: parts of an earlier run are told apart by the manifest alone."
+
+
+def _ours(policy: Policy) -> Step:
+    return Step("We add this to the bucket's policy", "For your records; nothing to do.", _json(policy), "json")
+
+
+def _content(customer: Customer, door: Literal["redshift", "databricks"]) -> str:
+    drop = getattr(customer.org.sources, door)
+    if drop is not None and drop.content == "custom_events":
+        return (
+            f"The org file says that {door} brings custom events alone ({_CUSTOM_EVENTS}), which we join. The script "
+            f"below joins on your side and brings the unified stream: agree with us on content: unified_events first."
+        )
+    return "It joins on your side and replaces the last days, so that late events are found."
+
+
+def _script(customer: Customer, dialect: Dialect, form: Form, target: Target) -> str:
+    org = customer.org
+    inputs = customer.inputs(databricks=dialect == "databricks")
+    return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, Span(last=DEFAULT_LAST_DAYS))

@@ -1,0 +1,46 @@
+"""What every error of the platform carries: a stable code, a verdict, and what the reader can do."""
+
+from __future__ import annotations
+
+
+class JustAIError(Exception):
+    """An error with a verdict.
+
+    Attributes:
+        code: stable identifier, lower snake case; safe to match on.
+        transient: True when trying again unchanged may succeed (network, throttling, a concurrent commit).
+        mend: what the reader can do, one sentence.
+
+    The message never contains a secret, an email, or a record's content.
+    """
+
+    code = "justai_error"
+    transient = False
+
+    def __init__(self, message: str, *, mend: str = "") -> None:
+        super().__init__(message)
+        self.mend = mend
+
+    def __str__(self) -> str:
+        """The message, then the mend."""
+        message = super().__str__()
+        return f"{message} ({self.mend})" if self.mend else message
+
+
+class ContractError(JustAIError):
+    """Rows or columns that break the contract of a table; nothing was written."""
+
+    code = "contract"
+
+
+class StorageError(JustAIError):
+    """A root URL or an object that cannot be used."""
+
+    code = "storage"
+
+
+class TransientStorageError(StorageError):
+    """A storage call that may succeed when repeated."""
+
+    code = "storage_transient"
+    transient = True

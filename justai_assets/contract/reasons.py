@@ -1,0 +1,40 @@
+"""Reason codes: why a record was quarantined, and why a custom event has no message.
+
+The text beside a code is all that is ever said about a record outside the landing zone; it never quotes the record.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+REJECTIONS: Final = {
+    # a line of a webhook landing file
+    "not_json": "The line is not one JSON object in valid UTF-8.",
+    "bad_envelope": "The envelope lacks id, received_at or body, or one of them has the wrong type.",
+    "bad_body": "The body's fields do not have the documented JSON types.",
+    # an event
+    "missing_event_name": "The event carries no name.",
+    "unmapped_workflow": "The workflowId is not in the org file's events map.",
+    "missing_workflow": "The Journey webhook carries no workflowId.",
+    "bad_timestamp": "The event time is absent or unreadable.",
+    "outside_day": "The event time, in UTC, is not on the event_date of the folder it was written to.",
+    "undated": "The event was filed without a usable event_date (default partition).",
+    "personal_data_in_identifier": "A name or id that would be published holds an email, phone, address or user id.",
+    "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
+    # a dropped file
+    "unreadable_file": "The object could not be read as what its name says.",
+    "missing_column": "A required column is absent from the file.",
+    "wrong_type": "A required column has a type that cannot be read as the contract's.",
+    "not_committed": "The writer's manifest or commit list does not name this file.",
+    "missing_file": "The writer's manifest or commit list names a file that is not there.",
+}
+
+NO_IDENTITY: Final = "no_identity"
+NO_SEND: Final = "no_send"
+OUTSIDE_WINDOW: Final = "outside_window"
+
+UNATTRIBUTED: Final = {
+    NO_IDENTITY: "The custom event carries neither an email nor a user id.",
+    NO_SEND: "No send to this person precedes the event on its day or the three days before.",
+    OUTSIDE_WINDOW: "The latest prior send is older than the event's window.",
+}

@@ -1,0 +1,278 @@
+"""What a row is, table by table. Everything that reads or writes the lake takes its columns from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+UTC_TIMESTAMP: Final = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, Polars type, whether null is allowed, and what it means."""
+
+    name: str
+    dtype: pl.DataType
+    doc: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table of an org.
+
+    Attributes:
+        name: last part of its path and of its asset key.
+        columns: in order.
+        partition_by: Hive partition columns, event_date first.
+        personal: True when rows are about one person, by pseudonym; such tables are restricted.
+        doc: what one row is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    doc: str
+    partition_by: tuple[str, ...] = ("event_date",)
+    personal: bool = False
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Names and types, in order."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns in which null is a broken contract."""
+        return tuple(column.name for column in self.columns if not column.nullable)
+
+
+_STRING = pl.String()
+_EVENT_TIMESTAMP = Column("event_timestamp", UTC_TIMESTAMP, "When it happened, UTC.", nullable=False)
+_EVENT_DATE = Column("event_date", pl.Date(), "DATE(event_timestamp) in UTC; the partition.", nullable=False)
+_MESSAGE = (
+    Column("message_id", _STRING, "The message: spans its send, opens and clicks. Case-sensitive."),
+    Column("template_id", _STRING, "Template identifier of the sending system."),
+    Column("campaign_id", _STRING, "Campaign identifier of the sending system."),
+)
+_KEYS = (
+    Column("email_key", _STRING, "Keyed pseudonym of the normalised email, 32 hex digits."),
+    Column("user_key", _STRING, "Keyed pseudonym of the trimmed user id, 32 hex digits."),
+)
+_SOURCE = (
+    Column("door", _STRING, "The door it came through.", nullable=False),
+    Column("source_file", _STRING, "Landing object, relative to the landing root."),
+)
+
+ESP_EVENTS: Final = Table(
+    "esp_events",
+    (
+        Column("event_id", _STRING, "Identity: the same id is the same event.", nullable=False),
+        Column("event_name", _STRING, "Canonical name.", nullable=False),
+        Column("raw_event_name", _STRING, "Name as the sender spells it.", nullable=False),
+        _EVENT_TIMESTAMP,
+        _EVENT_DATE,
+        Column("received_at", UTC_TIMESTAMP, "When the webhook arrived, UTC."),
+        *_MESSAGE,
+        *_KEYS,
+        Column("is_machine", pl.Boolean(), "Opened by a mail proxy, or opened or clicked by a bot.", nullable=False),
+        *_SOURCE,
+    ),
+    "One engagement event (send, open, click, …), typed, deduplicated, pseudonymous.",
+    personal=True,
+)
+
+CUSTOM_EVENTS: Final = Table(
+    "custom_events",
+    (
+        Column("event_id", _STRING, "Identity where the door gives one; null for warehouse drops."),
+        Column("event_name", _STRING, "The org's name for what happened.", nullable=False),
+        _EVENT_TIMESTAMP,
+        _EVENT_DATE,
+        *_KEYS,
+        Column("template_id", _STRING, "Template named by the event itself (Chameleon tour)."),
+        Column("copy_id", _STRING, "Copy variant named by the event itself (Chameleon)."),
+        *_SOURCE,
+        Column("source_row", pl.Int64(), "Row within source_file, from 0; null where event_id identifies."),
+    ),
+    "One custom event (purchase, signup, …); honest repeats are separate rows.",
+    personal=True,
+)
+
+ATTRIBUTED_EVENTS: Final = Table(
+    "attributed_events",
+    (
+        *CUSTOM_EVENTS.columns[:4],
+        *_KEYS,
+        Column("copy_id", _STRING, "Copy variant named by the event itself (Chameleon)."),
+        *_SOURCE,
+        Column("source_row", pl.Int64(), "Row within source_file, from 0; null where event_id identifies."),
+        Column("window_hours", pl.Int32(), "The org's window for this event name.", nullable=False),
+        Column("send_timestamp", UTC_TIMESTAMP, "Time of the latest prior send, if less than 72 h before."),
+        *_MESSAGE,
+        Column("is_attributed", pl.Boolean(), "The send is inside window_hours.", nullable=False),
+        Column("reason", _STRING, "Why it is not attributed; null when it is."),
+    ),
+    "Every custom event once, with its latest prior send inside 72 h, or the reason for none.",
+    personal=True,
+)
+
+UNIFIED_EVENTS: Final = Table(
+    "unified_events",
+    (
+        Column("event_name", _STRING, "emailSend, emailOpen, …, purchase, signup, …", nullable=False),
+        _EVENT_TIMESTAMP,
+        _EVENT_DATE,
+        *_MESSAGE,
+    ),
+    "THE CONTRACT: engagement events, and the custom events that a message caused. No person in it.",
+)
+
+DELTA_SHARE: Final = Table(
+    "delta_share",
+    UNIFIED_EVENTS.columns,
+    "Mirror of the org's shared table: its rows that keep the contract, in the contract's columns.",
+)
+
+ATTRIBUTION_METRICS: Final = Table(
+    "attribution_metrics",
+    (
+        _EVENT_DATE,
+        Column("template_id", _STRING, "Null: events without a message."),
+        Column("campaign_id", _STRING, "Null: events without a message."),
+        Column("event_name", _STRING, "What is counted.", nullable=False),
+        Column("window_hours", pl.Int32(), "The attribution window this row is for.", nullable=False),
+        Column("events", pl.Int64(), "Events of this name.", nullable=False),
+        Column("messages", pl.Int64(), "Distinct messages among them.", nullable=False),
+        Column("attributed_conversions", pl.Int64(), "Custom events attributed in this window.", nullable=False),
+        Column("sends", pl.Int64(), "Sends of the template and campaign that day.", nullable=False),
+        Column("opens", pl.Int64(), "Opens, machine opens included.", nullable=False),
+        Column("machine_opens", pl.Int64(), "Opens by mail proxies and bots; null where unknown."),
+        Column("clicks", pl.Int64(), "Clicks of the template and campaign that day.", nullable=False),
+        Column("unsubscribes", pl.Int64(), "Unsubscribes of the template and campaign that day.", nullable=False),
+    ),
+    "One event_date × template × campaign × event name × window.",
+)
+
+QUARANTINE: Final = Table(
+    "quarantine",
+    (
+        Column("event_date", pl.Date(), "Day of the folder; null for the default partition."),
+        Column("asset", _STRING, "The asset that refused it.", nullable=False),
+        Column("door", _STRING, "The door it came through.", nullable=False),
+        Column("reason", _STRING, "Code; the meaning is in contract/reasons.py.", nullable=False),
+        Column("source_file", _STRING, "Landing object, relative to the landing root.", nullable=False),
+        Column("source_row", pl.Int64(), "Record within it, from 0; null when the whole file is meant."),
+        Column("record_id", _STRING, "Envelope id, where there is one."),
+        Column(
+            "records", pl.Int64(), "Records this row stands for: more than 1 only for a whole file.", nullable=False
+        ),
+    ),
+    "One refused record, or one refused file: where it lies and why.",
+    partition_by=("event_date", "asset"),
+)
+
+FATES: Final = Table(
+    "fates",
+    (
+        Column("event_date", pl.Date(), "Day of the folder; null for the default partition."),
+        Column("asset", _STRING, "The asset that accounts for the records.", nullable=False),
+        Column("door", _STRING, "The door, or the upstream asset.", nullable=False),
+        Column(
+            "fate",
+            _STRING,
+            "received, accepted, duplicate, quarantined, attributed, unattributed; unread_column is a remark.",
+            nullable=False,
+        ),
+        Column("reason", _STRING, "Code, for quarantined and unattributed; for unread_column the column's name."),
+        Column("records", pl.Int64(), "How many.", nullable=False),
+    ),
+    "How many records of a day met which fate. received = accepted + duplicate + quarantined.",
+    partition_by=("event_date", "asset"),
+)
+
+_FLOAT, _COUNT = pl.Float64(), pl.Int64()
+
+EXPERIMENT_RESULTS: Final = Table(
+    "experiment_results",
+    (
+        Column("event_date", pl.Date(), "Last send day of the period the row is about; the partition.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file.", nullable=False),
+        Column("metric", _STRING, "open, click, unsubscribe, or conversion:<event name>.", nullable=False),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts.", nullable=False),
+        Column("is_own_window", pl.Boolean(), "The window that the org decides by.", nullable=False),
+        Column("is_key", pl.Boolean(), "The metric that decides, chosen in advance.", nullable=False),
+        Column("copy_id", _STRING, "The copy; null for the whole treatment."),
+        Column("first_day", pl.Date(), "First send day compared."),
+        Column("last_day", pl.Date(), "Last send day compared."),
+        *(
+            Column(f"{arm}_{name}", dtype, f"{doc}, {arm}.")
+            for arm in ("treatment", "control")
+            for name, dtype, doc in (
+                ("messages", _COUNT, "Messages sent"),
+                ("successes", _COUNT, "Messages that succeeded"),
+                ("rate", _FLOAT, "Successes a message"),
+            )
+        ),
+        *(
+            Column(f"{number}{end}", _FLOAT, f"{doc}{where}")
+            for number, doc in (("difference", "Difference of the rates"), ("lift", "Relative lift over the control"))
+            for end, where in (
+                ("", "."),
+                ("_low", ": lower end for one look; null: unbounded."),
+                ("_high", ": upper end for one look; null: unbounded."),
+                ("_always_low", ": lower end that may be read every day; null: unbounded."),
+                ("_always_high", ": upper end that may be read every day; null: unbounded."),
+            )
+        ),
+        Column("p_value", _FLOAT, "For one look; null when an arm is empty."),
+        Column("p_adjusted", _FLOAT, "p_value after Holm over its family."),
+        Column("always_valid_p", _FLOAT, "For a look every day."),
+        Column("always_valid_p_adjusted", _FLOAT, "always_valid_p after Holm over its family."),
+        Column("variance", _STRING, "Clustered by user, or by message.", nullable=False),
+        Column("treatment_design_effect", _FLOAT, "Messages that tell as much as one independent one, treatment."),
+        Column("control_design_effect", _FLOAT, "Messages that tell as much as one independent one, control."),
+        Column("is_enough", pl.Boolean(), "Both arms have the minimum sample.", nullable=False),
+        Column("power", _FLOAT, "Chance that one look at this sample shows the target lift."),
+        Column("detectable_lift", _FLOAT, "Smallest lift the always-valid interval would show by now."),
+        Column("days_left", _COUNT, "Days until the target lift would show at today's pace."),
+        Column("note", _STRING, "Why a value is missing.", nullable=False),
+        Column("control_share", _FLOAT, "Share of the control, as found."),
+        Column("expected_control_share", _FLOAT, "Share of the control, as configured."),
+        Column("sample_ratio_p", _FLOAT, "p-value of the split, for one look."),
+        Column("sample_ratio_always_valid_p", _FLOAT, "p-value of the split, for a look every day."),
+        Column("verdict", _STRING, "What to do, as a code.", nullable=False),
+        Column("reason", _STRING, "What led to it, as a code.", nullable=False),
+        Column("decision", _STRING, "What to do, in one sentence.", nullable=False),
+    ),
+    "One template × metric × window over a period of sends, and one row a copy below it; a partition a period's end.",
+)
+
+RESTATEMENTS: Final = Table(
+    "restatements",
+    (
+        _EVENT_DATE,
+        Column("restated_at", UTC_TIMESTAMP, "When it was computed anew, UTC.", nullable=False),
+        Column("template_id", _STRING, "Template of the sending system; null: events without a template."),
+        Column("campaign_id", _STRING, "Campaign of the sending system; null: events without one."),
+        Column("event_name", _STRING, "What is counted.", nullable=False),
+        Column("number", _STRING, "events or attributed_conversions.", nullable=False),
+        Column("window_hours", pl.Int32(), "The window of attributed_conversions; null for events."),
+        Column("before", _COUNT, "The number as it was given.", nullable=False),
+        Column("after", _COUNT, "The number as it is now.", nullable=False),
+        Column("given_at", UTC_TIMESTAMP, "When the old number was computed, UTC.", nullable=False),
+        Column("upstream", _STRING, "Versions of the upstream tables, old → new; null where not recorded."),
+        Column("files", _STRING, "Landing objects that came, changed or went, one a line."),
+    ),
+    "A number of a finished day that moved after it was first given, and why.",
+)
+
+TABLES: Final = {
+    table.name: table
+    for table in (
+        ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
+        FATES, EXPERIMENT_RESULTS, RESTATEMENTS,
+    )
+}  # fmt: skip

@@ -1,0 +1,68 @@
+"""When days are rebuilt without anybody asking."""
+
+import os
+from typing import Any
+
+import dagster as dg
+
+DEFAULT_INTERVAL_SECONDS = 60
+
+
+def rebuild_when_upstream_changes() -> dg.AutomationCondition[Any]:
+    """A day is requested when any of its upstream days was updated since it was last requested.
+
+    Term by term:
+
+    - `any_deps_match(newly_updated())`: whatever day of whatever dependency, latest or years old; `eager()` looks at
+      the latest window only, so late data would never be seen.
+    - `.since(newly_requested())` and nothing else resets it: with `newly_updated()` among the resets, an update that
+      lands between a request and the end of its run is swallowed.
+    - `~in_progress()`: one run of a day at a time.
+    - `~any_deps_in_progress()`: the events of a ranged run trickle in one by one, and a tick in their middle would
+      launch a partial run and then a second one.
+
+    There is no condition on missing upstream days: the first days of an org have no lookback, and a day without
+    purchases is not missing.
+    """
+    condition = dg.AutomationCondition
+    return (
+        condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
+        & ~condition.in_progress()
+        & ~condition.any_deps_in_progress()
+    ).with_label("rebuild when upstream changes")
+
+
+def refresh_hourly_when_upstream_changes(*, ignore: dg.AssetSelection | None = None) -> dg.AutomationCondition[Any]:
+    """For an asset over many days or orgs: when any day of any dependency was updated, at most hourly.
+
+    The same terms, and one more: a tick of the clock since the last request. Without it every micro-batch of today's
+    events would read a month again.
+
+    Args:
+        ignore: dependencies that are built in the same run, so that their update is no reason for another one.
+    """
+    condition = dg.AutomationCondition
+    updated = condition.any_deps_match(condition.newly_updated())
+    in_progress = condition.any_deps_in_progress()
+    if ignore is not None:
+        updated, in_progress = updated.ignore(ignore), in_progress.ignore(ignore)
+    return (
+        updated.since(condition.newly_requested())
+        & ~condition.in_progress()
+        & ~in_progress
+        & condition.cron_tick_passed("0 * * * *").since(condition.newly_requested())
+    ).with_label("refresh hourly when upstream changes")
+
+
+def automation_sensor() -> dg.AutomationConditionSensorDefinition:
+    """The sensor that evaluates the conditions; running unless somebody stops it (the built-in one starts stopped).
+
+    JUSTAI_AUTOMATION_SECONDS sets the minimum interval: longer coalesces micro-batches into fewer runs.
+    """
+    return dg.AutomationConditionSensorDefinition(
+        "rebuild_changed_days",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=int(os.environ.get("JUSTAI_AUTOMATION_SECONDS") or DEFAULT_INTERVAL_SECONDS),
+        description="Rebuilds the days whose upstream changed, and no others.",
+    )

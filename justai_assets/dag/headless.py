@@ -1,0 +1,157 @@
+"""Running assets without the UI: the same definitions, checks and events, in this process, with progress."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import JustAIError
+from justai_assets.dag.location import location
+from justai_assets.dag.marts import marts_defs, marts_start, parse_project
+from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.partitions import range_tags
+from justai_assets.dag.results import results_keys
+from justai_assets.dag.undated import NAME, doors_by_table
+from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.model import Org
+
+
+def materialize_days(
+    org: Org,
+    days: Days,
+    names: Sequence[str] = (),
+    *,
+    today: date,
+    console: Console | None = None,
+) -> bool:
+    """Materialize days of an org's tables as one ranged run, then its undated records; whether all succeeded.
+
+    Args:
+        org: the org.
+        days: inclusive; all must lie between the org's start and today.
+        names: tables; all, and the undated records, when none is named.
+        today: the current day in UTC.
+        console: where progress and failures are shown (stderr).
+
+    Raises:
+        JustAIError: a day that the org does not have, or a table that it does not have.
+    """
+    if days.first < org.start_date or days.last > today:
+        raise JustAIError(
+            f"{org.slug} has the days {org.start_date} … {today}, not {days}",
+            mend="give days inside that range, or change start_date in the org file",
+        )
+    known = {key.path[-1]: key for key in table_keys(org)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(known)}")
+    console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    selection = [known[name] for name in names] if names else list(known.values())
+    with instance() as found:
+        is_done = _run(org, selection, found, console, {"org": org.slug, **range_tags(days)})
+        if is_done and not names and doors_by_table(org):
+            is_done = _run(org, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
+    return is_done
+
+
+def make_report(org: Org, *, console: Console | None = None) -> bool:
+    """Judge an org's experiments and write its report, as its assets do; whether it succeeded."""
+    console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    with instance() as found:
+        return _run(org, results_keys(org), found, console, {"org": org.slug})
+
+
+def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = None) -> bool:
+    """Build the marts of days over the orgs as one ranged run of their assets; whether all of it succeeded."""
+    console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    first = marts_start(orgs)
+    if days.first < first:
+        raise JustAIError(f"the marts start on {first}, with the first org", mend="give later days")
+    parse_project()
+    marts = marts_defs(orgs)
+    definitions = dg.Definitions.merge(
+        location(Orgs({org.slug: org for org in orgs}, {}), loggers={"console": _console_logger(console)}), marts
+    )
+    keys = sorted(key for one in marts.assets or [] if isinstance(one, dg.AssetsDefinition) for key in one.keys)
+    with instance() as found:
+        return _execute(definitions, keys, found, console, range_tags(days))
+
+
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME, or one that lasts as long as the call."""
+    home = os.environ.get("DAGSTER_HOME")
+    with dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def _run(
+    org: Org, selection: Sequence[dg.AssetKey], found: dg.DagsterInstance, console: Console, tags: dict[str, str]
+) -> bool:
+    definitions = location(Orgs({org.slug: org}, {}), loggers={"console": _console_logger(console)})
+    return _execute(definitions, selection, found, console, tags)
+
+
+def _execute(
+    definitions: dg.Definitions,
+    selection: Sequence[dg.AssetKey],
+    found: dg.DagsterInstance,
+    console: Console,
+    tags: dict[str, str],
+) -> bool:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=list(selection),
+        instance=found,
+        tags=tags,
+        # Named, or Dagster logs every event of the run to the terminal.
+        run_config={"loggers": {"console": {}}},
+        raise_on_error=False,
+    )
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            cause = event.step_failure_data.error
+            while cause.cause is not None:
+                cause = cause.cause
+            said = event.step_failure_data.user_failure_data
+            text = said.description if said and said.description else cause.message.strip()
+            console.print(f"[red]failed[/] {event.step_key}: {escape(text)}", markup=True)
+    evaluations = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    summed_up = {one.asset_check_key for one in evaluations if one.partition is None}
+    for evaluation in evaluations:
+        if evaluation.partition is not None and evaluation.asset_check_key in summed_up:
+            continue
+        is_error = evaluation.severity == dg.AssetCheckSeverity.ERROR
+        word = "[red]check failed[/]" if is_error else "[yellow]check warns[/]"
+        name = "/".join(evaluation.asset_key.path)
+        console.print(f"{word} {name} {evaluation.check_name}: {escape(evaluation.description or '')}")
+        problems = evaluation.metadata.get("problems")
+        if problems is not None:
+            console.print(str(problems.value), markup=False)
+    return result.success
+
+
+def _console_logger(console: Console) -> dg.LoggerDefinition:
+    """Only what an asset itself says, one line each: Dagster's own event log has its place in the UI."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            if meta.get("dagster_event") is None and record.levelno >= logging.INFO:
+                console.print(
+                    f"  {meta.get('step_key') or ''} {meta.get('orig_message') or record.getMessage()}", markup=False
+                )
+
+    @dg.logger
+    def shown(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("justai", level=logging.DEBUG)
+        logger.addHandler(Handler())
+        return logger
+
+    return shown

@@ -1,0 +1,75 @@
+"""The code location, put together from org files."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+
+import dagster as dg
+
+from justai_assets.dag.alerts import alert_sensors
+from justai_assets.dag.automation import automation_sensor
+from justai_assets.dag.checks import table_checks
+from justai_assets.dag.delta_share import credential_check, share_assets
+from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
+from justai_assets.dag.door_sensor import door_sensors
+from justai_assets.dag.hint_sensor import hint_sensor
+from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
+from justai_assets.dag.org_assets import org_assets
+from justai_assets.dag.org_files import broken_org_spec, org_files
+from justai_assets.dag.resources import Platform
+from justai_assets.dag.results import results_assets
+from justai_assets.dag.schedule import daily_refresh
+from justai_assets.dag.standing import failed_days_check, standing_schedule
+from justai_assets.dag.undated import undated_asset
+from justai_assets.orgs.load import Orgs
+
+
+def location(
+    orgs: Orgs, platform: Platform | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """Everything Dagster sees: assets and checks per org, one schedule, the sensors of doors and automation.
+
+    Sensors and schedules loop over orgs; there is no job, sensor or schedule per org. Runs execute in process: a
+    ranged run is one step per table, and a process per step costs more than most steps.
+    """
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [org_files]
+    served = list(orgs.by_slug.values())
+    checks: list[dg.AssetChecksDefinition] = [failed_days_check(served)]
+    for org in served:
+        assets += [*org_assets(org), undated_asset(org), results_assets(org)]
+        checks += table_checks(org)
+    assets += [broken_org_spec(_asset_name(stem), error) for stem, error in orgs.broken.items()]
+    jobs: list[dg.JobDefinition] = [maintain_org]
+    schedules: list[dg.ScheduleDefinition] = [
+        daily_refresh(served),
+        maintenance_schedule(served),
+        standing_schedule(),
+    ]
+    sensors: list[dg.SensorDefinition] = [automation_sensor(), *door_sensors(served), *alert_sensors()]
+    if os.environ.get("JUSTAI_LANDING_QUEUE"):
+        sensors.append(hint_sensor())
+    sharing = [org for org in served if org.engagement == "delta_share"]
+    if sharing:
+        mirror = mirror_job(sharing)
+        assets += [asset for org in sharing for asset in share_assets(org)]
+        checks += [credential_check(org) for org in sharing]
+        jobs.append(mirror)
+        schedules.append(recheck_schedule(sharing, mirror))
+        sensors.append(versions_sensor(sharing, mirror))
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=jobs,
+        schedules=schedules,
+        sensors=sensors,
+        resources={"platform": platform or Platform()},
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+def _asset_name(stem: str) -> str:
+    """A file's stem as a part of an asset key; two stems never come to the same one, or nothing would load."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", stem)
+    return name if name == stem else f"{name}_{hashlib.sha256(stem.encode()).hexdigest()[:8]}"

@@ -1,0 +1,163 @@
+"""The marts as assets: the dbt project over the lake of all orgs, joined to the tables it reads.
+
+dbt is imported inside functions: it takes two seconds, and only a location that has a parsed project needs it.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
+from justai_assets.dag.org_assets import OWNER, table_key, table_keys
+from justai_assets.dag.partitions import daily, days_of, same_day
+from justai_assets.dag.resources import Platform
+from justai_assets.orgs.model import Org
+from justai_assets.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+GROUP = "marts"
+POOL = "marts"
+DAYS_A_RUN = 7
+
+
+def manifest_path(project: Path = PROJECT) -> Path:
+    """Where dbt puts the parsed project."""
+    return project / "target" / "manifest.json"
+
+
+def parse_project(project: Path = PROJECT) -> Path:
+    """Parse the project into its manifest, without lake or network; returns the manifest's path.
+
+    The project does not depend on the orgs, so this is needed once after an installation.
+    """
+    from dbt.cli.main import dbtRunner
+
+    # dbt would write its log below the working directory, whatever that is.
+    place = ["--project-dir", str(project), "--profiles-dir", str(project), "--log-path", str(project / "logs")]
+    result = dbtRunner().invoke(["--quiet", "parse", *place])
+    if not result.success:
+        raise JustAIError(
+            f"the dbt project in {project} cannot be parsed: {result.exception}", mend="run dbt parse in it"
+        )
+    return manifest_path(project)
+
+
+def marts_defs(orgs: Sequence[Org], manifest: Path | None = None) -> dg.Definitions:
+    """The marts over the orgs, and the DuckDB they lie in for ad-hoc SQL; nothing without a parsed project or org."""
+    path = manifest or manifest_path()
+    if not path.is_file() or not orgs:
+        return dg.Definitions()
+    from dagster_dbt import DbtCliResource
+    from dagster_duckdb import DuckDBResource
+
+    project = path.parents[1]
+    return dg.Definitions(
+        assets=[_marts(orgs, path)],
+        resources={
+            "dbt": DbtCliResource(
+                project_dir=str(project),
+                profiles_dir=str(project),
+                # Beside this interpreter: the environment may not be on the PATH of a service.
+                dbt_executable=str(Path(sys.executable).with_name("dbt")),
+            ),
+            "duckdb": DuckDBResource(database=str(Settings.from_environment().marts.resolve())),
+        },
+    )
+
+
+def marts_start(orgs: Sequence[Org]) -> date:
+    """The first day of any org."""
+    return min(org.start_date for org in orgs)
+
+
+def ahead() -> dg.TimeWindowPartitionMapping:
+    """Send day D needs D … D+3: what followed its messages."""
+    return dg.TimeWindowPartitionMapping(end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True)
+
+
+def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
+    """The lake tables that the marts read.
+
+    Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
+    """
+    tables = ((UNIFIED_EVENTS, ahead()), *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)))
+    return [
+        dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping)
+        for org in orgs
+        for table, mapping in tables
+        if table_key(org.slug, table) in table_keys(org)
+    ]
+
+
+def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
+    from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+    upstream = upstream_of(orgs)
+
+    class Translator(DagsterDbtTranslator):
+        """Keys, group and lineage of the models; sources are the orgs' own tables."""
+
+        def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+            return dg.AssetKey([GROUP, dbt_resource_props["name"]])
+
+        def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:  # noqa: ARG002 - dagster-dbt's signature
+            return GROUP
+
+        def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+            spec = super().get_asset_spec(manifest, unique_id, project)
+            if not unique_id.startswith("model."):
+                return spec
+            models = [dep for dep in spec.deps if not _is_source(manifest, dep.asset_key)]
+            return spec.replace_attributes(
+                deps=[*models, *upstream],
+                owners=[OWNER],
+                kinds={"dbt", "duckdb"},
+                automation_condition=refresh_hourly_when_upstream_changes(
+                    ignore=dg.AssetSelection.groups(GROUP)
+                ),
+            )  # fmt: skip
+
+    @dbt_assets(
+        manifest=manifest,
+        name="build_marts",
+        dagster_dbt_translator=Translator(),
+        partitions_def=daily(marts_start(orgs)),
+        # A run holds the messages of its days in DuckDB: a long backfill is cut into weeks.
+        backfill_policy=dg.BackfillPolicy.multi_run(DAYS_A_RUN),
+        pool=POOL,
+    )
+    def build_marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
+        days = days_of(context)
+        # dbt runs as its own process in the project's folder: it is told where things are by absolute paths.
+        os.environ.update(dbt_environment(platform))
+        days_given = json.dumps({"from_date": str(days.first), "to_date": str(days.last)})
+        # Unit tests test the code, not the day: they run with the project's own tests.
+        arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", days_given]
+        yield from dbt.cli(arguments, context=context).stream()
+
+    return build_marts
+
+
+def dbt_environment(platform: Platform) -> dict[str, str]:
+    """Variables that point dbt at the lake, the org files and the marts' file, wherever it is started."""
+    settings = Settings.from_environment()
+    settings.marts.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "JUSTAI_LAKE": platform.lake().root.url,
+        "JUSTAI_ORGS_DIR": str(settings.orgs_dir.resolve()),
+        "JUSTAI_MARTS": str(settings.marts.resolve()),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def _is_source(manifest: Mapping[str, Any], key: dg.AssetKey) -> bool:
+    return any(key.path[-1] == one["name"] for one in manifest["sources"].values())

@@ -1,0 +1,226 @@
+"""The assets of one org: what its doors land, and the tables made of it. An org shows only the doors it has."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from justai_assets.attribution.build import build_attributed, build_unified
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    CUSTOM_EVENTS,
+    DELTA_SHARE,
+    ESP_EVENTS,
+    UNIFIED_EVENTS,
+    Table,
+)
+from justai_assets.dag.automation import rebuild_when_upstream_changes
+from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
+from justai_assets.dag.partitions import daily, days_of, lookback, same_day
+from justai_assets.dag.resources import Platform
+from justai_assets.dag.retries import verdicts
+from justai_assets.lake.ledger import DayReport
+from justai_assets.metrics.daily import build_metrics
+from justai_assets.orgs.model import Org
+from justai_assets.sources.build import build_from_doors
+
+LANDING_NAMES = {
+    "iterable_webhooks": "iterable_webhooks",
+    "journey_webhooks": "journey_webhooks",
+    "chameleon_webhooks": "chameleon_webhooks",
+    "redshift": "redshift_drop",
+    "databricks": "databricks_drop",
+}
+"""Door → the last part of its landing asset's key."""
+
+OWNER = "team:data-platform"
+
+LATE_AFTER = timedelta(hours=26)
+"""Every door lands something every day: a warehouse exports daily, and two hours of slack are no alarm."""
+
+SILENT_AFTER = timedelta(hours=50)
+"""Two days missed."""
+
+Build = Callable[
+    [dg.AssetExecutionContext, Platform, Days, dict[str, str], Callable[[DayReport], None]], list[DayReport]
+]
+
+
+def org_assets(org: Org) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The landing assets and tables of an org."""
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
+        landing_asset(org, door) for door in org.sources.present() if door in LANDING_NAMES
+    ]
+    if org.is_unified:
+        if org.engagement in LANDING_NAMES:
+            assets.append(_from_doors(org, UNIFIED_EVENTS, (org.engagement,)))
+    else:
+        assets.append(_from_doors(org, ESP_EVENTS, (org.engagement,)))
+        upstream = [(ESP_EVENTS, same_day())]
+        if org.custom:
+            assets.append(_from_doors(org, CUSTOM_EVENTS, org.custom))
+            assets.append(_attributed(org))
+            upstream.append((ATTRIBUTED_EVENTS, same_day()))
+        assets.append(_unified(org, upstream))
+    assets.append(_metrics(org))
+    return assets
+
+
+def landing_asset(org: Org, door: str) -> dg.AssetSpec:
+    """What a door has landed, day by day: observed, never materialized by us. A silent door shows as late."""
+    return dg.AssetSpec(
+        dg.AssetKey([org.slug, LANDING_NAMES[door]]),
+        partitions_def=daily(org.start_date),
+        group_name=group_of(org.slug),
+        kinds={"parquet" if door in {"redshift", "databricks"} else "json", "s3"},
+        tags={"org": org.slug, "door": door},
+        owners=[OWNER],
+        description=f"Objects that {door} of {org.slug} has landed, by event_date.",
+        freshness_policy=dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=SILENT_AFTER),
+    )
+
+
+def group_of(slug: str) -> str:
+    """The asset group of an org: Dagster allows no hyphen in it."""
+    return slug.replace("-", "_")
+
+
+def pool_of(slug: str, table: Table) -> str:
+    """The pool that everything which writes a table shares, maintenance included."""
+    return f"{group_of(slug)}_{table.name}"
+
+
+def pools_of(org: Org) -> tuple[str, ...]:
+    """The pools of an org's tables, in the order of `table_keys`."""
+    return tuple(f"{group_of(org.slug)}_{key.path[-1]}" for key in table_keys(org))
+
+
+def table_key(slug: str, table: Table) -> dg.AssetKey:
+    """The key of an org's table."""
+    return dg.AssetKey([slug, table.name])
+
+
+def table_keys(org: Org) -> tuple[dg.AssetKey, ...]:
+    """The keys of the tables that are materialized for an org, upstream first."""
+    if org.is_unified:
+        mirror = () if org.engagement in LANDING_NAMES else (DELTA_SHARE,)
+        tables: tuple[Table, ...] = (*mirror, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
+    elif org.custom:
+        tables = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
+    else:
+        tables = (ESP_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
+    return tuple(table_key(org.slug, table) for table in tables)
+
+
+def _from_doors(org: Org, table: Table, doors: tuple[str, ...]) -> dg.AssetsDefinition:
+    deps = [dg.AssetDep([org.slug, LANDING_NAMES[door]], partition_mapping=same_day()) for door in doors]
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_from_doors(org, platform.landing(), platform.lake(), table, doors, days, note=note, on_day=on_day)
+
+    return table_asset(org, table, deps, build)
+
+
+def _attributed(org: Org) -> dg.AssetsDefinition:
+    deps = [
+        dg.AssetDep(table_key(org.slug, ESP_EVENTS), partition_mapping=lookback()),
+        dg.AssetDep(table_key(org.slug, CUSTOM_EVENTS), partition_mapping=same_day()),
+    ]
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_attributed(org, platform.lake(), days, note=note, on_day=on_day)
+
+    return table_asset(org, ATTRIBUTED_EVENTS, deps, build)
+
+
+def _unified(org: Org, upstream: list[tuple[Table, dg.TimeWindowPartitionMapping]]) -> dg.AssetsDefinition:
+    deps = [dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping) for table, mapping in upstream]
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_unified(org, platform.lake(), days, note=note, on_day=on_day)
+
+    return table_asset(org, UNIFIED_EVENTS, deps, build)
+
+
+def _metrics(org: Org) -> dg.AssetsDefinition:
+    if org.is_unified:
+        deps = [dg.AssetDep(table_key(org.slug, UNIFIED_EVENTS), partition_mapping=lookback())]
+    else:
+        tables = [ESP_EVENTS, *([ATTRIBUTED_EVENTS] if org.custom else [])]
+        deps = [dg.AssetDep(table_key(org.slug, table), partition_mapping=same_day()) for table in tables]
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_metrics(
+            org,
+            platform.lake(),
+            days,
+            note=note,
+            on_day=on_day,
+            now=datetime.now(UTC),
+            landing=platform.landing(),
+        )
+
+    return table_asset(org, ATTRIBUTION_METRICS, deps, build)
+
+
+def table_asset(
+    org: Org, table: Table, deps: list[dg.AssetDep], build: Build, *, is_automated: bool = True
+) -> dg.AssetsDefinition:
+    """One table as an asset: a ranged run is one call and one commit.
+
+    Args:
+        org: the org.
+        table: the table.
+        deps: upstream, with partition mappings.
+        build: replaces the days and reports them.
+        is_automated: rebuild when upstream changes; false for what something else keeps up to date.
+    """
+
+    @dg.asset(
+        key=table_key(org.slug, table),
+        deps=deps,
+        partitions_def=daily(org.start_date),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=rebuild_when_upstream_changes() if is_automated else None,
+        pool=pool_of(org.slug, table),
+        group_name=group_of(org.slug),
+        kinds={"polars", "deltalake"},
+        tags={"org": org.slug, "personal": "yes" if table.personal else "no"},
+        owners=[OWNER],
+        description=table.doc,
+        metadata=definition_metadata(org.slug, table),
+    )
+    def table_days(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        days = days_of(context)
+        note = {"run_id": context.run.run_id, "org": org.slug}
+        with verdicts(context.retry_number):
+            reports = build(context, platform, days, note, reporter(context, len(days)))
+        return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, table, days, reports))
+
+    return table_days

@@ -1,0 +1,22 @@
+"""What assets work with: the roots, as they are when the run starts."""
+
+import dagster as dg
+
+from justai_assets.lake.store import Lake
+from justai_assets.settings import Settings
+from justai_assets.storage import Root
+
+
+class Platform(dg.ConfigurableResource[None]):
+    """The landing and lake roots. Empty fields come from JUSTAI_LANDING and JUSTAI_LAKE when a run uses them."""
+
+    landing_url: str = ""
+    lake_url: str = ""
+
+    def landing(self) -> Root:
+        """What others write."""
+        return Root.parse(self.landing_url or Settings.from_environment().landing)
+
+    def lake(self) -> Lake:
+        """What we write."""
+        return Lake(Root.parse(self.lake_url or Settings.from_environment().lake))

@@ -1,0 +1,133 @@
+"""What won, and the report of it: one pass over the last days of an org."""
+
+import base64
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS
+from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
+from justai_assets.dag.metadata import definition_metadata, markdown_table
+from justai_assets.dag.org_assets import OWNER, group_of, table_key
+from justai_assets.dag.resources import Platform
+from justai_assets.dag.retries import verdicts
+from justai_assets.metrics.judge import DEFAULT_DAYS, Judged, judge, last_days, write_results
+from justai_assets.metrics.report.data import ReportData
+from justai_assets.orgs.model import Org
+
+REPORT = "report"
+_PREVIEW_SCALE = 1.0
+
+
+class Period(dg.Config):
+    """Which sends are judged.
+
+    Attributes:
+        days: how many days back from the last one.
+        last: last send day, YYYY-MM-DD; the newest day that holds events when empty.
+    """
+
+    days: int = DEFAULT_DAYS
+    last: str = ""
+
+
+def results_keys(org: Org) -> tuple[dg.AssetKey, ...]:
+    """The keys of an org's results and report."""
+    return table_key(org.slug, EXPERIMENT_RESULTS), dg.AssetKey([org.slug, REPORT])
+
+
+def results_assets(org: Org) -> dg.AssetsDefinition:
+    """`[org, experiment_results]` and `[org, report]`: computed together, because the report shows the results."""
+    results_key, report_key = results_keys(org)
+    upstream = dg.AssetDep(
+        table_key(org.slug, ATTRIBUTION_METRICS), partition_mapping=dg.AllPartitionMapping()
+    )  # fmt: skip
+    shared: dict[str, Any] = {
+        "group_name": group_of(org.slug),
+        "owners": [OWNER],
+        "automation_condition": refresh_hourly_when_upstream_changes(),
+    }
+
+    @dg.multi_asset(
+        name=f"{group_of(org.slug)}__experiment_results_and_report",
+        specs=[
+            dg.AssetSpec(
+                results_key,
+                deps=[upstream],
+                kinds={"polars", "deltalake"},
+                description=EXPERIMENT_RESULTS.doc,
+                metadata=definition_metadata(org.slug, EXPERIMENT_RESULTS),
+                tags={"org": org.slug, "personal": "no"},
+                **shared,
+            ),
+            dg.AssetSpec(
+                report_key,
+                deps=[upstream],
+                kinds={"html", "altair"},
+                description="What won, with intervals, funnels, fates and what moved: one HTML file, aggregates only.",
+                tags={"org": org.slug, "personal": "no"},
+                **shared,
+            ),
+        ],
+        pool=f"{group_of(org.slug)}_{EXPERIMENT_RESULTS.name}",
+    )
+    def results_and_report(context: dg.AssetExecutionContext, platform: Platform, config: Period):  # type: ignore[no-untyped-def]
+        from justai_assets.metrics.report.gather import report_data
+        from justai_assets.metrics.report.preview import preview_png
+        from justai_assets.metrics.report.render import render_report
+        from justai_assets.metrics.report.shelf import previous_report, shelve_report
+
+        now = datetime.now(UTC)
+        lake = platform.lake()
+        last = date.fromisoformat(config.last) if config.last else now.date()
+        days = last_days(org, lake, last, config.days)
+        if days is None:
+            raise dg.Failure(
+                f"{org.slug} has no event up to {last}: there is nothing to judge",
+                metadata={"mend": f"materialize days of {org.slug} first"},
+                allow_retries=False,
+            )
+        with verdicts(context.retry_number):
+            judged = judge(org, lake, days, on_day=lambda day: context.log.debug(f"{day} counted"))
+            rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
+            yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))
+            previous = previous_report(lake.root, org.slug, now)
+            data = report_data(org, lake, judged, generated_at=now, previous_at=previous)
+            html = render_report(data)
+            key = shelve_report(lake.root, org.slug, html, now)
+            png = preview_png(data, scale=_PREVIEW_SCALE)
+            yield dg.MaterializeResult(
+                asset_key=report_key, metadata=report_metadata(data, lake.root.uri(key), len(html.encode()), png)
+            )
+
+    return results_and_report
+
+
+def results_metadata(judged: Judged, rows: int) -> dict[str, Any]:
+    """What the UI shows of the results: the decision on every template."""
+    decisions = pl.DataFrame(
+        [(one.plan.template, one.decision.verdict, one.decision.sentence) for one in judged.results],
+        schema=["template", "verdict", "decision"],
+        orient="row",
+    )
+    return {
+        "dagster/row_count": rows,
+        "sends": str(judged.days),
+        "decisions": dg.MetadataValue.md(markdown_table(decisions)),
+        "sends without a message id": judged.sends_without_message,
+    }
+
+
+def report_metadata(data: ReportData, path: str, size: int, png: bytes) -> dict[str, Any]:
+    """What the UI shows of the report: where it lies, and a picture of it."""
+    picture = base64.b64encode(png).decode()
+    return {
+        "report": dg.MetadataValue.path(path),
+        "dagster/uri": path,
+        "bytes": size,
+        "sends": f"{data.first_day} … {data.last_day}",
+        "restated numbers": len(data.restatements),
+        "preview": dg.MetadataValue.md(f"![What won at {data.org}](data:image/png;base64,{picture})"),
+    }

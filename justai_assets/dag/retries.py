@@ -1,0 +1,35 @@
+"""What fails is tried again only when trying again may help."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from justai_assets.contract.errors import JustAIError
+
+RETRIES = 3
+RETRY_SECONDS = 5.0
+
+_LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later: our own verdict, or a network or file error that does not last."""
+    if isinstance(error, JustAIError):
+        return error.transient
+    return isinstance(error, OSError) and error.errno not in _LASTING
+
+
+@contextmanager
+def verdicts(retry_number: int) -> Iterator[None]:
+    """Inside an asset: transient errors ask for a retry, doubling the wait; lasting ones fail with code and mend."""
+    try:
+        yield
+    except Exception as error:
+        if is_transient(error):
+            raise dg.RetryRequested(RETRIES, RETRY_SECONDS * 2**retry_number) from error
+        if isinstance(error, JustAIError):
+            metadata = {"code": error.code, "mend": error.mend}
+            raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
+        raise

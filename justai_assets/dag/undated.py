@@ -1,0 +1,47 @@
+"""Records without a usable date: they belong to no day, so one asset per org takes them all into quarantine."""
+
+from typing import Any
+
+import dagster as dg
+
+from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.dag.metadata import day_metadata
+from justai_assets.dag.org_assets import LANDING_NAMES, OWNER, group_of
+from justai_assets.dag.resources import Platform
+from justai_assets.dag.retries import verdicts
+from justai_assets.orgs.model import Org
+from justai_assets.sources.build import build_from_doors
+
+NAME = "undated_records"
+
+
+def doors_by_table(org: Org) -> dict[Table, tuple[str, ...]]:
+    """Which table each landing door of an org feeds."""
+    if org.is_unified:
+        return {UNIFIED_EVENTS: (org.engagement,)} if org.engagement in LANDING_NAMES else {}
+    return {ESP_EVENTS: (org.engagement,), **({CUSTOM_EVENTS: org.custom} if org.custom else {})}
+
+
+def undated_asset(org: Org) -> dg.AssetsDefinition:
+    """`[org, undated_records]`: every record under `__HIVE_DEFAULT_PARTITION__`, counted and named in quarantine."""
+
+    @dg.asset(
+        key=[org.slug, NAME],
+        # Two doors may ask at once; both runs would replace the same quarantine.
+        pool=f"{group_of(org.slug)}_{NAME}",
+        group_name=group_of(org.slug),
+        kinds={"polars", "deltalake"},
+        tags={"org": org.slug},
+        owners=[OWNER],
+        description="Records filed without a usable event_date: all of them quarantined, none of them lost.",
+    )
+    def undated_records(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        note = {"run_id": context.run.run_id, "org": org.slug}
+        metadata: dict[str, Any] = {}
+        for table, doors in doors_by_table(org).items():
+            with verdicts(context.retry_number):
+                (report,) = build_from_doors(org, platform.landing(), platform.lake(), table, doors, None, note=note)
+            metadata |= {f"{table.name}: {key}": value for key, value in day_metadata(report).items() if "/" not in key}
+        return dg.MaterializeResult(metadata=metadata)
+
+    return undated_records

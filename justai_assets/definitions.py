@@ -1,0 +1,14 @@
+"""The code location. Loading it reads org files and nothing else: no network, no secret, no table."""
+
+import dagster as dg
+
+from justai_assets.dag.location import location
+from justai_assets.dag.marts import marts_defs
+from justai_assets.settings import Settings
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The assets of the orgs in JUSTAI_ORGS_DIR (a slice of them: JUSTAI_ORGS), and the marts where they are parsed."""
+    orgs = Settings.from_environment().orgs()
+    return dg.Definitions.merge(location(orgs), marts_defs(list(orgs.by_slug.values())))

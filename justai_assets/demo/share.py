@@ -1,0 +1,64 @@
+"""The demo's third org: it writes nothing to us, and shares a Delta table over the Delta Sharing protocol.
+
+The server of the protocol lives beside the tests; where only the installed package is at hand, the demo goes without.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+from deltalake import write_deltalake
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets.demo.drops import unified_frame
+from justai_assets.demo.orgs import SHARED_TABLE
+from justai_assets.demo.people import Happening
+from justai_assets.demo.place import DemoPlace
+
+SERVER = "justai_assets_tests.share_server"
+START_SECONDS = 30.0
+
+
+def has_server() -> bool:
+    """Whether the server of the protocol is at hand."""
+    try:
+        return find_spec(SERVER) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def write_shared_table(place: DemoPlace, events: Iterable[Happening]) -> None:
+    """Write the customer's table, partitioned by day as it would be on the customer's side."""
+    frame = unified_frame(events).with_columns(pl.col("event_timestamp").dt.date().alias("event_date"))
+    write_deltalake(str(place.shared), frame.to_arrow(), partition_by=["event_date"])
+
+
+@contextmanager
+def shared(place: DemoPlace) -> Iterator[None]:
+    """Serve the table while the block runs; the credential file is where the org file says."""
+    profile = place.secret_file("initech.share")
+    command = [sys.executable, "-m", SERVER, "--port", "0", "--table", f"{SHARED_TABLE}={place.shared}"]
+    server = subprocess.Popen(  # noqa: S603 - our own module, no shell
+        [*command, "--profile-out", str(profile)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for(profile, server)
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _wait_for(profile: Path, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not profile.exists() or not profile.stat().st_size:
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise JustAIError("the demo's share server did not start", mend="run the demo again")
+        time.sleep(0.05)

@@ -1,0 +1,57 @@
+"""The week of the sample orgs, landed through their doors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from justai_assets.contract.days import Days
+from justai_assets.demo.drops import land_databricks, land_redshift
+from justai_assets.demo.orgs import WAREHOUSE_ORG, WEBHOOK_ORG, write_orgs, write_share_org
+from justai_assets.demo.people import Arm, Happening, Person, happenings
+from justai_assets.demo.place import DemoPlace
+from justai_assets.demo.share import write_shared_table
+from justai_assets.demo.webhooks import land_iterable, land_journeys
+from justai_assets.storage import Root
+
+WELCOME = (Arm("501", "9001", 0.8, 0.36, 0.034), Arm("502", "9002", 0.2, 0.31, 0.024))
+SPRING = (Arm("503", "9003", 0.8, 0.28, 0.030), Arm("504", "9004", 0.2, 0.29, 0.029))
+ONBOARDING = (Arm("601", "9101", 0.8, 0.42, 0.050), Arm("602", "9102", 0.2, 0.35, 0.041))
+DIGEST = (Arm("701", "9201", 0.8, 0.33, 0.044), Arm("702", "9202", 0.2, 0.33, 0.036))
+
+
+def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, with_share: bool = False) -> None:
+    """Write org files and a week of landings. The same days, size and seed land the same events.
+
+    With `with_share`, there is a third org, whose table somebody must serve while it is mirrored (`demo.share.shared`).
+    """
+    write_orgs(place, days.first - timedelta(days=3))
+    landing = Root.parse(str(place.landing))
+    luck = random.Random(seed)  # noqa: S311 - a demo, not a secret
+    people = 4 * sends_a_day
+    welcome = list(happenings(days, WELCOME, "purchase", people=people, sends_a_day=sends_a_day, luck=luck))
+    spring = list(happenings(days, SPRING, "signup", people=people, sends_a_day=sends_a_day, luck=luck))
+    land_iterable(landing, WEBHOOK_ORG, [event for event in (*welcome, *spring) if event.arm], luck)
+    land_journeys(landing, WEBHOOK_ORG, [event for event in welcome if not event.arm], luck)
+    land_redshift(landing, WEBHOOK_ORG, [event for event in spring if not event.arm])
+    onboarding = list(happenings(days, ONBOARDING, "upgrade", people=people, sends_a_day=sends_a_day, luck=luck))
+    land_databricks(landing, WAREHOUSE_ORG, _joined(onboarding), luck)
+    if with_share:
+        write_share_org(place, days.first - timedelta(days=3))
+        digest = list(happenings(days, DIGEST, "visit", people=people, sends_a_day=sends_a_day, luck=luck))
+        write_shared_table(place, _joined(digest))
+
+
+def _joined(events: Iterable[Happening]) -> Iterator[Happening]:
+    """What the warehouse's own join makes of them: conversions under their last send within a day, others left out."""
+    last: dict[Person, Happening] = {}
+    for event in sorted(events, key=lambda one: (one.at, one.name)):
+        if event.arm:
+            if event.name == "emailSend":
+                last[event.person] = event
+            yield event
+            continue
+        send = last.get(event.person)
+        if send is not None and event.at - send.at < timedelta(hours=24):
+            yield Happening(event.name, event.at, event.person, send.arm, send.message_id)

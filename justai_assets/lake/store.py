@@ -1,0 +1,261 @@
+"""The lake: Delta tables of every org, read by day and replaced by day.
+
+A day is replaced in one commit or not at all. Two writers of the same table never both succeed from the same
+snapshot: every commit carries the same application transaction, so that the later one sees a conflict, reads the
+table again and commits on top. The files it wrote stay valid, because a day's content does not depend on the table.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
+from justai_assets.contract.tables import Table
+from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_files
+from justai_assets.lake.schema import delta_schema
+from justai_assets.orgs.model import SLUG
+from justai_assets.storage import Root
+
+COMMIT_ATTEMPTS = 12
+APPLICATION = "justai_assets.replace_days"
+"""The application transaction of every commit that adds or removes files of a day."""
+
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass
+class DayWriter:
+    """Collects the files of the days being replaced; nothing is visible before the commit."""
+
+    table: Table
+    days: Days | None
+    partition: Mapping[str, str]
+    _root: Root
+    _base: str
+    _spool: Path | None
+    files: dict[date | None, list[DayFile]] = field(default_factory=dict)
+    is_maybe_committed: bool = False
+    _keys: list[tuple[str, date | None, DayFile]] = field(default_factory=list)
+
+    def write(self, day: date | None, frame: Frame) -> int:
+        """Write rows of one day, checked against the contract; returns how many. May be called again for a day.
+
+        Raises:
+            ContractError: wrong columns, a null in a required column, a time on another day, a day outside the range.
+        """
+        if (day is None) != (self.days is None) or (self.days is not None and day not in self.days):
+            raise ContractError(f"{self.table.name}: {day} is not among the days being replaced ({self.days})")
+        values = {"event_date": None if day is None else day.isoformat(), **self.partition}
+        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
+        folder = (self._spool or self._root.local(self._base)) / relative
+        token = secrets.token_hex(8)
+        try:
+            files = write_files(folder, self.table, frame, token)
+            check_contract(self.table, day, files)
+        except BaseException:
+            remove_files(folder, token)
+            raise
+        for file in files:
+            key = f"{relative}/{file.path.name}"
+            if self._spool is not None:
+                self._root.write(f"{self._base}/{key}", file.path)
+                file.path.unlink()
+            self._keys.append((key, day, file))
+        self.files.setdefault(day, []).extend(files)
+        return sum(file.rows for file in files)
+
+    def rows(self, day: date | None) -> int:
+        """Rows written so far for a day."""
+        return sum(file.rows for file in self.files.get(day, ()))
+
+    def bytes(self, day: date | None) -> int:
+        """Bytes written so far for a day."""
+        return sum(file.size for file in self.files.get(day, ()))
+
+    def actions(self) -> list[AddAction | RemoveAction]:
+        """The files as Delta add actions."""
+        return [
+            AddAction(
+                key,
+                file.size,
+                {"event_date": None if day is None else day.isoformat(), **self.partition},
+                int(time.time() * 1000),
+                True,
+                file.stats(),
+            )
+            for key, day, file in self._keys
+        ]
+
+    def discard(self) -> None:
+        """Remove what was written, after a failure."""
+        self._root.delete(*(f"{self._base}/{key}" for key, _, _ in self._keys))
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables below a lake root: `{root}/{slug}/{table}`."""
+
+    root: Root
+
+    def key(self, slug: str, table: Table) -> str:
+        """Path of a table below the root; StorageError for anything but a slug."""
+        if not SLUG.fullmatch(slug):
+            raise StorageError(f"{slug!r} is not an org slug")
+        return f"{slug}/{table.name}"
+
+    def uri(self, slug: str, table: Table) -> str:
+        """Full address of a table."""
+        return self.root.uri(self.key(slug, table))
+
+    def open(self, slug: str, table: Table, version: int | None = None) -> DeltaTable | None:
+        """The Delta table as it is now (or was at a version), or None when it was never written."""
+        try:
+            return DeltaTable(self.uri(slug, table), version=version, storage_options=self.root.options or None)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise TransientStorageError(
+                f"{slug}/{table.name} cannot be opened: {type(error).__name__}", mend="check the lake root"
+            ) from error
+
+    def scan(self, slug: str, table: Table, days: Days | None = None, *, version: int | None = None) -> pl.LazyFrame:
+        """The rows of a range of days (None: all), lazily, from one snapshot; only those days' files are read.
+
+        A table that was never written is an empty one. An older version is readable until its files are vacuumed.
+        """
+        found = self.open(slug, table, version)
+        if found is None:
+            return pl.LazyFrame(schema=table.schema)
+        frame = pl.scan_delta(found, storage_options=self.root.options or None, use_pyarrow=False)
+        if days is not None:
+            frame = frame.filter(pl.col("event_date").is_between(days.first, days.last))
+        missing = [
+            pl.lit(None, column.dtype).alias(column.name)
+            for column in table.columns
+            if column.name not in frame.collect_schema()
+        ]
+        return frame.with_columns(missing).select(table.schema.names())
+
+    def counts(self, slug: str, table: Table, days: Days) -> dict[date, int]:
+        """Rows of each day, from the log alone; 0 for a day without files."""
+        counts = dict.fromkeys(days, 0)
+        found = self.open(slug, table)
+        if found is not None:
+            actions = pl.DataFrame(found.get_add_actions(flatten=True))
+            for day, rows in actions.select("partition.event_date", "num_records").iter_rows():
+                if day in counts:
+                    counts[day] += rows
+        return counts
+
+    @contextmanager
+    def replacing(
+        self,
+        slug: str,
+        table: Table,
+        days: Days | None,
+        *,
+        partition: Mapping[str, str] | None = None,
+        note: Mapping[str, str] | None = None,
+    ) -> Iterator[DayWriter]:
+        """Replace days of a table: write them one by one inside the block; its end commits all, in one version.
+
+        Args:
+            slug: the org.
+            table: the table.
+            days: the days that the commit replaces, also those for which nothing is written; None is the partition of
+                undated rows.
+            partition: values of further partition columns; only these partitions are replaced.
+            note: put into the commit's metadata (run id and the like; never a secret).
+
+        An exception inside the block leaves the previous content and removes the files.
+        """
+        partition = partition or {}
+        base = self.key(slug, table)
+        with TemporaryDirectory(prefix="justai-lake-") as spool:
+            writer = DayWriter(table, days, partition, self.root, base, None if self.root.is_local else Path(spool))
+            try:
+                yield writer
+                self._commit(slug, writer, dict(note or {}))
+            except BaseException:
+                # An interrupt or a lost answer may come after the commit was written. Files that the table names are
+                # never removed: an orphan costs its bytes, a missing file the whole table.
+                if not writer.is_maybe_committed:
+                    writer.discard()
+                raise
+
+    def _commit(self, slug: str, writer: DayWriter, note: dict[str, str]) -> None:
+        filters: list[tuple[str, str, str]] = [(name, "=", value) for name, value in writer.partition.items()]
+        if writer.days is None:
+            filters.append(("event_date", "=", ""))
+        else:
+            filters += [
+                ("event_date", ">=", writer.days.first.isoformat()),
+                ("event_date", "<=", writer.days.last.isoformat()),
+            ]
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                table = self._open_or_create(slug, writer.table)
+                actions = list(writer.actions())
+                writer.is_maybe_committed = True
+                table.create_write_transaction(
+                    actions,
+                    "overwrite",
+                    table.schema(),
+                    partition_by=list(writer.table.partition_by),
+                    partition_filters=filters,
+                    commit_properties=CommitProperties(
+                        custom_metadata={**note, "days": str(writer.days)},
+                        app_transactions=[Transaction(APPLICATION, table.version() + 1)],
+                    ),
+                )
+            except CommitFailedError:
+                # Somebody else committed since the table was opened: the files stand, the commit is made anew.
+                writer.is_maybe_committed = False
+                time.sleep(0.02 * 2 ** min(attempt, 6))
+            else:
+                return
+        raise TransientStorageError(
+            f"{slug}/{writer.table.name}: {COMMIT_ATTEMPTS} commits in a row met another writer",
+            mend="run it again, with fewer writers of this table at once",
+        )
+
+    def _open_or_create(self, slug: str, table: Table) -> DeltaTable:
+        found = self.open(slug, table)
+        wanted = delta_schema(table)
+        if found is None:
+            if self.root.is_local:
+                Path(self.uri(slug, table)).mkdir(parents=True, exist_ok=True)
+            # Two first writers may both try: "ignore" lets the later one open what the earlier one made.
+            return DeltaTable.create(
+                self.uri(slug, table),
+                wanted,
+                mode="ignore",
+                partition_by=list(table.partition_by),
+                name=f"{slug}.{table.name}",
+                description=table.doc,
+                storage_options=self.root.options or None,
+            )
+        have = {one.name: one.type for one in found.schema().fields}
+        changed = [one.name for one in wanted.fields if one.name in have and have[one.name] != one.type]
+        if changed:
+            raise ContractError(
+                f"{slug}/{table.name}: the table's type of {', '.join(changed)} is not the contract's",
+                mend="write the org's days into a new lake root, then switch to it",
+            )
+        added = [one for one in wanted.fields if one.name not in have]
+        if added:
+            found.alter.add_columns(added)
+        return found

@@ -1,0 +1,83 @@
+"""Which objects a door has landed, day by day, and the fingerprint of a day."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from justai_assets.landing.paths import day_of, day_prefix, door_prefix
+from justai_assets.storage import LandedObject, Root
+
+SUFFIXES: Final = {"redshift": (".parquet",), "databricks": (".parquet",)}
+WEBHOOK_SUFFIXES: Final = (".jsonl.zst", ".jsonl")
+
+
+def is_data(found: LandedObject, suffixes: tuple[str, ...]) -> bool:
+    """Whether an object is data: it has a suffix of the door, is not hidden (`_…`, `.…`) and is not empty.
+
+    `_SUCCESS`, `_started_1`, `_committed_1`, `manifest`, a zero-byte folder marker and foreign files are not.
+    """
+    return found.size > 0 and found.name.endswith(suffixes) and not found.name.startswith(("_", "."))
+
+
+@dataclass(frozen=True)
+class LandedDay:
+    """The objects of one door, org and day, sorted by key.
+
+    Attributes:
+        data: what is read as records.
+        signs: what lies beside it (manifests, markers, empty or foreign objects).
+    """
+
+    day: date | None
+    data: tuple[LandedObject, ...]
+    signs: tuple[LandedObject, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the data objects."""
+        return sum(found.size for found in self.data)
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last object of the day, data or sign, was written."""
+        times = [found.modified for found in (*self.data, *self.signs)]
+        return max(times) if times else None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the set of (key, ETag, size) of everything in the folder; equal content, equal hash."""
+        return fingerprint((*self.data, *self.signs))
+
+
+def fingerprint(objects: Iterable[LandedObject]) -> str:
+    """32 hex digits of BLAKE2b over the sorted (key, ETag, size) of the objects."""
+    digest = hashlib.blake2b(digest_size=16)
+    for found in sorted(objects, key=lambda one: one.key):
+        digest.update(f"{found.key}\0{found.etag}\0{found.size}\n".encode())
+    return digest.hexdigest()
+
+
+def list_day(root: Root, door: str, slug: str, day: date | None) -> LandedDay:
+    """What lies in the folder of one day (None: the folder of undated records)."""
+    return _landed(day, root.list(day_prefix(door, slug, day)), SUFFIXES.get(door, WEBHOOK_SUFFIXES))
+
+
+def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
+    """What lies below a door's prefix of one org, by day; objects outside an event_date folder belong to none."""
+    by_day: dict[date, list[LandedObject]] = defaultdict(list)
+    for found in root.list(door_prefix(door, slug)):
+        day = day_of(found.key)
+        if day is not None:
+            by_day[day].append(found)
+    return {day: _landed(day, objects, SUFFIXES.get(door, WEBHOOK_SUFFIXES)) for day, objects in sorted(by_day.items())}
+
+
+def _landed(day: date | None, objects: Iterable[LandedObject], suffixes: tuple[str, ...]) -> LandedDay:
+    found = sorted(objects, key=lambda one: one.key)
+    data = tuple(one for one in found if is_data(one, suffixes))
+    return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)))

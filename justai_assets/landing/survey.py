@@ -1,0 +1,157 @@
+"""Looking at a door of one org: which days are listed, and how they look."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from justai_assets.landing.changes import Key, Landed, differing_names
+from justai_assets.landing.commits import MANIFEST, MAX_LIST_BYTES
+from justai_assets.landing.completeness import SUCCESS, DoorSigns, Named, is_complete, parse_manifest
+from justai_assets.landing.listing import SUFFIXES, WEBHOOK_SUFFIXES, LandedDay, fingerprint, is_data, list_day
+from justai_assets.landing.paths import UNDATED, door_prefix, partition_of
+from justai_assets.storage import LandedObject, Root
+
+CHECK_EVERY: Final = 1000
+"""Objects between two looks at the clock: one page of an S3 listing."""
+
+MAX_HASHED_BYTES: Final = 2 << 30
+"""A larger day on disk is taken by its listing: hashing it would cost what reading it costs."""
+
+ManifestCache = MutableMapping[str, tuple[str, dict[date, Named]]]
+"""Key of a manifest → its ETag and what it names; it is read again when the ETag changes."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at a door of an org found.
+
+    Attributes:
+        looked: every day that was looked at, those known or announced without an object included; None is undated.
+        strays: data objects in a folder that is neither a day nor the undated one; nothing ever reads them.
+        resume: where to go on, when the listing was cut off; everything before it was looked at.
+    """
+
+    looked: dict[Key, Landed]
+    strays: int = 0
+    resume: date | None = None
+
+
+def survey(
+    root: Root,
+    door: str,
+    slug: str,
+    *,
+    first: date | None,
+    known: Iterable[Key],
+    is_late: Callable[[], bool],
+    manifests: ManifestCache,
+) -> Survey:
+    """List a door of an org from a day on, in one pass.
+
+    Args:
+        root: the landing root.
+        door: the door.
+        slug: the org.
+        first: first day to list; None lists everything.
+        known: days that are remembered: one that the listing lacks was looked at as well, and is empty.
+        is_late: whether the time is used up. A listing on S3, which comes in order, is then cut off behind a whole day,
+            once there is one.
+        manifests: what is known of manifests.
+    """
+    prefix = door_prefix(door, slug)
+    by_day: dict[Key, list[LandedObject]] = defaultdict(list)
+    strays = 0
+    resume: date | None = None
+    after = None if first is None else f"{prefix}/event_date={first.isoformat()}"
+    suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
+    for index, found in enumerate(root.list(prefix, after=after), start=1):
+        is_known, day = _day_of(found)
+        if is_known:
+            by_day[day].append(found)
+        elif is_data(found, suffixes):
+            strays += 1
+        if index % CHECK_EVERY == 0 and day is not None and not root.is_local and is_late():
+            whole: dict[Key, list[LandedObject]] = {}
+            whole |= {one: objects for one, objects in by_day.items() if one is not None and one < day}
+            if whole:
+                by_day, resume = defaultdict(list, whole), day
+                break
+    signs = door_signs(root, door, slug, manifests)
+    # A day that a manifest announces and that has no object at all is one to be looked at, too.
+    for key in (*known, *signs.named):
+        if key is None:
+            is_inside = resume is None
+        else:
+            is_inside = (first is None or key >= first) and (resume is None or key < resume)
+        if is_inside and key not in by_day:
+            by_day[key] = []
+    looked = {}
+    for key, objects in by_day.items():
+        ordered = sorted(objects, key=lambda one: one.key)
+        data = tuple(one for one in ordered if is_data(one, suffixes))
+        beside = tuple(one for one in ordered if not is_data(one, suffixes))
+        looked[key] = _landed(LandedDay(key, data, beside), signs)
+    return Survey(looked, strays, resume)
+
+
+def survey_days(root: Root, door: str, slug: str, days: Iterable[Key], manifests: ManifestCache) -> Survey:
+    """List single days of a door of an org."""
+    signs = door_signs(root, door, slug, manifests)
+    return Survey({day: _landed(list_day(root, door, slug, day), signs) for day in days})
+
+
+def door_signs(root: Root, door: str, slug: str, manifests: ManifestCache) -> DoorSigns:
+    """What lies beside the days of a drop. A manifest that cannot be read says nothing, as when the day is read."""
+    if door not in SUFFIXES:
+        return DoorSigns()
+    beside = {found.name: found for found in root.list_flat(door_prefix(door, slug))}
+    manifest = beside.get(MANIFEST)
+    if manifest is None or not 0 < manifest.size <= MAX_LIST_BYTES:
+        return DoorSigns(beside.get(SUCCESS))
+    known = manifests.get(manifest.key)
+    if known is None or known[0] != manifest.etag:
+        try:
+            named = parse_manifest(root.read(manifest.key))
+        except (ValueError, FileNotFoundError):
+            return DoorSigns(beside.get(SUCCESS))
+        manifests[manifest.key] = known = (manifest.etag, named)
+    return DoorSigns(beside.get(SUCCESS), manifest, known[1])
+
+
+def data_version(root: Root, found: Landed) -> str | None:
+    """What identifies a day's content: its hash, or on disk a hash of the bytes; None when a file moved meanwhile.
+
+    An S3 ETag follows the content. A file's inode and time do not: the same bytes written again would look changed.
+    """
+    if not root.is_local or found.day.bytes > MAX_HASHED_BYTES:
+        return found.listing
+    hashed = []
+    try:
+        for one in (*found.day.data, *found.day.signs):
+            with root.local(one.key).open("rb") as file:
+                content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            hashed.append(LandedObject(one.key, one.size, content, one.modified))
+    except FileNotFoundError:
+        return None
+    return found.signed(fingerprint(hashed))
+
+
+def _landed(day: LandedDay, signs: DoorSigns) -> Landed:
+    return Landed(day, differing_names(day, signs.names(day).records), is_complete(day, signs))
+
+
+def _day_of(found: LandedObject) -> tuple[bool, Key]:
+    """Whether an object lies in a day's folder or the undated one, and which; only the spelling that is read counts."""
+    value = partition_of(found.key)
+    if value == UNDATED:
+        return True, None
+    try:
+        day = date.fromisoformat(value or "")
+    except ValueError:
+        return False, None
+    return (True, day) if day.isoformat() == value else (False, None)

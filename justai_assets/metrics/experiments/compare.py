@@ -1,0 +1,106 @@
+"""Arms in, comparisons out; many pairs at once, because the intervals are solved for all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from justai_assets.metrics.experiments.arms import Arm
+from justai_assets.metrics.experiments.corrections import holm
+from justai_assets.metrics.experiments.intervals import (
+    Array,
+    difference_interval,
+    difference_z,
+    ratio_interval,
+    two_sided_critical,
+    two_sided_p,
+)
+from justai_assets.metrics.experiments.results import Comparison, Estimate
+from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.metrics.experiments.sequential import always_valid_p, critical, spread
+
+
+def is_enough(treatment: Arm, control: Arm, rules: Rules) -> bool:
+    """Whether both arms have the minimum of messages and of successes."""
+    return (
+        min(treatment.messages, control.messages) >= rules.minimum_messages
+        and min(treatment.successes, control.successes) >= rules.minimum_successes
+    )
+
+
+def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
+    """Compare each (treatment, control) pair; adjusted p-values are left to `corrected`.
+
+    Clustered variance is used where both arms have it, else neither uses it and the comparison says `message`.
+    """
+    if not pairs:
+        return []
+    pairs = [_same_variance(*pair) for pair in pairs]
+    x1, n1 = _counts([treatment for treatment, _ in pairs])
+    x0, n0 = _counts([control for _, control in pairs])
+    enough = np.array([is_enough(*pair, rules) for pair in pairs])
+    z = difference_z(x1, n1, x0, n0)
+    known = np.where(enough, spread(x1, n1, x0, n0, target_lift=rules.target_lift), 0.0)
+    one_look = np.full_like(x1, two_sided_critical(rules.alpha))
+    every_day = critical(known, alpha=rules.alpha)
+    # Both intervals in one call: solving costs per step, hardly per row.
+    both_criticals = np.stack([one_look, every_day])
+    low, high = difference_interval(x1, n1, x0, n0, critical=both_criticals)
+    ratio_low, ratio_high = ratio_interval(x1, n1, x0, n0, critical=both_criticals)
+    ends = [low[0], high[0], low[1], high[1]]
+    ends += [ratio - 1 for ratio in (ratio_low[0], ratio_high[0], ratio_low[1], ratio_high[1])]
+    fixed_p, anytime_p = two_sided_p(z), always_valid_p(z, known)
+    found = []
+    for at, (treatment, control) in enumerate(pairs):
+        ends_here = [float(end[at]) if np.isfinite(end[at]) else None for end in ends]
+        p1, p0 = treatment.rate, control.rate
+        both = p1 is not None and p0 is not None
+        found.append(
+            Comparison(
+                treatment=treatment,
+                control=control,
+                difference=Estimate(p1 - p0 if p1 is not None and p0 is not None else None, *ends_here[:4]),
+                lift=Estimate(p1 / p0 - 1 if p1 is not None and p0 else None, *ends_here[4:]),
+                p_value=float(fixed_p[at]) if both else None,
+                always_valid_p=float(anytime_p[at]) if both else None,
+                p_adjusted=None,
+                always_valid_p_adjusted=None,
+                variance=treatment.variance,
+                is_enough=bool(enough[at]),
+                note=_note(treatment, control),
+            )
+        )
+    return found
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons with Holm's correction over all of them."""
+    fixed = holm([one.p_value for one in family])
+    anytime = holm([one.always_valid_p for one in family])
+    return [
+        replace(one, p_adjusted=p, always_valid_p_adjusted=q) for one, p, q in zip(family, fixed, anytime, strict=True)
+    ]
+
+
+def _same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
+    if treatment.variance == control.variance:
+        return treatment, control
+    return tuple(replace(arm, users=None, design_effect=1.0) for arm in (treatment, control))  # type: ignore[return-value]
+
+
+def _counts(arms: Sequence[Arm]) -> tuple[Array, Array]:
+    return (
+        np.array([arm.effective_successes for arm in arms], dtype=np.float64),
+        np.array([arm.effective_messages for arm in arms], dtype=np.float64),
+    )
+
+
+def _note(treatment: Arm, control: Arm) -> str:
+    if not treatment.messages or not control.messages:
+        empty = "treatment" if not treatment.messages else "control"
+        return f"The {empty} has no messages, so nothing can be compared."
+    if not control.successes:
+        return "The control has no success, so a relative lift does not exist; its upper end is unbounded."
+    return ""

@@ -1,0 +1,167 @@
+"""From numbers to a sentence: the order in which a test is judged.
+
+1. No control, or an arm without messages: nothing to compare.
+2. A broken split: no number can be trusted, so none is read.
+3. Under the minimum sample: too few.
+4. The key metric's always-valid interval excludes "no lift": ship or keep the control, unless fewer days than the
+   minimum have been seen, or unsubscribes rose as surely as the key metric did.
+5. It excludes the target lift: the hoped-for gain is out of reach, keep the control.
+6. Else keep running.
+
+The key metric is chosen in advance and tested alone; the unsubscribe guardrail is not corrected, because a guardrail
+should rather warn once too often. Everything else in the report is corrected and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.results import Comparison, Decision, MetricResult
+from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets.metrics.experiments.sample_ratio import SampleRatio
+
+_NOUNS: Final = {metrics.OPEN: "opens", metrics.CLICK: "clicks", metrics.UNSUBSCRIBE: "unsubscribes"}
+
+
+def decide(
+    plan: Plan, results: Sequence[MetricResult], ratio: SampleRatio | None, rules: Rules, *, days: int
+) -> Decision:
+    """Judge one template.
+
+    Args:
+        plan: how it is tested.
+        results: its metrics.
+        ratio: how the split came out; None when it could not be checked.
+        rules: thresholds.
+        days: send days compared so far.
+    """
+    if not plan.has_control:
+        return Decision(
+            "no_control",
+            "no_control",
+            "No control: the numbers describe the copy but cannot say what it adds; give the template a control.",
+        )
+    key = next((result for result in results if result.is_key), None)
+    if key is None or not key.comparison.treatment.messages or not key.comparison.control.messages:
+        return _empty(key)
+    if ratio is not None and ratio.is_broken:
+        return Decision(
+            "broken_split",
+            "sample_ratio",
+            f"Do not read this test yet: the control got {_share(ratio.control_share or 0.0)} of the {ratio.unit}s "
+            f"where {_share(ratio.expected_control_share)} was configured, which chance does not explain; mend the "
+            "split first.",
+        )
+    if not key.comparison.is_enough:
+        return _too_few(key.comparison, _noun(key.metric), rules)
+    return _judge(key, results, rules, days)
+
+
+def _empty(key: MetricResult | None) -> Decision:
+    if key is None:
+        return Decision("too_few", "no_data", "Too few to say: no message of this template has arrived yet.")
+    arm = "the new copy" if not key.comparison.treatment.messages else "the control"
+    return Decision(
+        "too_few",
+        "arm_empty",
+        f"Too few to say: no message of {arm} has arrived; check its template and campaign ids.",
+    )
+
+
+def _too_few(found: Comparison, noun: str, rules: Rules) -> Decision:
+    short = "the control"
+    if found.treatment.messages < rules.minimum_messages or found.treatment.successes < rules.minimum_successes:
+        short = "the new copy"
+    if min(found.treatment.messages, found.control.messages) < rules.minimum_messages:
+        return Decision(
+            "too_few",
+            "minimum_messages",
+            f"Too few to say: {short} has fewer than {rules.minimum_messages} messages.",
+        )
+    return Decision(
+        "too_few", "minimum_successes", f"Too few to say: {short} has fewer than {rules.minimum_successes} {noun}."
+    )
+
+
+def _judge(key: MetricResult, results: Sequence[MetricResult], rules: Rules, days: int) -> Decision:
+    lift, noun = key.comparison.lift, _noun(key.metric)
+    low, high = -1.0 if lift.always_low is None else lift.always_low, lift.always_high
+    good_is_up = metrics.higher_is_better(key.metric)
+    up, down = low > 0, high is not None and high < 0
+    gain = f"{_times(lift.value)} {noun} ({_range(low, high)})"
+    if (up or down) and days < rules.minimum_days:
+        return Decision(
+            "keep_running",
+            "first_days",
+            f"Keep running: {gain}, but only {days} {'day' if days == 1 else 'days'} of sends are in; wait for "
+            f"{rules.minimum_days} so that every weekday counts.",
+        )
+    if up == good_is_up and (up or down):
+        worse = _unsubscribes_rose(results, rules) if key.metric != metrics.UNSUBSCRIBE else None
+        if worse is not None:
+            return Decision(
+                "trade_off",
+                "guardrail",
+                f"Your call: the new copy brings {gain}, but also {_times(worse.lift.value)} unsubscribes.",
+            )
+        return Decision("ship", "key_metric_better", f"Ship the new copy: it brings {gain} compared with the control.")
+    if up or down:
+        return Decision(
+            "keep_control", "key_metric_worse", f"Keep the control: the new copy brings {gain} compared with it."
+        )
+    best = high if good_is_up else -low
+    if best is not None and best < rules.target_lift:
+        return Decision(
+            "keep_control",
+            "target_out_of_reach",
+            f"Keep the control, or choose by taste: the new copy changes {noun} by {_range(low, high)}, so the "
+            f"{_percent(rules.target_lift)} you look for is out of reach.",
+        )
+    return Decision(
+        "keep_running",
+        "undecided",
+        f"Keep running: {_times(lift.value)} {noun} so far, but {_range(low, high)} would fit as well"
+        f"{_outlook(key, rules)}.",
+    )
+
+
+def _unsubscribes_rose(results: Sequence[MetricResult], rules: Rules) -> Comparison | None:
+    for result in results:
+        found = result.comparison
+        if result.metric == metrics.UNSUBSCRIBE and result.is_own_window and found.always_valid_p is not None:
+            rose = found.difference.value is not None and found.difference.value > 0
+            return found if rose and found.is_enough and found.always_valid_p <= rules.alpha else None
+    return None
+
+
+def _outlook(key: MetricResult, rules: Rules) -> str:
+    if key.days_left is None:
+        return f"; at today's pace a lift of {_percent(rules.target_lift)} would not show"
+    if key.days_left == 0:
+        return f"; a lift of {_percent(rules.target_lift)} would most likely have shown by now"
+    days = "day" if key.days_left == 1 else "days"
+    return f"; about {key.days_left} more {days} until a lift of {_percent(rules.target_lift)} would show"
+
+
+def _noun(metric: str) -> str:
+    return _NOUNS.get(metric, f"{metrics.label(metric)} conversions")
+
+
+def _percent(share: float) -> str:
+    return f"{share:+.0%}".replace("-", "−").replace("%", "\u00a0%")
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}".replace("%", "\u00a0%")
+
+
+def _times(lift: float | None) -> str:
+    if lift is None:
+        return "more"
+    return f"{abs(lift):.1%}".replace("%", "\u00a0%") + (" more" if lift >= 0 else " fewer")
+
+
+def _range(low: float, high: float | None) -> str:
+    return f"anything from {_percent(low)} up" if high is None else f"between {_percent(low)} and {_percent(high)}"

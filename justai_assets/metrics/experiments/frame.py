@@ -1,0 +1,116 @@
+"""Results as a table, for marts and ad-hoc SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from justai_assets.metrics.experiments.results import Comparison, MetricResult, TemplateResult
+
+RESULTS: Final = pl.Schema(
+    {
+        "template": pl.String(),
+        "metric": pl.String(),
+        "window_hours": pl.Int32(),
+        "is_own_window": pl.Boolean(),
+        "is_key": pl.Boolean(),
+        "copy_id": pl.String(),
+        "first_day": pl.Date(),
+        "last_day": pl.Date(),
+        "treatment_messages": pl.Int64(),
+        "treatment_successes": pl.Int64(),
+        "treatment_rate": pl.Float64(),
+        "control_messages": pl.Int64(),
+        "control_successes": pl.Int64(),
+        "control_rate": pl.Float64(),
+        **{
+            f"{number}{end}": pl.Float64()
+            for number in ("difference", "lift")
+            for end in ("", "_low", "_high", "_always_low", "_always_high")
+        },
+        "p_value": pl.Float64(),
+        "p_adjusted": pl.Float64(),
+        "always_valid_p": pl.Float64(),
+        "always_valid_p_adjusted": pl.Float64(),
+        "variance": pl.String(),
+        "treatment_design_effect": pl.Float64(),
+        "control_design_effect": pl.Float64(),
+        "is_enough": pl.Boolean(),
+        "power": pl.Float64(),
+        "detectable_lift": pl.Float64(),
+        "days_left": pl.Int64(),
+        "note": pl.String(),
+        "control_share": pl.Float64(),
+        "expected_control_share": pl.Float64(),
+        "sample_ratio_p": pl.Float64(),
+        "sample_ratio_always_valid_p": pl.Float64(),
+        "verdict": pl.String(),
+        "reason": pl.String(),
+        "decision": pl.String(),
+    }
+)
+"""One row a template × metric × window, and one a copy below it (copy_id set). Columns mean what results.py says.
+Null in an interval's end: unbounded. Planning figures are null on a copy's row; the last seven columns repeat the
+template's."""
+
+
+def results_frame(results: Sequence[TemplateResult]) -> pl.DataFrame:
+    """The results in the columns of RESULTS, in the order given."""
+    rows = [row for result in results for row in _rows(result)]
+    return pl.DataFrame(rows, schema=RESULTS)
+
+
+def _rows(result: TemplateResult) -> Iterator[dict[str, Any]]:
+    ratio = result.sample_ratio
+    template = {
+        "template": result.plan.template,
+        "first_day": result.first_day,
+        "last_day": result.last_day,
+        "control_share": ratio and ratio.control_share,
+        "expected_control_share": ratio and ratio.expected_control_share,
+        "sample_ratio_p": ratio and ratio.p_value,
+        "sample_ratio_always_valid_p": ratio and ratio.always_valid_p,
+        "verdict": result.decision.verdict,
+        "reason": result.decision.reason,
+        "decision": result.decision.sentence,
+    }
+    for metric in result.metrics:
+        planning = {"power": metric.power, "detectable_lift": metric.detectable_lift, "days_left": metric.days_left}
+        yield template | _metric(metric) | _comparison(metric.comparison) | planning | {"copy_id": None}
+        for variant in metric.variants:
+            yield template | _metric(metric) | _comparison(variant.comparison) | {"copy_id": variant.copy_id}
+
+
+def _metric(metric: MetricResult) -> dict[str, Any]:
+    return {name: getattr(metric, name) for name in ("metric", "window_hours", "is_own_window", "is_key")}
+
+
+def _comparison(found: Comparison) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        name: getattr(found, name)
+        for name in (
+            "p_value",
+            "p_adjusted",
+            "always_valid_p",
+            "always_valid_p_adjusted",
+            "variance",
+            "is_enough",
+            "note",
+        )
+    }
+    for name in ("treatment", "control"):
+        arm = getattr(found, name)
+        row |= {
+            f"{name}_messages": arm.messages,
+            f"{name}_successes": arm.successes,
+            f"{name}_rate": arm.rate,
+            f"{name}_design_effect": arm.design_effect,
+        }
+    for name in ("difference", "lift"):
+        estimate = getattr(found, name)
+        row[name] = estimate.value
+        for end in ("low", "high", "always_low", "always_high"):
+            row[f"{name}_{end}"] = getattr(estimate, end)
+    return row

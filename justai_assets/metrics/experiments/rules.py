@@ -1,0 +1,59 @@
+"""By what rules an experiment is judged. Fixed before it starts: changing them while looking voids the promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from justai_assets.metrics.experiments.errors import ExperimentError
+from justai_assets.metrics.experiments.sample_ratio import DEFAULT_CONTROL_SHARE, SplitUnit
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Thresholds, the same for every template of an org.
+
+    Attributes:
+        alpha: error that intervals and tests allow; 0.05 is 95 % confidence.
+        power: chance to see the target lift when it is there, for the planning figures.
+        target_lift: the smallest relative lift worth shipping; 0.10 is +10 %.
+        minimum_messages: messages each arm needs before anything is judged.
+        minimum_successes: successes each arm needs, because the intervals lean on a normal limit.
+        minimum_days: send days before anything is shipped; 7 sees every weekday once.
+        ratio_threshold: always-valid p-value below which the split is broken.
+    """
+
+    alpha: float = 0.05
+    power: float = 0.80
+    target_lift: float = 0.10
+    minimum_messages: int = 200
+    minimum_successes: int = 20
+    minimum_days: int = 7
+    ratio_threshold: float = 0.001
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "power"):
+            if not 0 < getattr(self, name) < 1:
+                raise ExperimentError(f"{name} is {getattr(self, name)}", mend="give a share between 0 and 1")
+        if not self.target_lift > 0:
+            raise ExperimentError(
+                f"target_lift is {self.target_lift}", mend="give a relative lift above 0, 0.1 is +10 %"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one template is tested.
+
+    Attributes:
+        template: the template's id in the org file.
+        key_metric: the metric that decides (metric.py), chosen in advance.
+        has_control: a control is configured.
+        control_share: share of the units meant for the control; None: not known, the split is not checked.
+        split_unit: what the split is drawn over; `message` when Generate draws per request.
+    """
+
+    template: str
+    key_metric: str
+    has_control: bool = True
+    control_share: float | None = DEFAULT_CONTROL_SHARE
+    split_unit: SplitUnit = "message"

@@ -1,0 +1,132 @@
+"""What a report is made of: aggregates, and nothing per person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from justai_assets.metrics.experiments.overall import OverallResult
+from justai_assets.metrics.experiments.results import TemplateResult
+from justai_assets.metrics.experiments.rules import Rules
+
+MINIMUM_CELL: Final = 20
+
+
+@dataclass(frozen=True)
+class FunnelDay:
+    """One send cohort: what became of the messages sent on a day (UTC). Every number counts messages.
+
+    Attributes:
+        day: day of the sends.
+        sent: messages sent.
+        opened: opened by a person at least once.
+        machine_opened: opened by mail proxies or bots only; None where the door does not say.
+        clicked: clicked at least once, by a person.
+        converted: followed by at least one conversion within the org's window.
+        unsubscribed: followed by an unsubscribe.
+    """
+
+    day: date
+    sent: int
+    opened: int
+    machine_opened: int | None
+    clicked: int
+    converted: int
+    unsubscribed: int
+
+
+@dataclass(frozen=True)
+class TemplateReport:
+    """One template: the judged experiment and the funnel of both arms together."""
+
+    result: TemplateResult
+    funnel: tuple[FunnelDay, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """How much of the period a door has delivered.
+
+    Attributes:
+        door: name of the door or asset.
+        days_expected: days of the period.
+        days_received: days among them with at least one record.
+        latest_day: last day with a record; None without any.
+        late_records: records that arrived after their day was over (UTC); None where the receipt is not known.
+    """
+
+    door: str
+    days_expected: int
+    days_received: int
+    latest_day: date | None
+    late_records: int | None = None
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How many records of an asset met a fate in the period; fates and reasons as in contract/tables.py (FATES)."""
+
+    asset: str
+    door: str
+    fate: str
+    reason: str | None
+    records: int
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """A number that moved after it was first given.
+
+    Attributes:
+        restated_at: when it was computed anew, UTC.
+        event_date: the day the number is about.
+        template: template id; empty when the number is about the whole org.
+        metric: what is counted.
+        before: the old count.
+        after: the new count.
+        files: the landing files that caused it.
+    """
+
+    restated_at: datetime
+    event_date: date
+    template: str
+    metric: str
+    before: int
+    after: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything one report shows.
+
+    Attributes:
+        org: slug.
+        generated_at: when the numbers were computed, UTC.
+        first_day: first send day of the period.
+        last_day: last send day of the period.
+        rules: thresholds the experiments were judged by.
+        templates: in the order shown.
+        overall: all templates together (experiments/overall.py).
+        funnel: the org's funnel by send day.
+        completeness: by door.
+        fates: by asset, door, fate and reason.
+        restatements: since the last report, newest first.
+        previous_at: when the last report was made; None for the first one.
+        minimum_cell: counts of 1 up to below this are hidden or merged with their neighbours.
+    """
+
+    org: str
+    generated_at: datetime
+    first_day: date
+    last_day: date
+    rules: Rules
+    templates: tuple[TemplateReport, ...]
+    overall: tuple[OverallResult, ...] = ()
+    funnel: tuple[FunnelDay, ...] = ()
+    completeness: tuple[Completeness, ...] = ()
+    fates: tuple[Fate, ...] = ()
+    restatements: tuple[Restatement, ...] = ()
+    previous_at: datetime | None = None
+    minimum_cell: int = MINIMUM_CELL

@@ -1,0 +1,155 @@
+"""From the lake and judged experiments to the data of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import ESP_EVENTS, FATES, RESTATEMENTS
+from justai_assets.lake.store import Lake
+from justai_assets.landing.paths import PREFIXES
+from justai_assets.metrics.experiments.overall import overall
+from justai_assets.metrics.judge import Judged
+from justai_assets.metrics.report.data import (
+    Completeness,
+    Fate,
+    FunnelDay,
+    ReportData,
+    Restatement,
+    TemplateReport,
+)
+from justai_assets.metrics.restatements import CONVERSIONS
+from justai_assets.orgs.model import Arm, Org
+
+_STEPS = ("sent", "opened", "machine_opened", "clicked", "converted", "unsubscribed")
+
+
+def report_data(
+    org: Org, lake: Lake, judged: Judged, *, generated_at: datetime, previous_at: datetime | None = None
+) -> ReportData:
+    """Everything the report of an org shows for a judged period.
+
+    Args:
+        org: the org.
+        lake: the lake; fates, receipts and restatements are read from it.
+        judged: the experiments of the period.
+        generated_at: when this is, UTC.
+        previous_at: when the last report was made; restatements after it are listed, all of them when None.
+    """
+    funnel = {
+        template: tuple(_funnel(org, rows))
+        for (template,), rows in judged.funnel.partition_by("template", as_dict=True).items()
+    }
+    whole = judged.funnel.group_by("cohort_date").agg(pl.col(_STEPS).sum())
+    return ReportData(
+        org=org.slug,
+        generated_at=generated_at,
+        first_day=judged.days.first,
+        last_day=judged.days.last,
+        rules=judged.rules,
+        templates=tuple(TemplateReport(one, funnel.get(one.plan.template, ())) for one in judged.results),
+        overall=overall(judged.results, judged.rules),
+        funnel=tuple(_funnel(org, whole)),
+        completeness=tuple(_completeness(org, lake, judged.days)),
+        fates=_fates(org, lake, judged.days),
+        restatements=restated(org, lake, judged.days, previous_at) if previous_at else (),
+        previous_at=previous_at,
+    )
+
+
+def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[Restatement, ...]:
+    """What moved since a moment, newest first: numbers of the org's templates and of the org as a whole.
+
+    Several restatements of one number are one, from the first old value to the last new one; a number that came back
+    to what it was is left out. Of the windows, the org's own is listed.
+    """
+    rows = lake.scan(org.slug, RESTATEMENTS, days).collect()
+    if since is not None:
+        rows = rows.filter(pl.col("restated_at") > since)
+    arms = {(arm.template_id, arm.campaign_id): name for name, arm in _arms(org)}
+    found: dict[tuple[date, str, str], list[dict[str, object]]] = {}
+    for row in rows.sort("restated_at").iter_rows(named=True):
+        ids = (row["template_id"], row["campaign_id"])
+        if ids != (None, None) and ids not in arms:
+            continue
+        own = org.attribution.window_for(row["event_name"])
+        if row["number"] == CONVERSIONS and row["window_hours"] != own:
+            continue
+        name = f"{row['event_name']} within {own} h" if row["number"] == CONVERSIONS else row["event_name"]
+        found.setdefault((row["event_date"], arms.get(ids, ""), name), []).append(row)
+    listed = [_restatement(key, moves) for key, moves in found.items()]
+    moved = [one for one in listed if one.before != one.after]
+    return tuple(
+        sorted(moved, key=lambda one: (-one.restated_at.timestamp(), one.event_date, one.template, one.metric))
+    )
+
+
+def _restatement(key: tuple[date, str, str], moves: list[dict[str, object]]) -> Restatement:
+    day, template, metric = key
+    first, last = moves[0], moves[-1]
+    files = sorted({name for one in moves for name in str(one["files"] or "").split("\n") if name})
+    reasons = files or sorted({str(one["upstream"]) for one in moves if one["upstream"]})
+    return Restatement(
+        last["restated_at"], day, template, metric, first["before"], last["after"], tuple(reasons)  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _arms(org: Org) -> Iterator[tuple[str, Arm]]:
+    for template in org.templates:
+        yield template.id, template.treatment
+        if template.control is not None:
+            yield f"{template.id}, control", template.control
+
+
+def _funnel(org: Org, rows: pl.DataFrame) -> Iterator[FunnelDay]:
+    for row in rows.sort("cohort_date").iter_rows(named=True):
+        machine = None if org.is_unified else row["machine_opened"]
+        yield FunnelDay(
+            row["cohort_date"],
+            row["sent"],
+            row["opened"],
+            machine,
+            row["clicked"],
+            row["converted"],
+            row["unsubscribed"],
+        )
+
+
+def _completeness(org: Org, lake: Lake, days: Days) -> Iterator[Completeness]:
+    received = (
+        lake.scan(org.slug, FATES, days)
+        .filter(pl.col("fate") == "received", pl.col("records") > 0)
+        .group_by("door")
+        .agg(pl.col("event_date").n_unique().alias("days"), pl.col("event_date").max().alias("latest"))
+        .collect()
+    )
+    by_door = {door: (int(count), latest) for door, count, latest in received.iter_rows()}
+    for door in dict.fromkeys((org.engagement, *org.custom)):
+        if door in PREFIXES:
+            count, latest = by_door.get(door, (0, None))
+            late = _late(org, lake, days) if door == org.engagement and not org.is_unified else None
+            yield Completeness(door, len(days), count, latest, late)
+
+
+def _late(org: Org, lake: Lake, days: Days) -> int | None:
+    """Records received after their day was over; None when no receipt is known."""
+    over = pl.col("event_date").cast(pl.Datetime("us", "UTC")) + timedelta(days=1)
+    known, late = (
+        lake.scan(org.slug, ESP_EVENTS, days)
+        .select(
+            pl.col("received_at").count().alias("known"),
+            (pl.col("received_at") >= over).sum().cast(pl.Int64).alias("late"),
+        )
+        .collect(engine="streaming")
+        .row(0)
+    )
+    return int(late) if known else None
+
+
+def _fates(org: Org, lake: Lake, days: Days) -> tuple[Fate, ...]:
+    keys = ("asset", "door", "fate", "reason")
+    rows = lake.scan(org.slug, FATES, days).group_by(*keys).agg(pl.col("records").sum()).collect()
+    return tuple(Fate(*row) for row in rows.filter(pl.col("records") > 0).sort(*keys, nulls_last=False).iter_rows())

@@ -1,0 +1,35 @@
+"""Which lifts may be drawn together: one line a template, or one a metric."""
+
+from __future__ import annotations
+
+from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.results import TemplateResult
+from justai_assets.metrics.report.charts import Lift, lift_of
+from justai_assets.metrics.report.data import ReportData
+
+
+def is_readable(result: TemplateResult) -> bool:
+    """Whether numbers may be compared at all: there is a control, and its split is not broken."""
+    return result.decision.verdict not in ("broken_split", "no_control")
+
+
+def key_lifts(data: ReportData) -> list[Lift]:
+    """The key metric of every template that can be read and shown, in the report's order."""
+    found = [
+        lift_of(result.plan.template, result.key, minimum=data.minimum_cell, alpha=data.rules.alpha)
+        for result in (one.result for one in data.templates)
+        if is_readable(result) and result.key is not None
+    ]
+    return [one for one in found if one is not None]
+
+
+def metric_lifts(result: TemplateResult, data: ReportData) -> list[Lift]:
+    """Every metric of a template in the org's own window; empty when nothing may be compared."""
+    if not is_readable(result):
+        return []
+    found = [
+        lift_of(metrics.label(one.metric), one, minimum=data.minimum_cell, alpha=data.rules.alpha)
+        for one in result.metrics
+        if one.is_own_window
+    ]
+    return [one for one in found if one is not None]

@@ -1,0 +1,233 @@
+"""Restatements: numbers of a finished day that moved after they were first given, and what moved them.
+
+A day is finished when it was over (UTC) before its numbers were computed: the day that is still running moves all the
+time, and says so. A day's first numbers are no restatement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+from deltalake.exceptions import DeltaError
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import StorageError
+from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    CUSTOM_EVENTS,
+    ESP_EVENTS,
+    RESTATEMENTS,
+    UNIFIED_EVENTS,
+    Table,
+)
+from justai_assets.lake.store import Lake
+from justai_assets.landing.listing import list_day
+from justai_assets.landing.paths import PREFIXES
+from justai_assets.orgs.model import Org
+from justai_assets.storage import Root
+
+UPSTREAM_NOTE: Final = "upstream"
+EVENTS: Final = "events"
+CONVERSIONS: Final = "attributed_conversions"
+_KEY: Final = ("template_id", "campaign_id", "event_name", "number", "window_hours")
+_MAX_FILES: Final = 100
+
+
+@dataclass(frozen=True)
+class Given:
+    """The numbers as they were given before a rebuild.
+
+    Attributes:
+        rows: ATTRIBUTION_METRICS of the finished days among them.
+        at: day → when its numbers were computed; finished days only.
+        upstream: day → table → version the numbers were computed from; empty where not recorded.
+        now: table → version as it is now.
+    """
+
+    rows: pl.DataFrame
+    at: Mapping[date, datetime]
+    upstream: Mapping[date, Mapping[str, int]]
+    now: Mapping[str, int]
+
+    @classmethod
+    def read(cls, org: Org, lake: Lake, days: Days) -> Given:
+        """What attribution_metrics says of the days, and from what it was computed."""
+        tables = (UNIFIED_EVENTS,) if org.is_unified else (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)
+        opened = {table.name: lake.open(org.slug, table) for table in tables}
+        now = {name: table.version() for name, table in opened.items() if table is not None}
+        found = lake.open(org.slug, ATTRIBUTION_METRICS)
+        if found is None:
+            return cls(pl.DataFrame(schema=ATTRIBUTION_METRICS.schema), {}, {}, now)
+        files = pl.DataFrame(found.get_add_actions(flatten=True)).select("partition.event_date", "modification_time")
+        at: dict[date, datetime] = {}
+        for day, milliseconds in files.iter_rows():
+            moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+            if day in days and moment.date() > day:
+                at[day] = max(moment, at.get(day, moment))
+        rows = lake.scan(org.slug, ATTRIBUTION_METRICS, days).filter(pl.col("event_date").is_in(list(at))).collect()
+        return cls(rows, at, _recorded(found.history(), at) if at else {}, now)
+
+    @property
+    def upstream_note(self) -> str:
+        """The present versions, for the note of the commit that is made from them."""
+        return json.dumps(self.now, sort_keys=True)
+
+    def moved(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
+        """What differs between the given rows of a day and the new ones: key columns, before, after."""
+        if day not in self.at:
+            return moved(rows.clear(), rows.clear())
+        return moved(self.rows.filter(pl.col("event_date") == day), rows)
+
+
+def moved(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Numbers of one day that differ between two sets of ATTRIBUTION_METRICS rows; a number that is absent is 0."""
+    both = _numbers(before).join(_numbers(after), on=_KEY, how="full", coalesce=True, nulls_equal=True, suffix="_after")
+    return (
+        both.select(
+            *_KEY, pl.col("value").fill_null(0).alias("before"), pl.col("value_after").fill_null(0).alias("after")
+        )
+        .filter(pl.col("before") != pl.col("after"))
+        .sort(*_KEY, nulls_last=True)
+    )
+
+
+def _numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """What the rows say, each number once: they repeat events per window, and split custom events by it."""
+    widest = rows.filter(pl.col("window_hours") == pl.col("window_hours").max())
+    named = pl.col("template_id").is_not_null() | pl.col("campaign_id").is_not_null()
+    own = (
+        widest.filter(named)
+        .with_columns((pl.col("events") - pl.col(CONVERSIONS)).alias("value"))
+        .filter(pl.col("value") > 0)
+    )
+    # Under no template: every custom event of the name, whichever message got it, and engagement without ids.
+    nameless = widest.group_by("event_name").agg(
+        (pl.col("events").filter(~named).sum() + pl.col(CONVERSIONS).filter(named).sum()).alias("value")
+    )
+    conversions = rows.filter(named, pl.col(CONVERSIONS) > 0).with_columns(
+        pl.lit(CONVERSIONS).alias("number"), pl.col(CONVERSIONS).alias("value")
+    )
+    text, hours = pl.lit(None, pl.String), pl.lit(None, pl.Int32)
+    columns = (*_KEY, "value")
+    return pl.concat(
+        [
+            own.with_columns(pl.lit(EVENTS).alias("number"), hours.alias("window_hours")).select(columns),
+            nameless.filter(pl.col("value") > 0)
+            .with_columns(
+                text.alias("template_id"),
+                text.alias("campaign_id"),
+                pl.lit(EVENTS).alias("number"),
+                hours.alias("window_hours"),
+            )
+            .select(columns),
+            conversions.select(columns),
+        ]
+    )
+
+
+def record(
+    org: Org, lake: Lake, given: Given, changes: Mapping[date, pl.DataFrame], *, now: datetime, landing: Root | None
+) -> None:
+    """Add the changes of days to restatements, with what caused them.
+
+    Recorded twice from the same given numbers (a run that failed and was tried again), the later record replaces the
+    earlier one.
+    """
+    days = Days(min(changes), max(changes))
+    earlier = lake.scan(org.slug, RESTATEMENTS, days).collect()
+    with lake.replacing(org.slug, RESTATEMENTS, days) as writer:
+        for day in days:
+            kept = earlier.filter(pl.col("event_date") == day)
+            if day not in changes:
+                if kept.height:
+                    writer.write(day, kept)
+                continue
+            kept = kept.filter(pl.col("given_at") != given.at[day])
+            wide = CONVERSIONS in set(changes[day]["number"])
+            files = changed_files(org, lake, given, day, landing=landing, wide=wide)
+            rows = changes[day].with_columns(
+                pl.lit(day, pl.Date).alias("event_date"),
+                pl.lit(now.astimezone(UTC)).alias("restated_at"),
+                pl.lit(given.at[day]).alias("given_at"),
+                pl.lit(_versions(given, day), pl.String).alias("upstream"),
+                pl.lit(None if files is None else "\n".join(files[:_MAX_FILES]), pl.String).alias("files"),
+            )
+            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in RESTATEMENTS.schema.items())
+            writer.write(day, pl.concat([kept, rows]))
+
+
+def changed_files(
+    org: Org, lake: Lake, given: Given, day: date, *, landing: Root | None, wide: bool
+) -> tuple[str, ...] | None:
+    """The landing objects whose rows differ between what the numbers came from and what they come from now.
+
+    Args:
+        org: the org.
+        lake: the lake.
+        given: the numbers as they were.
+        day: the day that moved.
+        landing: used for a unified stream, whose rows do not name their file: objects of the day that were written
+            after the old numbers; one that is gone cannot be named.
+        wide: also look at the sends of the three days before.
+
+    Returns:
+        Keys below the landing root, sorted; None when the old state is not known any more.
+    """
+    lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day) if wide else Days(day, day)
+    if org.is_unified:
+        if landing is None or org.engagement not in PREFIXES:
+            return None
+        found = [one for past in lookback for one in list_day(landing, org.engagement, org.slug, past).data]
+        return tuple(sorted(one.key for one in found if one.modified > given.at[day]))
+    old = given.upstream.get(day, {})
+    files: set[str] = set()
+    for table, days in ((ESP_EVENTS, lookback), (CUSTOM_EVENTS, Days(day, day))):
+        if table.name not in given.now or old.get(table.name) == given.now[table.name]:
+            continue
+        if table.name not in old:
+            return None
+        try:
+            before = _by_file(lake, org.slug, table, days, old[table.name])
+        except (DeltaError, StorageError, FileNotFoundError, pl.exceptions.ComputeError):
+            return None  # the old version was vacuumed: what it held is not known any more
+        after = _by_file(lake, org.slug, table, days, given.now[table.name])
+        both = before.join(after, on="source_file", how="full", coalesce=True, nulls_equal=True, suffix="_after")
+        same = pl.col("rows").eq_missing(pl.col("rows_after")) & pl.col("mark").eq_missing(pl.col("mark_after"))
+        files |= set(both.filter(~same)["source_file"].drop_nulls())
+    return tuple(sorted(files))
+
+
+def _by_file(lake: Lake, slug: str, table: Table, days: Days, version: int) -> pl.DataFrame:
+    told = [name for name in ("event_id", "event_name", "event_timestamp", "message_id") if name in table.schema]
+    rows = lake.scan(slug, table, days, version=version).select("source_file", *told)
+    mark = pl.struct(told).hash(seed=7).sum().alias("mark")
+    return rows.group_by("source_file").agg(pl.len().alias("rows"), mark).collect(engine="streaming")
+
+
+def _recorded(history: Iterable[dict[str, Any]], days: Iterable[date]) -> dict[date, dict[str, int]]:
+    """Day → the upstream versions noted by the newest commit that covers it."""
+    wanted, found = set(days), dict[date, dict[str, int]]()
+    for commit in history:  # newest first
+        first, _, last = str(commit.get("days") or "").partition(" … ")
+        if not first or not wanted:
+            continue
+        covered = Days.parse(first, last or first)
+        for day in [day for day in wanted if day in covered]:
+            found[day] = json.loads(commit.get(UPSTREAM_NOTE) or "{}")
+            wanted.discard(day)
+    return found
+
+
+def _versions(given: Given, day: date) -> str | None:
+    old = given.upstream.get(day)
+    if not old:
+        return None
+    changed = [f"{name} {old[name]} → {now}" for name, now in given.now.items() if name in old and old[name] != now]
+    return ", ".join(changed) or None

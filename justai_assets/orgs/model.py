@@ -1,0 +1,281 @@
+"""The org: one YAML file says which doors it has and how its events are attributed.
+
+Every rule here is the org file's documentation; the messages name the key and the mend.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
+
+from justai_assets.contract.events import DEFAULT_SEND_EVENTS, MAX_WINDOW_HOURS
+from justai_assets.orgs.secrets import SecretRef, StrictModel, resolve
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+EngagementDoor = Literal["iterable_webhooks", "redshift", "databricks", "delta_share"]
+CustomDoor = Literal["journey_webhooks", "chameleon_webhooks", "redshift", "databricks"]
+
+
+def _check_slug(text: str) -> str:
+    if not SLUG.fullmatch(text):
+        raise ValueError("a slug is 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen")
+    return text
+
+
+def _id_as_text(value: Any) -> Any:
+    # YAML reads an unquoted id as a number; ids are text everywhere.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _single_door(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(  # noqa: TRY004 - the one exception pydantic reports with its key
+            "engagement events come from ONE door, because the same send can arrive through two; name one"
+        )
+    return value
+
+
+def _one_as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Slug = Annotated[str, AfterValidator(_check_slug)]
+Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
+EventName = Annotated[str, Field(min_length=1, max_length=256)]
+Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
+SecretRefs = Annotated[tuple[SecretRef, ...], BeforeValidator(_one_as_list)]
+
+
+class IterableWebhooks(StrictModel):
+    """Iterable's project-wide system webhook.
+
+    With neither key nor authorization and without allow_unauthenticated the HTTP door of this org accepts nothing; the
+    landing zone is read all the same.
+
+    Attributes:
+        api_key: what the webhook's custom header X-Api-Key holds; several while one is being rotated.
+        authorization: what its Authorization header holds: a token, or user:password for Basic; several for rotation.
+        allow_unauthenticated: accept events without any credential, as the documented URL sends them. Whoever knows
+            the slug can then write events; they are marked.
+    """
+
+    api_key: SecretRefs = ()
+    authorization: SecretRefs = ()
+    allow_unauthenticated: bool = False
+
+    @property
+    def accepts_nothing(self) -> bool:
+        """Whether no request at all could pass the HTTP door."""
+        return not (self.api_key or self.authorization or self.allow_unauthenticated)
+
+
+class JourneyWebhooks(StrictModel):
+    """Iterable Journey webhooks: one custom event a call.
+
+    Attributes:
+        api_key: the X-Api-Key the Journeys send; several while one is being rotated.
+        events: workflowId → event name.
+    """
+
+    api_key: SecretRefs = ()
+    events: Annotated[dict[Id, EventName], Field(min_length=1)]
+
+    @property
+    def accepts_nothing(self) -> bool:
+        """Whether no request at all could pass the HTTP door."""
+        return not self.api_key
+
+
+class ChameleonWebhooks(StrictModel):
+    """Chameleon webhooks.
+
+    Attributes:
+        signing_secret: verifies X-Chameleon-Signature.
+        previous_signing_secret: still accepted while the secret is being rotated.
+    """
+
+    signing_secret: SecretRef
+    previous_signing_secret: SecretRefs = ()
+
+
+class Drop(StrictModel):
+    """Parquet that a warehouse drops under the org's prefix.
+
+    Attributes:
+        content: `custom_events` (event_timestamp, event_name, user_id_or_email) or `unified_events` (the contract).
+        settle_seconds: how long a day must be unchanged before it is read, when no manifest says it is complete.
+    """
+
+    content: Literal["custom_events", "unified_events"]
+    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+
+
+class DeltaShare(StrictModel):
+    """A Delta Sharing table or view in the unified model; profile is a reference to the credential file."""
+
+    profile: SecretRef
+    table: Annotated[str, Field(pattern=r"^[^./\s]+\.[^./\s]+\.[^./\s]+$")]
+
+
+class Sources(StrictModel):
+    """The doors an org has."""
+
+    iterable_webhooks: IterableWebhooks | None = None
+    journey_webhooks: JourneyWebhooks | None = None
+    chameleon_webhooks: ChameleonWebhooks | None = None
+    redshift: Drop | None = None
+    databricks: Drop | None = None
+    delta_share: DeltaShare | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_key_means_defaults(cls, value: Any) -> Any:
+        # `iterable_webhooks:` with nothing behind it is how YAML spells an empty mapping.
+        if isinstance(value, dict):
+            return {key: {} if inner is None else inner for key, inner in value.items()}
+        return value
+
+    def present(self) -> tuple[str, ...]:
+        """Names of the doors that are configured."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    def content(self, door: str) -> str:
+        """What a door carries: `engagement`, `custom_events` or `unified_events`."""
+        source = getattr(self, door)
+        if isinstance(source, Drop):
+            return source.content
+        return {"iterable_webhooks": "engagement", "delta_share": "unified_events"}.get(door, "custom_events")
+
+
+class Attribution(StrictModel):
+    """The attribution rule of an org: hours, by event name where they differ, and what counts as a send."""
+
+    window_hours: Hours = 24
+    windows: dict[EventName, Hours] = Field(default_factory=dict)
+    send_events: Annotated[tuple[EventName, ...], Field(min_length=1)] = DEFAULT_SEND_EVENTS
+
+    def window_for(self, event_name: str) -> int:
+        """Hours of the window for one event name."""
+        return self.windows.get(event_name, self.window_hours)
+
+
+class Arm(StrictModel):
+    """The ESP ids by which one arm of a template is known."""
+
+    template_id: Id
+    campaign_id: Id
+
+
+class Template(StrictModel):
+    """A JustAI template and the arms it is measured by.
+
+    Attributes:
+        id: the template's id.
+        key_metric: what decides: a custom event's name, or `open`, `click`, `unsubscribe`; clicks when absent.
+        treatment: ids of the new copy.
+        control: ids of the original copy; without it nothing is compared.
+        control_share: share of the sends meant for the control; the split is checked against it.
+    """
+
+    id: Id
+    key_metric: EventName | None = None
+    treatment: Arm
+    control: Arm | None = None
+    control_share: Annotated[float, Field(gt=0, lt=1)] = 0.10
+
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Template:
+        if self.control is not None and self.control == self.treatment:
+            raise ValueError("treatment and control have the same ids; give the control its own template or campaign")
+        return self
+
+
+class Experiments(StrictModel):
+    """By what thresholds an org's templates are judged.
+
+    Attributes:
+        target_lift: the smallest relative lift worth shipping; 0.10 is +10 %.
+        minimum_days: send days before anything is shipped; 7 sees every weekday once.
+    """
+
+    target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
+    minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
+
+
+class Org(StrictModel):
+    """One customer. See docs/orgs.md for the file, key by key."""
+
+    slug: Slug
+    start_date: date
+    pseudonym_salt: SecretRef
+    engagement: Annotated[EngagementDoor, BeforeValidator(_single_door)]
+    custom: Annotated[tuple[CustomDoor, ...], BeforeValidator(_one_as_list)] = ()
+    sources: Sources
+    attribution: Attribution = Attribution()
+    templates: tuple[Template, ...] = ()
+    experiments: Experiments = Experiments()
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def is_unified(self) -> bool:
+        """True when the engagement door carries an already unified stream."""
+        return self.sources.content(self.engagement) == "unified_events"
+
+    def secret(self, reference: str) -> SecretStr:
+        """The secret behind one of this org's references; SecretError when it cannot be had."""
+        return resolve(reference, base=self._file.parent if self._file else None)
+
+    @model_validator(mode="after")
+    def _each_class_has_one_door(self) -> Org:
+        present = set(self.sources.present())
+        if self.engagement not in present:
+            raise ValueError(f"engagement: {self.engagement} has no entry under sources; add sources.{self.engagement}")
+        if self.sources.content(self.engagement) == "custom_events":
+            raise ValueError(
+                f"engagement: {self.engagement} carries custom_events; set sources.{self.engagement}.content "
+                "to unified_events, or name the door that carries sends and opens"
+            )
+        for door in self.custom:
+            if door not in present:
+                raise ValueError(f"custom: {door} has no entry under sources; add sources.{door}")
+            if self.is_unified:
+                raise ValueError(
+                    f"custom: {door} cannot be attributed, because {self.engagement} carries a unified stream without "
+                    "user keys; remove it from custom, or take engagement from iterable_webhooks"
+                )
+            if self.sources.content(door) != "custom_events":
+                raise ValueError(
+                    f"custom: {door} carries {self.sources.content(door)}, whose engagement events would come through "
+                    f"two doors; set sources.{door}.content to custom_events"
+                )
+        if len(set(self.custom)) != len(self.custom):
+            raise ValueError("custom names a door twice; remove the repetition")
+        return self
+
+    @property
+    def unread_doors(self) -> tuple[str, ...]:
+        """Doors that are configured but that no event class names: observed, never consumed."""
+        return tuple(door for door in self.sources.present() if door != self.engagement and door not in self.custom)
+
+    @property
+    def closed_doors(self) -> dict[str, str]:
+        """Webhook doors whose HTTP door can accept nothing, for want of a credential, and the mend of each."""
+        mends = {
+            "iterable_webhooks": "set api_key, authorization or allow_unauthenticated: true",
+            "journey_webhooks": "set api_key",
+        }
+        sources = ((door, getattr(self.sources, door)) for door in mends)
+        return {door: mends[door] for door, source in sources if source is not None and source.accepts_nothing}
+
+    @model_validator(mode="after")
+    def _template_ids_are_unique(self) -> Org:
+        ids = [template.id for template in self.templates]
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        if repeated:
+            raise ValueError(f"templates: {', '.join(repeated)} stands twice; give each template one entry")
+        return self

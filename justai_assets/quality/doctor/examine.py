@@ -1,0 +1,48 @@
+"""The whole examination of an org, door by door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.secrets import SecretError, references
+from justai_assets.quality.doctor.attributed import examine_attributed
+from justai_assets.quality.doctor.finding import Finding
+from justai_assets.quality.doctor.landed import examine_landed
+from justai_assets.quality.doctor.shared import examine_share
+from justai_assets.quality.doctor.taken import examine_day
+from justai_assets.quality.doctor.twice import examine_twice
+from justai_assets.storage import Root
+
+
+def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Finding]:
+    """Every finding about an org, as it is made. Reads landing zone, lake and share; writes nothing.
+
+    Of each door the last landed day, up to today, is taken in whole.
+    """
+    unset = []
+    for key, reference in references(org).items():
+        try:
+            org.secret(reference)
+        except SecretError as error:
+            unset.append(key)
+            yield Finding(org.slug, "secrets", "problem", f"{key}: {error.args[0]}", error.mend)
+    landed = {}
+    for door in org.sources.present():
+        if door == "delta_share":
+            yield from examine_share(org, now)
+            continue
+        if getattr(getattr(org.sources, door), "accepts_nothing", False):
+            said = "the HTTP door refuses every request: the org file names no key for it"
+            mend = f"name the key under sources.{door}, unless others write its landing folder"
+            yield Finding(door, "credential", "warning", said, mend)
+        findings, landed[door] = examine_landed(landing, org, door, now)
+        yield from findings
+        days = [day for day in landed[door] if day <= now.date() + timedelta(days=1)]
+        if days and "pseudonym_salt" not in unset:
+            yield from examine_day(landing, org, door, max(days), now)
+    if "pseudonym_salt" not in unset:
+        yield from examine_twice(landing, org, landed)
+    yield from examine_attributed(lake, org, now)

@@ -1,0 +1,157 @@
+"""A file or payload, checked before anything is connected: landed in a scratch folder and taken in as the real one."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets.landing.identity import event_id
+from justai_assets.landing.paths import day_of, day_prefix
+from justai_assets.orgs.model import Drop, Org
+from justai_assets.quality.doctor.finding import Finding
+from justai_assets.quality.doctor.taken import examine_day
+from justai_assets.sources.times import utc
+from justai_assets.storage import Root
+
+MAX_BYTES = 256 << 20
+MAX_DAYS = 7
+"""Of a sample that spans more days, the days with most records are looked at."""
+
+
+class SampleError(JustAIError):
+    """A sample that cannot be looked at."""
+
+    code = "sample"
+
+
+def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = None) -> list[Finding]:
+    """What the door would make of a file.
+
+    Args:
+        org: the org; its salt is not needed.
+        file: Parquet of a drop, or JSON: one body, a list of bodies, or one body or envelope a line.
+        now: when the sample is taken as received.
+        door: the door it is for; told from its content when not given.
+
+    Raises:
+        SampleError: a file that is not there, is too large, or says nothing of which door it is for.
+    """
+    if not file.is_file():
+        raise SampleError(f"{file} is not a file", mend="name a Parquet or JSON file")
+    if file.stat().st_size > MAX_BYTES:
+        raise SampleError(f"{file.name} is larger than 256 MiB", mend="give a part of it")
+    with TemporaryDirectory(prefix="justai-sample-") as scratch:
+        root = Root.parse(f"{scratch}/landing")
+        salt = Path(scratch) / "salt"
+        salt.write_text("a sample's keys are thrown away with it")
+        org = org.model_copy(update={"pseudonym_salt": f"file:{salt}"})
+        if file.read_bytes()[:4] == b"PAR1":
+            org, door, days = _land_parquet(root, org, file, now.date(), door)
+        else:
+            door, days = _land_bodies(root, org, file, now, door)
+            if getattr(org.sources, door) is None:
+                mend = f"add sources.{door} to {org.slug}.yaml"
+                return [Finding(door, "contract", "problem", f"{org.slug} has no {door} door", mend)]
+        return [one for day in days for one in examine_day(root, org, door, day, now, is_sample=True)]
+
+
+def _land_parquet(root: Root, org: Org, file: Path, today: date, door: str | None) -> tuple[Org, str, list[date]]:
+    try:
+        columns = pl.read_parquet_schema(file)
+    except (pl.exceptions.PolarsError, OSError):
+        columns = pl.Schema()
+    drops = [one for one in ("redshift", "databricks") if getattr(org.sources, one) is not None]
+    door = door or (drops[0] if drops else "redshift")
+    if door not in drops:
+        content = "custom_events" if "user_id_or_email" in {name.lower() for name in columns} else "unified_events"
+        sources = org.sources.model_copy(update={door: Drop.model_validate({"content": content})})
+        org = org.model_copy(update={"sources": sources})
+    named = day_of(file.resolve().as_posix())
+    if named is not None or not isinstance(columns.get("event_timestamp"), pl.Datetime):
+        day = named or today
+        root.write(f"{day_prefix(door, org.slug, day)}/sample.parquet", file)
+        return org, door, [day]
+    rows = pl.read_parquet(file, hive_partitioning=False)
+    moment = pl.col("event_timestamp")
+    zone = getattr(columns["event_timestamp"], "time_zone", None)
+    in_utc = moment.dt.convert_time_zone("UTC") if zone else moment
+    dated = rows.with_columns(in_utc.dt.date().fill_null(today).alias("_day"))
+    parts = {day: part.drop("_day") for (day,), part in dated.partition_by("_day", as_dict=True).items()}
+    days = sorted(parts, key=lambda one: -len(parts[one]))[:MAX_DAYS] or [today]
+    for day in days:
+        target = root.local(f"{day_prefix(door, org.slug, day)}/sample.parquet")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        parts.get(day, rows).write_parquet(target)
+    return org, door, sorted(days)
+
+
+def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | None) -> tuple[str, list[date]]:
+    bodies, broken = _bodies(file)
+    door = door or next((found for body in bodies if (found := _door_of(body))), None)
+    if door is None:
+        raise SampleError(f"{file.name} looks like no door's payload", mend="say which with --door")
+    by_day: dict[date, list[str]] = defaultdict(list)
+    for number, body in enumerate(bodies):
+        envelope = {
+            # A Journey body cannot tell a repeat from a redelivery: each line of a sample is a receipt of its own.
+            "id": event_id(door, body, str(number)),
+            "received_at": now.isoformat(),
+            "query": {},
+            "body": body,
+        }
+        by_day[_day(door, body, now)].append(json.dumps(envelope))
+    by_day[now.date()] += broken
+    days = sorted((day for day in by_day if by_day[day]), key=lambda one: -len(by_day[one]))[:MAX_DAYS]
+    for day in days:
+        lines = "".join(f"{one}\n" for one in by_day[day])
+        root.write(f"{day_prefix(door, org.slug, day)}/sample.jsonl", lines.encode())
+    return door, sorted(days)
+
+
+def _bodies(file: Path) -> tuple[list[Any], list[str]]:
+    """The bodies of a file, out of their envelopes, and the lines that are not JSON."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SampleError(f"{file.name} is neither Parquet nor UTF-8", mend="give the file as it is sent") from None
+    try:
+        whole = json.loads(text)
+        found: list[Any] = whole if isinstance(whole, list) else [whole]
+        broken: list[str] = []
+    except ValueError:
+        found, broken = [], []
+        for line in text.splitlines():
+            try:
+                found += [json.loads(line)] if line.strip() else []
+            except ValueError:
+                broken.append(line)
+    return [_out_of_envelope(one) for one in found], broken
+
+
+def _out_of_envelope(one: Any) -> Any:
+    return one["body"] if isinstance(one, dict) and {"body", "received_at"} <= one.keys() else one
+
+
+def _door_of(body: Any) -> str | None:
+    names = body.keys() if isinstance(body, dict) else set()
+    known = {"eventName": "iterable_webhooks", "workflowId": "journey_webhooks", "kind": "chameleon_webhooks"}
+    return next((door for name, door in known.items() if name in names), None)
+
+
+def _day(door: str, body: Any, now: datetime) -> date:
+    """The folder the writer would choose; a time that cannot be read stays with today, where it is refused."""
+    fields = body if isinstance(body, dict) else {}
+    nested = fields.get("dataFields")
+    time = {
+        "iterable_webhooks": nested.get("createdAt") if isinstance(nested, dict) else None,
+        "chameleon_webhooks": fields.get("sent_at"),
+    }.get(door)
+    moment = pl.select(utc(pl.lit(time if isinstance(time, str) else None, pl.String))).item()
+    return moment.date() if moment is not None else now.date()

@@ -1,0 +1,41 @@
+"""A Delta Share: does the server answer, is the table offered, are its columns the contract's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets.orgs.model import Org
+from justai_assets.quality.doctor.finding import Finding
+
+DOOR = "delta_share"
+
+
+def examine_share(org: Org, now: datetime) -> list[Finding]:
+    """Ask the server for the table's version and its listing; no data file is fetched."""
+    from justai_assets.sources.delta_share.client import ShareClient, TableName
+    from justai_assets.sources.delta_share.listing import list_files
+    from justai_assets.sources.delta_share.profile import Profile
+
+    source = org.sources.delta_share
+    if source is None:
+        return []
+    findings = []
+    try:
+        profile = Profile.parse(org.secret(source.profile))
+        table = TableName.parse(source.table)
+        warning = profile.expiry_warning(now)
+        if warning:
+            findings.append(Finding(DOOR, "credential", "warning", warning, "ask the provider to rotate it"))
+        with ShareClient(profile) as client:
+            version = client.version(table)
+            findings.append(Finding(DOOR, "reachable", "ok", f"{table} is at version {version}"))
+            files = len(list_files(client, table).files)
+    except JustAIError as error:
+        mend = error.mend or f"follow justai connect {DOOR} --org {org.slug}"
+        return [*findings, Finding(DOOR, "reachable", "problem", str(error.args[0]), mend)]
+    if not files:
+        findings.append(Finding(DOOR, "files", "problem", "the table has no file", "see that the view has rows"))
+    else:
+        findings.append(Finding(DOOR, "files", "ok", f"{files:,} files; the columns are the contract's"))
+    return findings

@@ -1,0 +1,49 @@
+"""The environment: where landing, lake and org files are. Read when asked for, never at import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from justai_assets.orgs.load import Orgs, load_orgs
+
+DEFAULT_LANDING = ".justai/landing"
+DEFAULT_LAKE = ".justai/lake"
+DEFAULT_ORGS_DIR = "orgs"
+DEFAULT_MARTS = ".justai/marts.duckdb"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are.
+
+    Attributes:
+        landing: URL or path of what others write (JUSTAI_LANDING).
+        lake: URL or path of what we write (JUSTAI_LAKE).
+        orgs_dir: folder of `<slug>.yaml` (JUSTAI_ORGS_DIR).
+        only: slugs of this slice, or None for all (JUSTAI_ORGS, comma-separated).
+        marts: the DuckDB file of the marts (JUSTAI_MARTS); local, because DuckDB writes in place.
+    """
+
+    landing: str
+    lake: str
+    orgs_dir: Path
+    only: tuple[str, ...] | None = None
+    marts: Path = Path(DEFAULT_MARTS)
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """From the JUSTAI_ variables named above; an empty value counts as unset."""
+        slugs = tuple(slug.strip() for slug in os.environ.get("JUSTAI_ORGS", "").split(",") if slug.strip())
+        return cls(
+            landing=os.environ.get("JUSTAI_LANDING") or DEFAULT_LANDING,
+            lake=os.environ.get("JUSTAI_LAKE") or DEFAULT_LAKE,
+            orgs_dir=Path(os.environ.get("JUSTAI_ORGS_DIR") or DEFAULT_ORGS_DIR),
+            only=slugs or None,
+            marts=Path(os.environ.get("JUSTAI_MARTS") or DEFAULT_MARTS),
+        )
+
+    def orgs(self, *, check_secrets: bool = False) -> Orgs:
+        """The org files of this slice."""
+        return load_orgs(self.orgs_dir, only=self.only, check_secrets=check_secrets)

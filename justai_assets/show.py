@@ -1,0 +1,147 @@
+"""Tables for people at a terminal: what won, and what became of every record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.events import CLICKS, OPENS
+from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS, TABLES
+from justai_assets.lake.ledger import (
+    ACCEPTED,
+    ATTRIBUTED,
+    DUPLICATE,
+    QUARANTINED,
+    RECEIVED,
+    UNATTRIBUTED,
+    read_fates,
+    read_undated_fates,
+    total,
+)
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org, Template
+from justai_assets.settings import Settings
+from justai_assets.storage import Root
+
+_FATES = (RECEIVED, ACCEPTED, DUPLICATE, QUARANTINED, ATTRIBUTED, UNATTRIBUTED)
+_PIPED_WIDTH = 124
+
+
+def output() -> Console:
+    """Standard output; piped output is as wide as the tables want."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
+
+
+def show_fates(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:
+    """Print what became of every record of the days, by table and source, and below it why."""
+    lake = Lake(Root.parse(settings.lake))
+    table = _table(f"What became of every record, {days}", "table", "from", *_FATES)
+    order = {name: index for index, name in enumerate(TABLES)}
+    why: list[str] = []
+    for org in orgs:
+        fates = pl.concat([read_fates(lake, org.slug, days), _undated(lake, org.slug)])
+        groups = fates.partition_by("asset", "door", as_dict=True, maintain_order=True)
+        for (asset, door), rows in sorted(groups.items(), key=lambda item: (order[item[0][0]], item[0][1])):
+            present = set(rows["fate"])
+            cells = [f"{total(rows, fate):,}" if fate in present else "" for fate in _FATES]
+            table.add_row(f"{org.slug}/{asset}", str(door), *cells)
+            why += [f"{org.slug}/{asset} from {door}: {line}" for line in _reasons(rows)]
+    console.print(table)
+    for line in why:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def show_templates(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:
+    """Print, per template and arm, sends, opens, clicks, conversions, their share of the sends, and the lift.
+
+    Conversions are those of the template's key metric inside the org's own window for it. Shares are over the sends of
+    the same days.
+    """
+    lake = Lake(Root.parse(settings.lake))
+    names = ("template", "key metric", "arm", "sends", "opens", "clicks", "conversions", "lift")
+    table = _table(f"What won, {days}", *names, left=3)
+    for org in orgs:
+        rows = lake.scan(org.slug, ATTRIBUTION_METRICS, days).collect()
+        for template in org.templates:
+            for cells in _template_rows(org, template, rows):
+                table.add_row(*cells)
+    console.print(table)
+
+
+def show_decisions(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:
+    """Print the decision on every template, in a sentence, as experiment_results has it for the last of the days."""
+    lake = Lake(Root.parse(settings.lake))
+    console.print(f"What to do, after sends up to {days.last}\n", markup=False)
+    for org in orgs:
+        rows = lake.scan(org.slug, EXPERIMENT_RESULTS, Days(days.last, days.last)).collect()
+        sentences = dict(rows.select("template", "decision").unique(maintain_order=True).iter_rows())
+        for template in org.templates:
+            said = sentences.get(template.id, "not judged yet")
+            console.print(f"  {org.slug}/{template.id}: {said}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def _undated(lake: Lake, slug: str) -> pl.DataFrame:
+    """Fates of records without a day, with the door marked so; none when there are none."""
+    rows = read_undated_fates(lake, slug)
+    some = rows.group_by("door").agg(pl.col("records").sum()).filter(pl.col("records") > 0)["door"]
+    return rows.filter(pl.col("door").is_in(some.implode())).with_columns(pl.col("door") + ", no date")
+
+
+def _reasons(rows: pl.DataFrame) -> Iterable[str]:
+    with_reason = rows.filter(pl.col("reason").is_not_null() & (pl.col("records") > 0))
+    for (fate,), some in with_reason.partition_by("fate", as_dict=True, maintain_order=True).items():
+        counts = (
+            some.group_by("reason").agg(pl.col("records").sum()).sort("records", "reason", descending=[True, False])
+        )
+        yield f"{fate} " + ", ".join(f"{reason} {records:,}" for reason, records in counts.iter_rows())
+
+
+def _template_rows(org: Org, template: Template, rows: pl.DataFrame) -> Iterable[list[str]]:
+    metric = template.key_metric or ""
+    window = org.attribution.window_for(metric)
+    arms = [("treatment", template.treatment), *([("control", template.control)] if template.control else [])]
+    counts: dict[str, tuple[int, int, int, int]] = {}
+    for name, arm in arms:
+        mine = rows.filter(
+            (pl.col("template_id") == arm.template_id)
+            & (pl.col("campaign_id") == arm.campaign_id)
+            & (pl.col("window_hours") == window)
+        )
+        conversions = int(mine.filter(pl.col("event_name") == metric)["attributed_conversions"].sum())
+        sends = _events(mine, org.attribution.send_events)
+        counts[name] = (sends, _events(mine, OPENS), _events(mine, CLICKS), conversions)
+    for name, (sends, *others) in counts.items():
+        is_first = name == "treatment"
+        yield [
+            f"{org.slug}/{template.id}" if is_first else "",
+            f"{metric} in {window} h" if is_first else "",
+            name,
+            f"{sends:,}",
+            *(f"{count:,} {count / sends:7.2%}" if sends else f"{count:,}" for count in others),
+            _lift(counts) if is_first else "",
+        ]
+
+
+def _lift(counts: dict[str, tuple[int, int, int, int]]) -> str:
+    treatment, control = counts["treatment"], counts.get("control", (0, 0, 0, 0))
+    if not treatment[0] or not control[0] or not control[3]:
+        return "–"
+    return f"{(treatment[3] / treatment[0]) / (control[3] / control[0]) - 1:+.0%}"
+
+
+def _events(rows: pl.DataFrame, names: Iterable[str]) -> int:
+    return int(rows.filter(pl.col("event_name").is_in(list(names)))["events"].sum())
+
+
+def _table(title: str, *columns: str, left: int = 2) -> RichTable:
+    table = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index < left else "right", no_wrap=True)
+    return table

@@ -1,0 +1,106 @@
+"""Days of an org's doors → days of a table, with quarantine and ledger beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import date
+
+import polars as pl
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import FATES, QUARANTINE, Table
+from justai_assets.lake.ledger import (
+    ACCEPTED,
+    DUPLICATE,
+    QUARANTINED,
+    RECEIVED,
+    UNREAD_COLUMN,
+    DayReport,
+    Fate,
+    fates_frame,
+)
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+from justai_assets.sources.intake import Intake, open_day
+from justai_assets.sources.privacy import safe_key
+from justai_assets.storage import Root
+
+
+def build_from_doors(
+    org: Org,
+    landing: Root,
+    lake: Lake,
+    table: Table,
+    doors: Sequence[str],
+    days: Days | None,
+    *,
+    note: dict[str, str] | None = None,
+    on_day: Callable[[DayReport], None] = lambda _: None,
+) -> list[DayReport]:
+    """Replace days of a table by what the doors hold for them.
+
+    Args:
+        org: the org.
+        landing: the landing root.
+        lake: the lake.
+        table: esp_events, custom_events, or unified_events (for a unified drop).
+        doors: the doors that the table is made of.
+        days: the days, replaced in one commit; None takes in the undated records, all of which go to quarantine.
+        note: put into the commits' metadata.
+        on_day: called after each day is written, before the commit.
+
+    Nothing is visible until every day is written; a failure leaves the previous content of all of them.
+    """
+    asset = table.name
+    reports = []
+    with ExitStack() as stack:
+        # The table commits last: whoever sees new rows sees their fates.
+        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
+        partition = {"asset": asset}
+        quarantine = stack.enter_context(lake.replacing(org.slug, QUARANTINE, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        for day in days if days is not None else [None]:
+            fates: list[Fate] = []
+            marks: list[str] = []
+            files = 0
+            for door in doors:
+                with open_day(landing, org, door, day, table) as intake:
+                    written = rows.write(day, intake.accepted) if rows is not None else 0
+                    quarantine.write(day, _quarantined(intake, day, asset, door))
+                    fates += _fates(intake, day, door, written)
+                    marks += [f"{door}: {mark}" for mark in intake.marks]
+                    files += len(intake.landed.data)
+            ledger.write(day, fates_frame(asset, fates))
+            size = rows.bytes(day) if rows is not None else 0
+            count = rows.rows(day) if rows is not None else 0
+            report = DayReport(day, count, size, tuple(fates), tuple(marks), files)
+            reports.append(report)
+            on_day(report)
+    return reports
+
+
+def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterator[Fate]:
+    yield Fate(day, door, RECEIVED, intake.received)
+    yield Fate(day, door, ACCEPTED, written)
+    yield Fate(day, door, DUPLICATE, intake.duplicates)
+    refused = intake.rejected.group_by("reason").agg(pl.col("records").sum()).sort("reason").collect(engine="streaming")
+    for reason, records in refused.iter_rows():
+        yield Fate(day, door, QUARANTINED, records, reason)
+    if refused.is_empty():
+        # A day without a refusal says so: its number is 0, not absent.
+        yield Fate(day, door, QUARANTINED, 0)
+    for column in intake.extra_columns:
+        yield Fate(day, door, UNREAD_COLUMN, intake.received, safe_key(column))
+
+
+def _quarantined(intake: Intake, day: date | None, asset: str, door: str) -> pl.LazyFrame:
+    return intake.rejected.select(
+        pl.lit(day, pl.Date).alias("event_date"),
+        pl.lit(asset).alias("asset"),
+        pl.lit(door).alias("door"),
+        *REJECTED_COLUMNS,
+    )
+
+
+REJECTED_COLUMNS = ("reason", "source_file", "source_row", "record_id", "records")

@@ -1,0 +1,244 @@
+"""Requests to a Delta Sharing server: bounded in time, tried again when that may help, silent about secrets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import httpx
+
+from justai_assets.sources.delta_share.answers import Answer, read_answer
+from justai_assets.sources.delta_share.credentials import ClientCredentialsAuth, auth_for
+from justai_assets.sources.delta_share.errors import (
+    BadAnswerError,
+    ProfileError,
+    ShareAccessError,
+    SlowShareError,
+    TableNotOfferedError,
+    TransientShareError,
+    UnsupportedShareError,
+    quoted,
+)
+from justai_assets.sources.delta_share.patience import Patience, T
+from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.transport import throttled, told_as_ours
+
+CAPABILITIES = "responseformat=parquet,delta;readerfeatures=timestampntz;includeendstreamaction=true"
+"""What we can read. Deletion vectors and column mapping are not in it: a server then refuses, or answers without."""
+
+MAX_FILES_A_PAGE = 10_000
+MAX_ERROR_BYTES = 65_536
+MAX_OFFERS_SHOWN = 20
+_HINTS_OF_A_FEATURE = ("deletionvector", "deletion vector", "columnmapping", "column mapping", "unsupported_delta")
+
+
+@dataclass(frozen=True)
+class TableName:
+    """`share.schema.table`, each name as the provider spells it (the server ignores case)."""
+
+    share: str
+    schema: str
+    table: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """From `share.schema.table`; ProfileError for anything else."""
+        parts = text.split(".")
+        if len(parts) != 3 or not all(parts):
+            raise ProfileError(f"{text!r} does not name a shared table", mend="write it as share.schema.table")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        """share.schema.table."""
+        return f"{self.share}.{self.schema}.{self.table}"
+
+    @property
+    def path(self) -> str:
+        """Its path below the endpoint."""
+        share, schema, table = (quote(part, safe="") for part in (self.share, self.schema, self.table))
+        return f"/shares/{share}/schemas/{schema}/tables/{table}"
+
+
+class ShareClient:
+    """One share's server, as one recipient. Safe to use from several threads; close it, or use it in `with`."""
+
+    def __init__(self, profile: Profile, *, patience: Patience | None = None) -> None:
+        self._profile = profile
+        self.patience = patience or Patience()
+        self._auth = auth_for(profile)
+        self._http = httpx.Client(
+            base_url=profile.endpoint,
+            auth=self._auth,
+            timeout=self.patience.timeout,
+            headers={"delta-sharing-capabilities": CAPABILITIES, "User-Agent": "justai-assets"},
+        )
+
+    def __enter__(self) -> ShareClient:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # -- what is asked -----------------------------------------------------------------------------------------------
+
+    def version(self, table: TableName) -> int:
+        """The table's current version: the one request that an unchanged share costs."""
+        return self._of_table(table, lambda: self._once("GET", f"{table.path}/version", _version))
+
+    def offers(self) -> list[str]:
+        """Every `share.schema.table` the recipient may see, sorted."""
+        found: list[str] = []
+        for share in self._items("/shares"):
+            tables = self._items(f"/shares/{quote(share['name'], safe='')}/all-tables")
+            found.extend(f"{table['share']}.{table['schema']}.{table['name']}" for table in tables)
+        return sorted(found)
+
+    def query(self, table: TableName, *, hints: str = "", refresh_token: str = "") -> Iterator[Answer]:
+        """The files of the table's latest version, page by page; hints only ever leave files out, at best."""
+        body: dict[str, Any] = {"maxFiles": MAX_FILES_A_PAGE}
+        if hints:
+            body["jsonPredicateHints"] = hints
+        body["refreshToken" if refresh_token else "includeRefreshToken"] = refresh_token or True
+        while True:
+            ask = partial(self._once, "POST", f"{table.path}/query", self._answer, json=body)
+            answer = self._of_table(table, ask)
+            yield answer
+            if not answer.next_page:
+                return
+            body = {key: value for key, value in body.items() if key in {"maxFiles", "jsonPredicateHints"}}
+            body["pageToken"] = answer.next_page
+
+    def changes(self, table: TableName, first: int, last: int) -> Answer:
+        """The change feed from one version to another, both inclusive."""
+        asked = {"startingVersion": first, "endingVersion": last}
+        return self._of_table(table, lambda: self._once("GET", f"{table.path}/changes", self._answer, params=asked))
+
+    # -- how it is asked ---------------------------------------------------------------------------------------------
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may hold."""
+        token = self._auth.token if isinstance(self._auth, ClientCredentialsAuth) else ""
+        return (self._profile.secret.get_secret_value(), token)
+
+    def _of_table(self, table: TableName, once: Callable[[], T]) -> T:
+        try:
+            return self.patience.retrying(once)
+        except _NotFoundError:
+            self._not_offered(table)
+
+    def _not_offered(self, table: TableName) -> NoReturn:
+        offered = self.offers()
+        shown = ", ".join(offered[:MAX_OFFERS_SHOWN]) + (", …" if len(offered) > MAX_OFFERS_SHOWN else "")
+        mend = "correct sources.delta_share.table in the org file, or ask the provider to share it again"
+        raise TableNotOfferedError(
+            f"the share does not offer {table}; it offers {shown or 'nothing'}",
+            mend=mend if offered else "ask the provider to add the table to the share and grant it to our recipient",
+        ) from None
+
+    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+        params: dict[str, str] = {}
+        while True:
+            page = self.patience.retrying(partial(self._once, "GET", path, _json, params=params))
+            yield from page.get("items") or []
+            if not page.get("nextPageToken"):
+                return
+            params = {"pageToken": page["nextPageToken"]}
+
+    def _once(self, method: str, path: str, read: Callable[[httpx.Response], T], **how: Any) -> T:
+        with told_as_ours("the share server"), self._http.stream(method, path, **how) as response:
+            if response.status_code != httpx.codes.OK:
+                self._refused(response)
+            return read(response)
+
+    def _answer(self, response: httpx.Response) -> Answer:
+        announced = "includeendstreamaction=true" in response.headers.get("delta-sharing-capabilities", "").lower()
+        lines = self._lines(response)
+        return read_answer(_version(response), lines, announces_end=announced, secrets=self.secrets)
+
+    def _lines(self, response: httpx.Response) -> Iterator[str]:
+        # A monotonic clock bounds the wait; no row depends on it.
+        deadline = time.monotonic() + self.patience.request_seconds
+        rest = b""
+        for chunk in response.iter_bytes():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+            if time.monotonic() > deadline:
+                raise SlowShareError(
+                    f"the list of files took more than {self.patience.request_seconds:g} s", mend="it is retried"
+                )
+        yield rest.decode(errors="replace")
+
+    def _refused(self, response: httpx.Response) -> NoReturn:
+        status = response.status_code
+        said = quoted(_message(response), self.secrets)
+        if status == httpx.codes.UNAUTHORIZED:
+            raise ShareAccessError(
+                f"the share server does not accept the credential (401: {said})",
+                mend="it may have expired or been rotated: ask the provider for a new activation link",
+            )
+        if status == httpx.codes.FORBIDDEN:
+            raise ShareAccessError(
+                f"the share server forbids the request (403: {said})",
+                mend="ask the provider to GRANT SELECT ON SHARE to our recipient",
+            )
+        if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
+            raise _NotFoundError(f"the share server knows no such share or table ({status}: {said})")
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise throttled("the share server", response)
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise TransientShareError(f"the share server answered {status}: {said}", mend="it is retried")
+        if any(hint in said.lower() for hint in _HINTS_OF_A_FEATURE):
+            raise UnsupportedShareError(
+                f"the share server says that the table needs a newer reader: {said}",
+                mend="ask the provider to share a view of it, or to rewrite the table without that feature",
+            )
+        raise BadAnswerError(f"the share server answered {status}: {said}", mend="report it to the provider")
+
+
+class _NotFoundError(TableNotOfferedError):
+    """404 or 410, before anyone asked what the share offers."""
+
+
+def _version(response: httpx.Response) -> int:
+    value = response.headers.get("delta-table-version", "")
+    if not value.isdigit():
+        raise BadAnswerError("the answer carries no Delta-Table-Version", mend="report it to the provider")
+    return int(value)
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    response.read()
+    try:
+        value = response.json()
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise BadAnswerError("the share server did not answer with a JSON object", mend="check the profile's endpoint")
+    return value
+
+
+def _message(response: httpx.Response) -> str:
+    body = b""
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_ERROR_BYTES:
+            break
+    try:
+        value = httpx.Response(200, content=body).json()
+    except ValueError:
+        return "no message"
+    return str(value.get("message") or value.get("errorCode") or "no message") if isinstance(value, dict) else ""

@@ -1,0 +1,184 @@
+"""Shared files on this machine's disk: a few at a time, continued where they stopped, verified before they count."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+from types import TracebackType
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from justai_assets.sources.delta_share.answers import SharedFile
+from justai_assets.sources.delta_share.client import ShareClient, TableName
+from justai_assets.sources.delta_share.errors import (
+    AddressExpiredError,
+    CorruptFileError,
+    ShareAccessError,
+    ShareMovedError,
+    SlowShareError,
+    TransientShareError,
+    TruncatedAnswerError,
+)
+from justai_assets.sources.delta_share.listing import Listing, list_files
+from justai_assets.sources.delta_share.transport import hide_addresses, throttled, told_as_ours
+
+PARALLEL = 4
+MAX_RENEWALS = 3
+# What object stores answer to an address whose time is over: S3 and GCS 400 or 403, Azure 401 or 403.
+_EXPIRED = {400, 401, 403}
+
+
+class Downloads:
+    """Fetches files of one listing into a folder; use it in `with`.
+
+    A file that is already in the folder from an earlier run is not fetched again: a file id always means the same
+    bytes. A half of one is continued with a range request.
+    """
+
+    def __init__(
+        self, client: ShareClient, table: TableName, listing: Listing, folder: Path, *, parallel: int = PARALLEL
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._listing = listing
+        self._folder = folder
+        self._addresses = {file.id: file.url for file in listing.files}
+        self._lock = Lock()
+        self._stop = Event()
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="share-download")
+        # No Authorization here: the address is the credential, and the store is not the share's server.
+        hide_addresses()
+        # No compression either: sizes and ranges are those of the file itself.
+        headers = {"User-Agent": "justai-assets", "Accept-Encoding": "identity"}
+        self._http = httpx.Client(timeout=client.patience.timeout, headers=headers)
+
+    def __enter__(self) -> Downloads:
+        """Itself."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what runs, wait for the threads, close the connections."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._http.close()
+
+    def start(self, files: Iterable[SharedFile]) -> dict[str, Future[Path]]:
+        """File id → its verified path, once it is there; its error otherwise."""
+        return {file.id: self._pool.submit(self.fetch, file) for file in files}
+
+    def path(self, file: SharedFile) -> Path:
+        """Where a file lies when it has arrived whole."""
+        return self._folder / f"{local_name(file.id)}.parquet"
+
+    def fetch(self, file: SharedFile) -> Path:
+        """The file, from the folder or from the share.
+
+        Raises:
+            CorruptFileError: its size, row count or footer is not what the listing said, after every try.
+            ShareMovedError: it is not in the share any more.
+            ShareAccessError: the store refuses even fresh addresses.
+            TransientShareError: after the last try.
+        """
+        target = self.path(file)
+        if target.exists():
+            return target
+        for _ in range(MAX_RENEWALS):
+            address = self._addresses[file.id]
+            try:
+                self._client.patience.retrying(lambda: self._once(file, address, target))  # noqa: B023 - called at once
+            except AddressExpiredError:
+                self._renew(file, address)
+            else:
+                return target
+        raise ShareAccessError(
+            "the file store refuses the addresses that the share server gives",
+            mend="ask the provider whether its storage credential is still valid",
+        )
+
+    def _once(self, file: SharedFile, address: str, target: Path) -> None:
+        part = target.with_suffix(".part")
+        self._receive(file, address, part)
+        try:
+            _verify(file, part)
+        except CorruptFileError:
+            part.unlink(missing_ok=True)
+            raise
+        part.replace(target)
+
+    def _receive(self, file: SharedFile, address: str, part: Path) -> None:
+        have = part.stat().st_size if part.exists() else 0
+        if have > file.size:
+            part.unlink()
+            have = 0
+        if have == file.size:
+            return
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with told_as_ours("the file store"), self._http.stream("GET", address, headers=headers) as response:
+            self._check(response)
+            resumes = response.status_code == httpx.codes.PARTIAL_CONTENT and have > 0
+            deadline = time.monotonic() + self._client.patience.file_seconds
+            with part.open("ab" if resumes else "wb") as out:
+                for chunk in response.iter_raw():
+                    out.write(chunk)
+                    if self._stop.is_set():
+                        raise TransientShareError("the download was stopped", mend="run it again")
+                    if out.tell() > file.size:
+                        break
+                    if time.monotonic() > deadline:
+                        raise SlowShareError(
+                            f"a file took more than {self._client.patience.file_seconds:g} s", mend="it is continued"
+                        )
+
+    def _check(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
+            return
+        if status in _EXPIRED:
+            raise AddressExpiredError("an address of the file store has expired", mend="a fresh one is asked for")
+        if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
+            raise ShareMovedError("a listed file is gone from the file store", mend="the share is listed anew")
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise throttled("the file store", response)
+        raise TransientShareError(f"the file store answered {status}", mend="it is retried")
+
+    def _renew(self, file: SharedFile, dead: str) -> None:
+        with self._lock:
+            if self._addresses[file.id] != dead:
+                return  # another thread has renewed them all
+            fresh = list_files(
+                self._client, self._table, hints=self._listing.hints, refresh_token=self._listing.refresh_token
+            )
+            self._addresses |= {one.id: one.url for one in fresh.files}
+            if file.id not in {one.id for one in fresh.files}:
+                raise ShareMovedError("a listed file has left the share", mend="the share is listed anew")
+
+
+def local_name(file_id: str) -> str:
+    """A file name for a file id, which may hold any character."""
+    return hashlib.sha256(file_id.encode()).hexdigest()[:40]
+
+
+def _verify(file: SharedFile, part: Path) -> None:
+    have = part.stat().st_size
+    if have < file.size:
+        raise TruncatedAnswerError(
+            f"a file stopped after {have} of {file.size} bytes", mend="it is continued where it stopped"
+        )
+    mend = "ask the provider to check the file (fsck, restore, or rewrite it); the mirror keeps its last content"
+    if have > file.size:
+        raise CorruptFileError(f"file {file.id} is larger than the {file.size} bytes the share lists", mend=mend)
+    try:
+        rows = pq.read_metadata(part).num_rows
+    except (pa.ArrowException, OSError, ValueError):
+        raise CorruptFileError(f"file {file.id} of the share is not readable Parquet", mend=mend) from None
+    if file.records is not None and rows != file.records:
+        raise CorruptFileError(f"file {file.id} has {rows} rows; the share lists {file.records}", mend=mend)

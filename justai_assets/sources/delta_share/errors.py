@@ -1,0 +1,114 @@
+"""What can go wrong between a share and its mirror. After every one of them the mirror holds what it held before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from justai_assets.contract.errors import JustAIError
+
+_CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+MAX_QUOTED = 300
+
+
+class ShareError(JustAIError):
+    """A share that cannot be mirrored until someone does something."""
+
+    code = "share"
+
+
+class ProfileError(ShareError):
+    """A credential file that is not one, or that is of a kind we do not speak."""
+
+    code = "share_profile"
+
+
+class ShareAccessError(ShareError):
+    """The provider does not know the credential (401) or does not grant the table to it (403)."""
+
+    code = "share_access"
+
+
+class TableNotOfferedError(ShareError):
+    """The table is not in the share: gone, renamed, or misspelt. The message lists what the share does offer."""
+
+    code = "share_table_not_offered"
+
+
+class EmptyShareError(ShareError):
+    """The table lists no files at all."""
+
+    code = "share_empty"
+
+
+class UnsupportedShareError(ShareError):
+    """The table uses a Delta feature that reading without it would get wrong."""
+
+    code = "share_unsupported"
+
+
+class BadAnswerError(ShareError):
+    """The server answered, but not as the protocol says, or refused the request as malformed."""
+
+    code = "share_bad_answer"
+
+
+class TransientShareError(ShareError):
+    """Worth another try.
+
+    Attributes:
+        retry_after: seconds the server asked us to wait, or None.
+    """
+
+    code = "share_transient"
+    transient = True
+
+    def __init__(self, message: str, *, mend: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.retry_after = retry_after
+
+
+class ThrottledError(TransientShareError):
+    """429: too many requests."""
+
+    code = "share_throttled"
+
+
+class SlowShareError(TransientShareError):
+    """No answer, or not all of it, in time."""
+
+    code = "share_slow"
+
+
+class TruncatedAnswerError(TransientShareError):
+    """A list or a file that stopped before its end."""
+
+    code = "share_truncated"
+
+
+class ShareMovedError(TransientShareError):
+    """A listed file is no longer in the share: the table was rewritten meanwhile, and is listed anew."""
+
+    code = "share_moved"
+
+
+class AddressExpiredError(TransientShareError):
+    """A pre-signed address that the file store no longer honours; a fresh one is asked for."""
+
+    code = "share_address_expired"
+
+
+class CorruptFileError(TransientShareError):
+    """A file that is not what the listing said, or not Parquet. Transient: the next run downloads it again."""
+
+    code = "share_corrupt_file"
+
+
+def quoted(text: str, secrets: Iterable[str] = ()) -> str:
+    """What a server said, fit to be shown: one short line without addresses and without our secrets."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    text = _CREDENTIAL.sub(r"\1 ***", " ".join(text.split()))
+    return _ADDRESS.sub("<address>", text)[:MAX_QUOTED]

@@ -1,0 +1,122 @@
+"""A downloaded file as rows of single days.
+
+A file of a table that is partitioned by event_date, or whose statistics name one day, is used as it is. Any other is
+cut once, by its event_date column, so that no day scans the rows of another.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from justai_assets.landing import parquet
+from justai_assets.landing.paths import UNDATED, day_of, partition_of
+from justai_assets.sources.delta_share.answers import SharedFile
+from justai_assets.sources.delta_share.days import Day, days_text, parse_days
+from justai_assets.sources.delta_share.download import local_name
+from justai_assets.sources.delta_share.errors import CorruptFileError
+from justai_assets.sources.drops import KINDS
+
+_UNIFIED = KINDS["unified_events"]
+_MANIFEST = "days.txt"
+_REWRITE = "ask the provider to rewrite the file; the mirror keeps its last content"
+
+
+def file_rows(file: SharedFile, path: Path, scratch: Path, *, dated: bool = False) -> pl.LazyFrame:
+    """The contract's columns of a file, typed, with `source_row`.
+
+    A column that the file lacks although the table has it was added after the file was written: it is NULL, as Delta
+    reads it. A partition column's value comes from the listing, whatever the file says.
+
+    Args:
+        file: the file.
+        path: where it lies.
+        scratch: folder for a rewritten copy of files with INT96 times; it must outlive the plan.
+        dated: whether to give the event_date column too.
+
+    Raises:
+        CorruptFileError: a column has a type that cannot be the contract's.
+    """
+    kinds = {**_UNIFIED, **({"event_date": "date"} if dated else {})}
+    try:
+        names = {name.lower() for name in pl.read_parquet_schema(path)}
+        read = {name: kind for name, kind in kinds.items() if name in names and name not in file.partition}
+        found = parquet.inspect(path, f"file {file.id}", read)
+        frame = parquet.rows(found, f"file {file.id}", read, scratch / f"int96-{local_name(file.id)}.parquet")
+    except (parquet.DropFileError, pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        said = str(error) if isinstance(error, parquet.DropFileError) else type(error).__name__
+        raise CorruptFileError(f"file {file.id} of the share cannot be read: {said}", mend=_REWRITE) from None
+    absent = [_constant(file, name, kind) for name, kind in kinds.items() if name not in read]
+    return frame.with_columns(absent).select(parquet.ROW, *kinds)
+
+
+def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
+    value = pl.lit(file.partition.get(name), pl.String)
+    if kind == "date":
+        return value.str.to_date("%Y-%m-%d", strict=False).alias(name)
+    if kind == "time":
+        # Serialised as `2026-01-31 08:15:00.123456`, in UTC.
+        naive = value.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        return naive.dt.replace_time_zone("UTC").alias(name)
+    return value.alias(name)
+
+
+class Pieces:
+    """Files that hold several days, cut by day into a folder. A cut that exists is whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def days(self, file: SharedFile) -> frozenset[Day]:
+        """The days of a file that has been cut, also those whose pieces are no longer needed and gone."""
+        return parse_days((self._folder / local_name(file.id) / _MANIFEST).read_text(encoding="utf-8"))
+
+    def of(self, file: SharedFile) -> Mapping[Day, Path] | None:
+        """Day → piece of a file that has been cut, as far as the pieces are still there; None before the cut."""
+        folder = self._folder / local_name(file.id)
+        if not folder.is_dir():
+            return None
+        return {self._day(path): path for path in sorted(folder.rglob("*.parquet"))}
+
+    def cut(self, file: SharedFile, path: Path) -> Mapping[Day, Path]:
+        """Cut a file; its original is removed once the cut is whole.
+
+        Raises:
+            CorruptFileError: the file cannot be read to its end.
+        """
+        done = self.of(file)
+        if done is not None:
+            return done
+        target = self._folder / local_name(file.id)
+        part = target.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        rows = file_rows(file, path, part, dated=True)
+        by_day = pl.PartitionBy(part, key="event_date", include_key=False, approximate_bytes_per_file=None)
+        try:
+            rows.sink_parquet(by_day, compression="lz4", engine="streaming")
+        except (pl.exceptions.PolarsError, pa.ArrowException):
+            path.unlink(missing_ok=True)
+            raise CorruptFileError(f"file {file.id} of the share is damaged", mend=_REWRITE) from None
+        for spare in part.glob("int96-*.parquet"):
+            spare.unlink()
+        days = [self._day(piece) for piece in part.rglob("*.parquet")]
+        (part / _MANIFEST).write_text(days_text(days), encoding="utf-8")
+        part.rename(target)
+        path.unlink(missing_ok=True)
+        return self.of(file) or {}
+
+    def forget(self, file: SharedFile) -> None:
+        """Remove the cut of a file, if there is one."""
+        shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
+
+    def _day(self, path: Path) -> Day:
+        key = path.relative_to(self._folder).as_posix()
+        day = day_of(key)
+        if day is None and partition_of(key) != UNDATED:
+            raise AssertionError(f"a piece lies outside a day: {key}")
+        return day

@@ -1,0 +1,109 @@
+"""Which days a mirror has to write, which to empty, and in which commits. Pure: a listing and a state go in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from justai_assets.contract.days import Days
+from justai_assets.sources.delta_share.answers import SharedFile
+from justai_assets.sources.delta_share.days import Day, fingerprints
+from justai_assets.sources.delta_share.state import MirrorState
+
+MAX_BRIDGED_DAYS = 31
+"""Days without content between two changed ones that one commit may span."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        files: day → its files, of every day that was looked at.
+        prints: day → its new fingerprint.
+        changed: days to write, in order; the undated rows (None) come last.
+        vanished: days that the mirror holds and the share no longer does, in order.
+        kept: days that stay as they are.
+    """
+
+    files: Mapping[Day, tuple[SharedFile, ...]]
+    prints: Mapping[Day, str]
+    changed: tuple[Day, ...]
+    vanished: tuple[Day, ...]
+    kept: frozenset[Day]
+
+    def part(self, days: Collection[Day], same: Collection[Day]) -> Plan:
+        """The plan of some days alone, of which those in `same` turned out to need nothing."""
+        wanted = set(days) - set(same)
+        changed = tuple(day for day in self.changed if day in wanted)
+        vanished = tuple(day for day in self.vanished if day in wanted)
+        return replace(self, changed=changed, vanished=vanished, kept=self.kept | set(same))
+
+
+def make_plan(
+    files: Iterable[tuple[SharedFile, frozenset[Day]]], state: MirrorState, only: frozenset[Day] | None = None
+) -> Plan:
+    """Compare what the share lists with what the mirror holds.
+
+    Args:
+        files: every listed file with the days it holds.
+        state: of the mirror.
+        only: the days to look at; None is all. Others are kept, whatever the list says of them.
+    """
+    by_day: dict[Day, list[SharedFile]] = defaultdict(list)
+    wanted = []
+    for file, days in files:
+        days = days if only is None else days & only
+        wanted.append((file, days))
+        for day in days:
+            by_day[day].append(file)
+    prints = fingerprints(wanted)
+    held = state.days if only is None else {day: one for day, one in state.days.items() if day in only}
+    changed = [day for day, found in prints.items() if held.get(day) != found]
+    vanished = [day for day in held if day not in prints]
+    kept = (set(state.days) | set(prints)) - set(changed) - set(vanished)
+    return Plan(
+        {day: tuple(found) for day, found in by_day.items()},
+        prints,
+        tuple(sorted(changed, key=_undated_last)),
+        tuple(sorted(vanished, key=_undated_last)),
+        frozenset(kept),
+    )
+
+
+def batches(plan: Plan, limit: int) -> Iterator[tuple[Days | None, tuple[Day, ...]]]:
+    """The commits: a range of days that is replaced whole, and the days of it that change.
+
+    A range never covers a day that is kept. It ends where the files of its days exceed `limit` bytes (a file of
+    several days counts in each), and spans days without content as long as they are few.
+    """
+    touched = sorted(day for day in (*plan.changed, *plan.vanished) if day is not None)
+    run: list[date] = []
+    size = 0
+    for day in touched:
+        weight = sum(file.size for file in plan.files.get(day, ()))
+        if run and (size + weight > limit or not _joins(run[-1], day, plan.kept)):
+            yield Days(run[0], run[-1]), tuple(run)
+            run, size = [], 0
+        run.append(day)
+        size += weight
+    if run:
+        yield Days(run[0], run[-1]), tuple(run)
+    if None in plan.changed or None in plan.vanished:
+        yield None, (None,)
+
+
+def _joins(last: date, day: date, kept: frozenset[Day]) -> bool:
+    gap = (day - last).days - 1
+    return gap <= MAX_BRIDGED_DAYS and not any(last + timedelta(days=1 + one) in kept for one in range(gap))
+
+
+def _undated_last(day: Day) -> tuple[bool, date]:
+    return day is None, day or date.min
+
+
+def files_of(plan: Plan, days: Sequence[Day]) -> list[SharedFile]:
+    """The files of some days, each once, in the order of the days."""
+    return list({file.id: file for day in days for file in plan.files.get(day, ())}.values())

@@ -1,0 +1,114 @@
+"""The contract check: what the share says its columns are, against the six columns of the unified stream."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from justai_assets.contract.errors import ContractError
+from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.sources.delta_share.answers import Answer
+from justai_assets.sources.delta_share.errors import BadAnswerError, UnsupportedShareError
+
+# The value of a timestamp without a zone is UTC by contract, as in a warehouse drop.
+_ACCEPTED = {
+    "event_name": ("string",),
+    "event_timestamp": ("timestamp", "timestamp_ntz"),
+    "event_date": ("date",),
+    "message_id": ("string",),
+    "template_id": ("string",),
+    "campaign_id": ("string",),
+}
+
+HARMLESS_FEATURES = frozenset(
+    {
+        # A file that carries a deletion vector is refused by itself; a table that merely may have one is not.
+        "deletionVectors",
+        "timestampNtz",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+        "domainMetadata",
+        "variantType",
+        "variantType-preview",
+        "typeWidening",
+        "typeWidening-preview",
+    }
+)
+"""Reader features that do not change how the six columns are read: by file, after the check of the file's own types."""
+
+MAX_READER_VERSION = 3
+
+
+@dataclass(frozen=True)
+class SharedSchema:
+    """What a listing says of the table.
+
+    Attributes:
+        table_id: the table's own id; a table that is dropped and made anew gets another.
+        added: columns beyond the contract, in order; they are not mirrored.
+        by_day: whether the table is partitioned by event_date.
+        change_feed: whether it says that it has a change data feed.
+    """
+
+    table_id: str
+    added: tuple[str, ...]
+    by_day: bool
+    change_feed: bool
+
+
+def check_schema(answer: Answer) -> SharedSchema:
+    """The schema of a listing, if it keeps the contract.
+
+    Additive columns pass, and so does a partitioning of any kind.
+
+    Raises:
+        ContractError: a contract column is missing or has another type; the message names all of them.
+        UnsupportedShareError: the table needs a reader feature that we lack.
+        BadAnswerError: there is no schema in the answer.
+    """
+    metadata = answer.metadata
+    configuration = metadata.get("configuration") or {}
+    _check_features(answer.protocol, configuration)
+    try:
+        fields = {field["name"]: field["type"] for field in json.loads(metadata["schemaString"])["fields"]}
+    except (KeyError, TypeError, ValueError):
+        raise BadAnswerError("the share's schema cannot be read", mend="report it to the provider") from None
+    broken = [_complaint(name, fields) for name in UNIFIED_EVENTS.schema]
+    broken = [one for one in broken if one]
+    if broken:
+        raise ContractError(
+            f"the shared table breaks the contract: {'; '.join(broken)}",
+            mend="have the provider restore these columns, or point sources.delta_share.table at a view that has them; "
+            "the mirror keeps its last content",
+        )
+    fed = (configuration.get("enableChangeDataFeed"), configuration.get("delta.enableChangeDataFeed"))
+    return SharedSchema(
+        table_id=str(metadata.get("id") or ""),
+        added=tuple(name for name in fields if name not in UNIFIED_EVENTS.schema),
+        by_day="event_date" in (metadata.get("partitionColumns") or []),
+        change_feed="true" in fed,
+    )
+
+
+def _check_features(protocol: dict[str, Any], configuration: dict[str, str]) -> None:
+    wanted = int(protocol.get("minReaderVersion") or 1)
+    unknown = sorted(set(protocol.get("readerFeatures") or []) - HARMLESS_FEATURES - {"columnMapping"})
+    mend = "ask the provider to share a view of the table instead"
+    if wanted > MAX_READER_VERSION or unknown:
+        needs = ", ".join(unknown) or f"reader version {wanted}"
+        raise UnsupportedShareError(f"the shared table needs what this reader lacks: {needs}", mend=mend)
+    if configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise UnsupportedShareError("the shared table uses column mapping, which this reader lacks", mend=mend)
+
+
+def _complaint(name: str, fields: dict[str, Any]) -> str:
+    accepted = _ACCEPTED[name]
+    if name not in fields:
+        near = next((other for other in fields if other.lower() == name), None)
+        return f"{name} is missing" + (f" (there is {near}: names are case-sensitive)" if near else "")
+    found = fields[name]
+    if found in accepted:
+        return ""
+    shown = found if isinstance(found, str) else found.get("type", "a nested type")
+    return f"{name} is {shown}, not {' or '.join(accepted)}"

@@ -1,0 +1,38 @@
+"""Days of unified_events from the mirror: the stream is unified already, and passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import DELTA_SHARE, FATES, UNIFIED_EVENTS
+from justai_assets.lake.ledger import ACCEPTED, RECEIVED, DayReport, Fate, fates_frame
+from justai_assets.lake.store import Lake
+
+
+def build_unified_from_mirror(
+    slug: str,
+    lake: Lake,
+    days: Days,
+    *,
+    note: dict[str, str] | None = None,
+    on_day: Callable[[DayReport], None] = lambda _: None,
+) -> list[DayReport]:
+    """Replace days of unified_events by the mirror's days, in one commit; every row is accepted.
+
+    What the contract refuses was refused when it was mirrored, and is accounted for there.
+    """
+    held = lake.counts(slug, DELTA_SHARE, days)
+    reports = []
+    with ExitStack() as stack:
+        rows = stack.enter_context(lake.replacing(slug, UNIFIED_EVENTS, days, note=note))
+        partition = {"asset": UNIFIED_EVENTS.name}
+        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        for day in days:
+            written = rows.write(day, lake.scan(slug, DELTA_SHARE, Days(day, day)))
+            fates = (Fate(day, DELTA_SHARE.name, RECEIVED, held[day]), Fate(day, DELTA_SHARE.name, ACCEPTED, written))
+            ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
+            reports.append(DayReport(day, written, rows.bytes(day), fates))
+            on_day(reports[-1])
+    return reports

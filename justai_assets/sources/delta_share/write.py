@@ -1,0 +1,164 @@
+"""One day of a share, written: every row accepted or refused, both counted against what the files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE
+from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
+from justai_assets.lake.store import DayWriter, Lake
+from justai_assets.sources.delta_share.answers import SharedFile
+from justai_assets.sources.delta_share.client import TableName
+from justai_assets.sources.delta_share.days import Day
+from justai_assets.sources.delta_share.errors import CorruptFileError
+from justai_assets.sources.delta_share.judge import judged
+from justai_assets.sources.delta_share.pieces import file_rows
+from justai_assets.sources.privacy import safe_key
+
+DOOR = "delta_share"
+ASSET = DELTA_SHARE.name
+_DAMAGED = (pl.exceptions.PolarsError, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one file that belong to one day.
+
+    Attributes:
+        file: the shared file.
+        path: where the rows lie.
+        is_piece: whether `path` is a cut of the file, already in the contract's columns.
+    """
+
+    file: SharedFile
+    path: Path
+    is_piece: bool
+
+    @property
+    def rows(self) -> int:
+        """How many, from the footer."""
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def scan(self, table: str, scratch: Path) -> pl.LazyFrame:
+        """The rows, typed, with source_row and source_file."""
+        if self.is_piece:
+            frame = pl.scan_parquet(self.path, hive_partitioning=False)
+        else:
+            frame = file_rows(self.file, self.path, scratch)
+        return frame.with_columns(pl.lit(safe_key(f"{table}/{self.file.id}")).alias("source_file"))
+
+
+@dataclass(frozen=True)
+class DaysInCommit:
+    """The days of one commit: the mirror's rows (None: undated, nothing to write), the quarantine and the ledger."""
+
+    rows: DayWriter | None
+    quarantine: DayWriter
+    ledger: DayWriter
+
+    def write(self, day: Day, parts: Sequence[Part], table: TableName, scratch: Path) -> DayReport:
+        """Write one day; no parts empty it.
+
+        Raises:
+            CorruptFileError: a file's rows cannot be read to the end. Its local copy is removed, so that the next run
+                downloads it again.
+        """
+        received, written = 0, 0
+        refused: dict[str, int] = {}
+        if parts:
+            with naming_damage(parts):
+                received = sum(part.rows for part in parts)
+                typed = rows_of(parts, day, table, scratch)
+                if self.rows is not None:
+                    names = DELTA_SHARE.schema.names()
+                    written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
+                if written != received:
+                    refused = self._refuse(day, typed)
+        if received != written + sum(refused.values()):
+            raise CorruptFileError(
+                f"{day}: {received} rows in the footers, {written} written, {sum(refused.values())} refused",
+                mend="run it again; the mirror keeps its last content",
+            )
+        fates = (
+            Fate(day, DOOR, RECEIVED, received),
+            Fate(day, DOOR, ACCEPTED, written),
+            Fate(day, DOOR, DUPLICATE, 0),
+            *(Fate(day, DOOR, QUARANTINED, records, reason) for reason, records in sorted(refused.items())),
+        )
+        self.ledger.write(day, fates_frame(ASSET, fates))
+        size = self.rows.bytes(day) if self.rows is not None else 0
+        return DayReport(day, written, size, fates, files=len(parts))
+
+    def _refuse(self, day: Day, typed: pl.LazyFrame) -> dict[str, int]:
+        rows = typed.filter(pl.col("reason").is_not_null())
+        self.quarantine.write(
+            day,
+            rows.select(
+                pl.lit(day, pl.Date).alias("event_date"),
+                pl.lit(ASSET).alias("asset"),
+                pl.lit(DOOR).alias("door"),
+                "reason",
+                "source_file",
+                "source_row",
+                pl.lit(None, pl.String).alias("record_id"),
+                pl.lit(1, pl.Int64).alias("records"),
+            ),
+        )
+        counted = rows.group_by("reason").len().collect(engine="streaming")
+        return {reason: int(records) for reason, records in counted.iter_rows()}
+
+
+@contextmanager
+def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, str]) -> Iterator[DaysInCommit]:
+    """Replace days of the mirror, and what the quarantine and the ledger say of them.
+
+    The mirror commits last: whoever sees new rows sees their fates. An exception leaves what was there.
+    """
+    partition = {"asset": ASSET}
+    with ExitStack() as stack:
+        rows = stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note)) if days is not None else None
+        quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        yield DaysInCommit(rows, quarantine, ledger)
+
+
+def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> pl.LazyFrame:
+    """The judged rows of a day; see `Part.scan` and `judged`."""
+    return judged(pl.concat([part.scan(str(table), scratch) for part in parts]), day)
+
+
+@contextmanager
+def naming_damage(parts: Sequence[Part]) -> Iterator[None]:
+    """A file that cannot be read to its end, as CorruptFileError; its copy is removed, to be downloaded anew."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise _blame(parts, error) from None
+
+
+def _blame(parts: Iterable[Part], error: Exception) -> CorruptFileError:
+    damaged = [part for part in parts if not _is_sound(part.path)]
+    for part in damaged:
+        part.path.unlink(missing_ok=True)
+    named = ", ".join(part.file.id for part in damaged) or f"none by itself ({type(error).__name__})"
+    return CorruptFileError(
+        f"the share's files cannot be read to their end: {named}",
+        mend="run it again to download them anew; if it stays, ask the provider to rewrite them; "
+        "the mirror keeps its last content",
+    )
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        pl.scan_parquet(path, hive_partitioning=False).select(pl.all().hash().min()).collect(engine="streaming")
+    except _DAMAGED:
+        return False
+    return True

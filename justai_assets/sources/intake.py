@@ -1,0 +1,283 @@
+"""One day of one door, taken in: every record received is accepted, a duplicate, or refused with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+
+from justai_assets.contract.tables import Table
+from justai_assets.landing import parquet
+from justai_assets.landing.commits import committed
+from justai_assets.landing.envelopes import REJECTED_SCHEMA, count_records, salvage, scan_envelopes
+from justai_assets.landing.listing import LandedDay, list_day
+from justai_assets.orgs.model import Org
+from justai_assets.sources import chameleon, drops, iterable, journey
+from justai_assets.sources.privacy import safe_key
+from justai_assets.storage import LandedObject, Root
+
+
+@dataclass(frozen=True)
+class WebhookDoor:
+    """How a webhook door reads its envelopes."""
+
+    body: pl.Struct
+    typed: Callable[[pl.LazyFrame, Org, date | None], pl.LazyFrame]
+    with_line: bool = False
+
+
+WEBHOOKS: Final = {
+    iterable.DOOR: WebhookDoor(iterable.BODY, iterable.typed),
+    journey.DOOR: WebhookDoor(journey.BODY, journey.typed),
+    chameleon.DOOR: WebhookDoor(chameleon.BODY, chameleon.typed, chameleon.WITH_LINE),
+}
+
+_UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, OSError)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a day of a door came to. The frames are valid inside `open_day` only.
+
+    Attributes:
+        received: records that lie in the day's folder, counted apart from parsing them; a file that cannot be read, or
+            is announced but absent, counts as one.
+        accepted: rows of the table, each with no reason against it, duplicates removed.
+        rejected: refused records and files (REJECTED_SCHEMA).
+        duplicates: accepted records beyond the first of their id.
+        landed: the objects.
+        extra_columns: columns of drops that the contract does not know; they are not read.
+        marks: what a person should know of this day, in words.
+    """
+
+    received: int
+    accepted: pl.LazyFrame
+    rejected: pl.LazyFrame
+    duplicates: int
+    landed: LandedDay
+    extra_columns: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_day(landing: Root, org: Org, door: str, day: date | None, table: Table) -> Iterator[Intake]:
+    """Take in one day of one door.
+
+    Args:
+        landing: the landing root.
+        org: the org; only its own prefix is read.
+        door: a door of the org.
+        day: the event_date folder; None reads the folder of undated records, all of which are refused.
+        table: the table the accepted rows are for.
+
+    Bad records never raise. What raises is what would be wrong for every record: a missing secret, storage away, a
+    full disk. Memory stays bounded: records pass through a temporary Parquet file, removed at the end.
+    """
+    landed = list_day(landing, door, org.slug, day)
+    with TemporaryDirectory(prefix="justai-intake-") as scratch:
+        if door in WEBHOOKS:
+            yield _webhooks(landing, org, door, landed, table, Path(scratch))
+        else:
+            yield _drop(landing, org, door, landed, table, Path(scratch))
+
+
+@dataclass
+class _Parts:
+    """Typed rows on disk, and what never became a row."""
+
+    folder: Path
+    paths: list[Path] = field(default_factory=list)
+    rejected: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, typed: pl.LazyFrame) -> None:
+        path = self.folder / f"typed-{len(self.paths):06d}.parquet"
+        try:
+            typed.sink_parquet(path, compression="lz4", engine="streaming")
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self.paths.append(path)
+
+    def refuse(self, reason: str, key: str, records: int = 1) -> None:
+        row = {
+            "reason": reason,
+            "source_file": safe_key(key),
+            "source_row": None,
+            "record_id": None,
+            "records": records,
+        }
+        self.rejected.append(pl.DataFrame([row], schema=REJECTED_SCHEMA))
+
+    def scan(self) -> pl.LazyFrame | None:
+        return pl.scan_parquet(self.paths, row_index_name="_row") if self.paths else None
+
+
+def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
+    reader = WEBHOOKS[door]
+    parts = _Parts(scratch)
+    with landing.on_disk([found.key for found in landed.data]) as files:
+        received = count_records(files)
+        keys = {str(path): safe_key(found.key) for path, found in zip(files, landed.data, strict=True)}
+
+        def typed(paths: list[Path], names: dict[str, str]) -> pl.LazyFrame:
+            envelopes = scan_envelopes(paths, names, reader.body, with_line=reader.with_line)
+            return reader.typed(envelopes, org, landed.day)
+
+        try:
+            if files:
+                parts.add(typed(files, keys))
+            needs_salvage = _lacks_ids(parts)
+        except _UNREADABLE:
+            needs_salvage = True
+        if needs_salvage:
+            parts = _Parts(scratch)
+            for index, path in enumerate(files):
+                _one_file(parts, path, keys[str(path)], typed, scratch / f"sound-{index}.jsonl", door, reader.body)
+    return _intake(received, parts, landed, table, ())
+
+
+def _one_file(
+    parts: _Parts,
+    path: Path,
+    key: str,
+    typed: Callable[[list[Path], dict[str, str]], pl.LazyFrame],
+    sound: Path,
+    door: str,
+    body: pl.Struct,
+) -> None:
+    trial = _Parts(parts.folder, list(parts.paths))
+    try:
+        trial.add(typed([path], {str(path): key}))
+        is_sound = not _lacks_ids(_Parts(parts.folder, trial.paths[-1:]))
+    except _UNREADABLE:
+        is_sound = False
+    if is_sound:
+        parts.paths.append(trial.paths[-1])
+        return
+    parts.rejected.append(salvage(path, key, door, body, sound))
+    if sound.stat().st_size:
+        # What the salvage kept has passed the same parser: a failure here is not the data's.
+        parts.add(typed([sound], {str(sound): key}))
+    sound.unlink()
+
+
+def _lacks_ids(parts: _Parts) -> bool:
+    rows = parts.scan()
+    return rows is not None and bool(rows.select(pl.col("event_id").is_null().any()).collect().item())
+
+
+def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
+    content = org.sources.content(door)
+    kinds = drops.KINDS[content]
+    files = committed(landing, door, org.slug, landed)
+    parts = _Parts(scratch)
+    marks: list[str] = []
+    extra: set[str] = set()
+    received = 0
+    for found in files.live:
+        with landing.on_disk([found.key]) as (path,):
+            received += _one_drop_file(parts, path, found, kinds, extra, org, landed.day, door, content)
+    for found in files.stale:
+        with landing.on_disk([found.key]) as (path,):
+            records = _rows_of(path, found)
+        parts.refuse("not_committed", found.key, records)
+        received += records
+    for name, records in files.missing:
+        parts.refuse("missing_file", f"{door}/{org.slug}/…/{name}", records)
+        received += records
+    for found in files.unreadable:
+        parts.refuse("unreadable_file", found.key)
+        received += 1
+    refused_files = pl.concat(parts.rejected) if parts.rejected else pl.DataFrame(schema=REJECTED_SCHEMA)
+    marks += [f"{row['reason']}: {row['source_file']}" for row in refused_files.iter_rows(named=True)]
+    if extra:
+        marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
+    return _intake(received, parts, landed, table, tuple(sorted(extra)), tuple(marks))
+
+
+def _one_drop_file(
+    parts: _Parts,
+    path: Path,
+    found: LandedObject,
+    kinds: dict[str, str],
+    extra: set[str],
+    org: Org,
+    day: date | None,
+    door: str,
+    content: str,
+) -> int:
+    records = 1
+    try:
+        file = parquet.inspect(path, found.name, kinds, drops.OPTIONAL)
+        records = file.rows
+        rows = parquet.rows(file, found.name, kinds, parts.folder / f"int96-{len(parts.paths)}.parquet")
+        rows = rows.with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
+        if content == "custom_events":
+            typed = drops.typed_custom(rows, org, day, door)
+        else:
+            typed = drops.typed_unified(rows, day)
+        parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
+        extra.update(file.extra)
+    except parquet.DropFileError as error:
+        parts.refuse(error.code, found.key, error.rows)
+        return error.rows
+    except (pl.exceptions.PolarsError, pa.ArrowException):
+        # The footer was sound, a page is not: none of the file's rows is taken, all are counted.
+        parts.refuse("unreadable_file", found.key, max(records, 1))
+        return max(records, 1)
+    return records
+
+
+def _rows_of(path: Path, found: LandedObject) -> int:
+    try:
+        return max(parquet.inspect(path, found.name, ()).rows, 1)
+    except parquet.DropFileError as error:
+        return error.rows
+
+
+def _intake(
+    received: int,
+    parts: _Parts,
+    landed: LandedDay,
+    table: Table,
+    extra: tuple[str, ...],
+    marks: tuple[str, ...] = (),
+) -> Intake:
+    rows = parts.scan()
+    refused = [pl.LazyFrame(schema=REJECTED_SCHEMA), *(frame.lazy() for frame in parts.rejected)]
+    if rows is None:
+        return Intake(received, pl.LazyFrame(schema=table.schema), pl.concat(refused), 0, landed, extra, marks)
+    accepted = rows.filter(pl.col("reason").is_null())
+    repeated = _repeats(accepted) if "event_id" in table.schema else pl.Series("_row", [], pl.UInt32)
+    if len(repeated):
+        accepted = accepted.filter(~pl.col("_row").is_in(repeated.implode()))
+    row = pl.col("source_row") if "source_row" in rows.collect_schema() else pl.lit(None, pl.Int64)
+    refused.append(
+        rows.filter(pl.col("reason").is_not_null()).select(
+            "reason", "source_file", row.alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
+        )
+    )
+    names = table.schema.names()
+    return Intake(received, accepted.select(names), pl.concat(refused), len(repeated), landed, extra, marks)
+
+
+def _repeats(rows: pl.LazyFrame) -> pl.Series:
+    """Row numbers of every accepted record beyond the first of its id.
+
+    A 64-bit hash finds the few ids that may repeat; only these are compared in full.
+    """
+    hashed = rows.filter(pl.col("event_id").is_not_null()).select(
+        "_row", "event_id", pl.col("event_id").hash().alias("_h")
+    )
+    suspects = hashed.group_by("_h").len().filter(pl.col("len") > 1).select("_h").collect(engine="streaming")["_h"]
+    if suspects.is_empty():
+        return pl.Series("_row", [], pl.UInt32)
+    found = hashed.filter(pl.col("_h").is_in(suspects.implode())).collect(engine="streaming").sort("_row")
+    return found.filter(~pl.col("event_id").is_first_distinct())["_row"]

@@ -1,0 +1,59 @@
+"""Journey webhooks: one custom event a call, with no name, time or id of its own.
+
+The name comes from the org's workflowId map, the time from receipt. A body cannot tell a repeat from a redelivery, so
+each receipt is an event; the envelope's id says which receipts are the same.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets.orgs.model import Org
+from justai_assets.sources.identity import normal_email, normal_user_id
+from justai_assets.sources.rows import EMAIL, USER_ID, finished, has_no_body
+from justai_assets.sources.times import utc
+from justai_assets.sources.verdict import when
+
+DOOR = "journey_webhooks"
+
+BODY = pl.Struct({"email": pl.String(), "userId": pl.String(), "workflowId": pl.String()})
+
+
+def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
+    """Envelopes as rows of custom_events, each with its `reason` (null: accepted).
+
+    Handlebars renders a missing value as "": it is the same as an absent one. An event with neither email nor user id
+    is accepted; attribution gives its reason.
+    """
+    source = org.sources.journey_webhooks
+    if source is None:
+        raise JustAIError(f"{org.slug} has no journey_webhooks door", mend="add sources.journey_webhooks")
+    body = pl.col("body").struct
+    workflow = body.field("workflowId").str.strip_chars()
+    rows = envelopes.select(
+        pl.col("id").alias("event_id"),
+        workflow.replace_strict(source.events, default=None, return_dtype=pl.String).alias("event_name"),
+        utc(pl.col("received_at")).alias("event_timestamp"),
+        normal_email(body.field("email")).alias(EMAIL),
+        normal_user_id(body.field("userId")).alias(USER_ID),
+        (workflow.is_null() | (workflow == "")).alias("_has_no_workflow"),
+        pl.col("source_file"),
+        has_no_body(),
+        pl.lit(None, pl.Int64).alias("source_row"),
+        pl.lit(None, pl.String).alias("template_id"),
+        pl.lit(None, pl.String).alias("copy_id"),
+    )
+    return finished(
+        rows,
+        door=DOOR,
+        day=day,
+        salt=org.secret(org.pseudonym_salt),
+        reasons=[
+            when(pl.col("_has_no_workflow"), "missing_workflow"),
+            when(pl.col("event_name").is_null(), "unmapped_workflow"),
+        ],
+        published=(),
+    ).drop("_has_no_workflow")

@@ -1,0 +1,77 @@
+"""The guard before anything is published: a name or id that holds personal data is refused, not stored.
+
+Only event names and message, template, campaign and copy ids ever leave the landing zone as text. Senders have put
+emails into all of them (Iterable's own emailId is one), so each is looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+MAX_IDENTIFIER_BYTES = 256
+EVENT_NAME = "event_name"
+
+_PERSONAL = (
+    r"@|%40"  # an email, plain or in a URL
+    r"|(^|[^0-9.])([0-9]{1,3}\.){3}[0-9]{1,3}($|[^0-9.])"  # IPv4
+    # IPv6, whole or shortened; a name like Account::Created is none
+    r"|(^|[^0-9A-Za-z:])(([0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,6}(:[0-9A-Fa-f]{1,4}){1,6}"
+    r"|:(:[0-9A-Fa-f]{1,4}){1,7})($|[^0-9A-Za-z:])"
+    r"|(^|[\x1f\s:;=/])\+[0-9][0-9 ().-]{6,}"  # a phone number with its +
+)
+_CONTAINED = 8
+"""Known personal values of at least this length are looked for inside identifiers; shorter ones must be equal."""
+
+
+def safe_key(key: str) -> str:
+    """A landing key as it may be stored: a file name that holds personal data is replaced by a digest of it."""
+    if re.search(_PERSONAL, key) is None:
+        return key
+    folder, _, name = key.rpartition("/")
+    return f"{folder}/sha256-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def is_personal(column: str) -> pl.Expr:
+    """Whether a stored name or id holds an email, phone number or address by its form alone; null is not."""
+    return _readable(column).str.contains(_PERSONAL)
+
+
+def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
+    """Reason code for rows whose published columns cannot be stored, else null.
+
+    Args:
+        published: text columns that will be stored.
+        personal: text columns of the same row that hold personal data (user id, ip, phone numbers), for comparison.
+            Numbers of fewer than 8 digits are not compared with ids: a user 501 and a template 501 are both honest.
+    """
+    everything = pl.concat_str([_readable(name) for name in published], separator="\x1f")
+    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > MAX_IDENTIFIER_BYTES for name in published)
+    nested = pl.any_horizontal(pl.col(name).str.contains(r"^\s*[\[{]") for name in published)
+    leaks = everything.str.contains(_PERSONAL)
+    if EVENT_NAME in published:
+        # Bare digits are nobody's event name, but they are somebody's phone number.
+        leaks = leaks | ~pl.col(EVENT_NAME).str.contains(r"\p{L}")
+    for name in personal:
+        value = pl.col(name).str.strip_chars().str.strip_prefix("+")
+        is_number = value.str.contains(r"^[0-9]*$")
+        inside = (value.str.len_bytes() >= _CONTAINED) & everything.str.contains(value, literal=True)
+        equal = ~is_number & pl.any_horizontal(pl.col(column) == value for column in published)
+        leaks = leaks | (inside | equal).fill_null(value=False)
+    return (
+        pl.when(too_long)
+        .then(pl.lit("identifier_too_long"))
+        .when(nested)
+        .then(pl.lit("bad_body"))
+        .when(leaks)
+        .then(pl.lit("personal_data_in_identifier"))
+    )
+
+
+def _readable(name: str) -> pl.Expr:
+    # A digest or a message id of 32 to 64 hex digits says nothing; eight digits of a user id do occur in it by chance.
+    text = pl.col(name)
+    return pl.when(text.is_null() | text.str.contains(r"^[0-9a-f]{32,64}$")).then(pl.lit("")).otherwise(text)

@@ -1,0 +1,65 @@
+"""What every webhook door does with its typed rows: verdict, day, door, pseudonyms; and the raw values go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+from pydantic import SecretStr
+
+from justai_assets.sources.identity import email_key, user_key
+from justai_assets.sources.privacy import refusal
+from justai_assets.sources.verdict import first_reason, time_reason, when
+
+EMAIL = "_email"
+USER_ID = "_user_id"
+HAS_NO_BODY = "_has_no_body"
+
+
+def present(text: pl.Expr) -> pl.Expr:
+    """Trimmed text; blank is null."""
+    trimmed = text.str.strip_chars()
+    return pl.when(trimmed != "").then(trimmed)
+
+
+def has_no_body() -> pl.Expr:
+    """Whether the envelope came without a body."""
+    return pl.col("body").is_null().alias(HAS_NO_BODY)
+
+
+def finished(
+    rows: pl.LazyFrame,
+    *,
+    door: str,
+    day: date | None,
+    salt: SecretStr,
+    reasons: Sequence[pl.Expr],
+    published: Sequence[str],
+    personal: Sequence[str] = (),
+) -> pl.LazyFrame:
+    """Rows with reason, record_id, event_date, door and keys, without any raw personal value.
+
+    Args:
+        rows: event_id, event_timestamp, _email, _user_id, _has_no_body, and the columns named below.
+        door: the door's name.
+        day: the folder's day, or None for undated records.
+        salt: the org's pseudonym salt.
+        reasons: what the door itself refuses, most telling first.
+        published: text columns that will be stored, looked at for personal data.
+        personal: further raw columns to compare them with; they are dropped.
+    """
+    return rows.with_columns(
+        first_reason(
+            when(pl.col(HAS_NO_BODY) | pl.col("event_id").is_null(), "bad_envelope"),
+            *reasons,
+            refusal((*published, "event_id"), (USER_ID, *personal)),
+            time_reason(day),
+        ),
+        pl.lit(day, pl.Date).alias("event_date"),
+        pl.lit(door).alias("door"),
+        email_key(EMAIL, salt).alias("email_key"),
+        user_key(USER_ID, salt).alias("user_key"),
+        # What points at a refused record is looked at too: a sender may have put anything into an id.
+        pl.when(refusal(("event_id",), (USER_ID, *personal)).is_null()).then(pl.col("event_id")).alias("record_id"),
+    ).drop(EMAIL, USER_ID, HAS_NO_BODY, *personal)

@@ -1,0 +1,133 @@
+"""The state of all doors: read from landing and lake, shown as a table or as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from justai_assets.contract.days import Days, spans
+from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.lake.store import Lake
+from justai_assets.landing.paths import PREFIXES
+from justai_assets.orgs.model import Org
+from justai_assets.quality.punctuality import DoorStatus, built_at, door_status
+from justai_assets.settings import Settings
+from justai_assets.storage import Root
+
+LISTINGS_AT_ONCE = 16
+
+Failed = Mapping[str, Mapping[str, Sequence[date]]]
+"""Slug → table → days whose last attempt failed."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Every door that could be looked at, and by org why others could not."""
+
+    doors: tuple[DoorStatus, ...]
+    errors: dict[str, JustAIError]
+
+
+def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_back: int) -> Status:
+    """Look at the last days of every landing door of every org; one org's trouble does not hide another."""
+    landing, lake = Root.parse(settings.landing), Lake(Root.parse(settings.lake))
+    today = now.date()
+    days = Days(today - timedelta(days=days_back - 1), today)
+
+    def of(org: Org) -> tuple[list[DoorStatus], JustAIError | None]:
+        try:
+            return list(_doors(org, landing, lake, days)), None
+        except JustAIError as error:
+            return [], error
+
+    with ThreadPoolExecutor(LISTINGS_AT_ONCE) as pool:
+        found = list(pool.map(of, orgs))
+    doors = tuple(door for some, _ in found for door in some)
+    return Status(doors, {org.slug: error for org, (_, error) in zip(orgs, found, strict=True) if error is not None})
+
+
+def show_status(status: Status, failed: Failed | None, now: datetime, console: Console) -> None:
+    """Print one line a door, and below it the failed days."""
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("org", "door", "last file (UTC)", "lag", "last day", "complete to", "behind"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "behind" else "left")
+    for one in status.doors:
+        table.add_row(
+            one.slug,
+            one.door,
+            f"{one.last_file:%Y-%m-%d %H:%M}" if one.last_file else "none",
+            _span(one.lag(now)),
+            str(one.last_day or "none"),
+            str(one.complete or "none"),
+            f"{len(one.behind)} days" if one.behind else "",
+        )
+    console.print(table)
+    if failed is None:
+        console.print("failed days: unknown; set DAGSTER_HOME")
+        return
+    lines = [
+        f"failed: {slug}/{name}: {spans(days)}"
+        for slug, tables in failed.items()
+        for name, days in tables.items()
+        if days
+    ]
+    for line in lines or ["failed days: none"]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
+    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, failed (null: unknown)."""
+    for one in status.doors:
+        lag = one.lag(now)
+        failures = None if failed is None else failed.get(one.slug, {})
+        yield json.dumps(
+            {
+                "org": one.slug,
+                "door": one.door,
+                "last_file": one.last_file.isoformat() if one.last_file else None,
+                "lag_seconds": int(lag.total_seconds()) if lag is not None else None,
+                "last_day": str(one.last_day) if one.last_day else None,
+                "complete": str(one.complete) if one.complete else None,
+                "behind": [str(day) for day in one.behind],
+                "failed": None
+                if failures is None
+                else {name: [str(day) for day in days] for name, days in failures.items() if days},
+            }
+        )
+
+
+def _doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorStatus]:
+    built: dict[str, dict[date, datetime]] = {}
+    if days.last < org.start_date:
+        return
+    mine = Days(max(days.first, org.start_date), days.last)
+    for door in org.sources.present():
+        if door not in PREFIXES:
+            continue
+        asset = _table_of(org, door)
+        if asset is not None and asset not in built:
+            built[asset] = built_at(lake, org.slug, asset, mine)
+        yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
+
+
+def _table_of(org: Org, door: str) -> str | None:
+    if door == org.engagement:
+        return UNIFIED_EVENTS.name if org.is_unified else ESP_EVENTS.name
+    return CUSTOM_EVENTS.name if door in org.custom else None
+
+
+def _span(lag: timedelta | None) -> str:
+    if lag is None:
+        return ""
+    minutes = int(lag.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // (24 * 60)} d"

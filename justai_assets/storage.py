@@ -1,0 +1,206 @@
+"""A root: one URL, and the clients that read and write below it (obstore, polars, delta-rs).
+
+`file:///path`, a bare path, or `s3://bucket/prefix`. S3 credentials, region and endpoint come from the standard AWS
+variables; nothing of them is ever part of a URL, a message or metadata.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, S3Store
+
+from justai_assets.contract.errors import StorageError, TransientStorageError
+
+_AWS_OPTIONS = {
+    "aws_endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "aws_access_key_id": ("AWS_ACCESS_KEY_ID",),
+    "aws_secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+    "aws_session_token": ("AWS_SESSION_TOKEN",),
+    "aws_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+}
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """One object below a root.
+
+    Attributes:
+        key: path relative to the root, with forward slashes.
+        size: bytes.
+        etag: what changes when the content does (S3 ETag; on disk inode, time and size).
+        modified: last modification, UTC.
+    """
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Root:
+    """A landing or lake root.
+
+    Raises:
+        StorageError: on construction through `parse`, for a URL that is neither a path, file:// nor s3://.
+    """
+
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Root:
+        """From a URL or a path; a relative path starts at the working directory."""
+        if "://" not in text:
+            return cls(f"file://{Path(text).expanduser().resolve()}")
+        parts = urlsplit(text)
+        if parts.username or parts.password or parts.query:
+            raise StorageError("a root URL carries credentials or a query", mend="use the standard AWS variables")
+        if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path:
+            return cls(f"file://{Path(unquote(parts.path)).resolve()}")
+        if parts.scheme in {"s3", "s3a"} and parts.netloc:
+            return cls(f"s3://{parts.netloc}{parts.path.rstrip('/')}")
+        raise StorageError(f"{text!r} is not a usable root", mend="write file:///path, a path, or s3://bucket/prefix")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is on this machine's disk."""
+        return self.url.startswith("file://")
+
+    def local(self, key: str = "") -> Path:
+        """The path of a key on a local root."""
+        base = Path(self.url.removeprefix("file://"))
+        return base / key if key else base
+
+    def uri(self, key: str) -> str:
+        """The full address of a key, as delta-rs and polars take it."""
+        return str(self.local(key)) if self.is_local else f"{self.url}/{key}"
+
+    @cached_property
+    def store(self) -> LocalStore | S3Store:
+        """The obstore client of this root."""
+        if self.is_local:
+            self.local().mkdir(parents=True, exist_ok=True)
+            return LocalStore(self.local())
+        options: dict[str, Any] = {k: v for k, v in self.options.items() if k != "aws_allow_http"}
+        bucket, _, prefix = self.url.removeprefix("s3://").partition("/")
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=cast(Any, options),
+            client_options={"allow_http": "aws_allow_http" in self.options, "timeout": "60s"},
+            retry_config={"max_retries": 5},
+        )
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Storage options for polars and delta-rs; empty on a local root."""
+        if self.is_local:
+            return {}
+        found: dict[str, str] = {}
+        for option, names in _AWS_OPTIONS.items():
+            value = next((os.environ[name] for name in names if os.environ.get(name)), None)
+            if value:
+                found[option] = value
+        if found.get("aws_endpoint_url", "").startswith("http://"):
+            found["aws_allow_http"] = "true"
+        return found
+
+    def list(self, prefix: str, *, after: str | None = None) -> Iterator[LandedObject]:
+        """Every object below `prefix/`; nothing when there is none. In the order of keys on S3, in none on disk.
+
+        The prefix is matched as whole path parts: `acme` never lists `acme-eu`.
+
+        Args:
+            prefix: without a trailing slash.
+            after: only keys that sort after this one (a key, or the beginning of one); S3 then lists no others.
+        """
+        if self.is_local and not self.local(prefix).is_dir():
+            return
+        with storage_errors(f"listing {prefix}/"):
+            for batch in obstore.list(self.store, prefix=f"{prefix}/", offset=after):
+                for meta in batch:
+                    found = _landed(meta)
+                    if found.key.startswith(f"{prefix}/"):
+                        yield found
+
+    def list_flat(self, prefix: str) -> builtins.list[LandedObject]:
+        """The objects directly below `prefix/`, not those in its folders."""
+        if self.is_local and not self.local(prefix).is_dir():
+            return []
+        with storage_errors(f"listing {prefix}/"):
+            found = obstore.list_with_delimiter(self.store, f"{prefix}/")["objects"]
+        return [_landed(meta) for meta in found]
+
+    def read(self, key: str) -> bytes:
+        """The whole content of a small object."""
+        with storage_errors(f"reading {key}"):
+            return bytes(obstore.get(self.store, key).bytes())
+
+    def write(self, key: str, content: bytes | Path) -> None:
+        """Write an object whole; a reader sees the old one or the new one, never a part."""
+        with storage_errors(f"writing {key}"):
+            obstore.put(self.store, key, content)
+
+    def delete(self, *keys: str) -> None:
+        """Delete objects; one that is already gone is no error."""
+        for key in keys:
+            try:
+                with storage_errors(f"deleting {key}"):
+                    obstore.delete(self.store, key)
+            except FileNotFoundError:
+                continue
+
+    @contextmanager
+    def on_disk(self, keys: Sequence[str]) -> Iterator[builtins.list[Path]]:
+        """The objects as local files: in place on a local root, as temporary copies otherwise.
+
+        Several passes over a record set then read the same bytes, whatever happens to the object meanwhile.
+        """
+        if self.is_local:
+            yield [self.local(key) for key in keys]
+            return
+        with TemporaryDirectory(prefix="justai-landing-") as folder:
+            paths = []
+            for index, key in enumerate(keys):
+                path = Path(folder) / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
+                with storage_errors(f"reading {key}"), path.open("wb") as file:
+                    for chunk in obstore.get(self.store, key).stream(min_chunk_size=8 << 20):
+                        file.write(chunk)
+                paths.append(path)
+            yield paths
+
+
+def _landed(meta: Any) -> LandedObject:
+    return LandedObject(str(meta["path"]), int(meta["size"]), str(meta.get("e_tag") or ""), meta["last_modified"])
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Turn a client's exception into ours: transient unless it says that the object or the permission is missing."""
+    try:
+        yield
+    except (FileNotFoundError, StorageError):
+        raise
+    except (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError) as error:
+        raise StorageError(
+            f"{doing}: access denied ({type(error).__name__})", mend="check the role's permissions on the prefix"
+        ) from None
+    except (obstore.exceptions.BaseError, OSError) as error:
+        raise TransientStorageError(f"{doing} failed: {type(error).__name__}", mend="it is retried") from error

@@ -1,0 +1,28 @@
+"""The benchmark of many orgs, on few: it measures what it says."""
+
+from __future__ import annotations
+
+from justai_assets.bench.location import Load, loads, ticks
+
+
+def test_a_load_is_measured_in_a_process_of_its_own() -> None:
+    (load,) = loads([3])
+    assert load.orgs == 3
+    assert load.assets >= 3 * 9
+    assert load.seconds > load.build_seconds > 0
+    assert 20_000 < load.snapshot_bytes < 2_000_000
+    assert "3 orgs" in str(load)
+    assert not Load(200, 1800, 11.0, 1.0, 1.0, 1.0, 1).is_within
+    assert not Load(200, 1800, 1.0, 1.0, 1.0, 1.0, 26_000_000).is_within
+
+
+def test_ticks_report_everything_once_and_then_nothing() -> None:
+    found = list(ticks(orgs=3, days=4, doors=["iterable_webhooks", "redshift"]))
+    assert [(tick.door, tick.reports) for tick in found if tick.kind.startswith("everything new")] == [
+        ("iterable_webhooks", 12),
+        ("iterable_webhooks", 0),
+        ("redshift", 12),
+        ("redshift", 0),
+    ]
+    assert {tick.reports for tick in found if not tick.kind.startswith("everything new")} == {0}
+    assert all(tick.is_within and tick.visited == 3 and tick.memory_bytes > 0 for tick in found)

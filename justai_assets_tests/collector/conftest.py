@@ -1,0 +1,22 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from justai_assets_tests.collector.service import SECRETS, Nursery, nursery, write_orgs
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Nursery]:
+    """One nursery for all tests: its imports are the slowest part of starting a service."""
+    with nursery() as found:
+        yield found
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with org files, and their secrets in the environment."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    write_orgs(tmp_path)
+    return tmp_path

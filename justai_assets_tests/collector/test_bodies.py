@@ -1,0 +1,103 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse
+from justai_assets.landing.identity import canonical
+from justai_assets_tests.landing.test_identity import JSON_VALUES
+
+DEPTH = 64
+
+
+def refusal(raw: bytes, depth: int = DEPTH) -> str:
+    with pytest.raises(RefusedBodyError) as refused:
+        parse(raw, depth)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "empty"),
+        (b" \r\n\t", "empty"),
+        (b"\x00", "not_json"),
+        (b"\xef\xbb\xbf{}", "not_json"),
+        (b"eventName=emailOpen", "not_json"),
+        (b'{"a":1}{"a":1}', "not_json"),
+        (b'{"a":1,}', "not_json"),
+        (b'{"a":01}', "not_json"),
+        (b'{"a":NaN}', "not_json"),
+        (b'{"a":-Infinity}', "not_json"),
+        (b'{"a":"\n"}', "not_json"),
+        (b'{"a":"\xff"}', "invalid_utf8"),
+        (b'{"a":"\xed\xa0\x80"}', "invalid_utf8"),
+        ('{"a":1}'.encode("utf-16"), "invalid_utf8"),
+        (b'{"a":"\\ud800"}', "lone_surrogate"),
+        (b'{"a":"\\udc00\\ud800"}', "lone_surrogate"),
+        (b'{"\\ud800":1}', "lone_surrogate"),
+        (b'{"a":1e999}', "number_out_of_range"),
+        (b'{"a":' + b"1" * 5000 + b"}", "number_out_of_range"),
+        (b"[]", "not_an_object"),
+        (b'[{"a":1}]', "not_an_object"),
+        (b"1", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b'"x"', "not_an_object"),
+        (b'{"a":1,"a":1}', "duplicate_key"),
+        (b'{"a":{"b":[{"c":1,"c":2}]}}', "duplicate_key"),
+        (b'{"a":1,"\\u0061":2}', "duplicate_key"),
+        (b'{"a":1,"\\u0061":"\\u0022\\u0022"}', "duplicate_key"),
+        (b"[" * 100_000, "too_deep"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "too_deep"),
+    ],
+)
+def test_what_is_not_one_plain_object_is_refused_with_its_reason(raw: bytes, reason: str) -> None:
+    assert refusal(raw) == reason
+    assert 400 <= STATUS[reason] < 500
+
+
+def test_nesting_is_accepted_up_to_the_limit() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"a":' * depth + b"1" + b"}" * depth
+
+    assert parse(nested(DEPTH), DEPTH)
+    assert refusal(nested(DEPTH + 1)) == "too_deep"
+    assert refusal(b'{"a":' + b"[" * DEPTH + b"]" * DEPTH + b"}") == "too_deep"
+    assert parse(b'{"a":"' + b"[{" * DEPTH + b'"}', DEPTH), "brackets in a string nest nothing"
+
+
+@given(JSON_VALUES, st.sampled_from([None, 2]), st.booleans())
+def test_an_honest_object_is_accepted_however_it_is_written(value: Any, indent: int | None, ascii_only: bool) -> None:
+    raw = json.dumps({"v": value, '"': '\\"'}, indent=indent, ensure_ascii=ascii_only).encode()
+    body, form = parse(raw, DEPTH)
+    assert body == json.loads(raw)
+    assert form == canonical(body)
+
+
+KEYS = st.sampled_from(["a", "b", "\\u0061", 'q\\"', "\\u0022"])
+VALUES = st.sampled_from(['"x"', "1", '"\\u0022"', '{"a":1}'])
+
+
+@given(st.lists(st.tuples(KEYS, VALUES), max_size=5))
+@settings(max_examples=500)
+def test_a_key_given_twice_is_found_exactly_when_there_is_one(pairs: list[tuple[str, str]]) -> None:
+    raw = ("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode()
+    keys = [json.loads(f'"{key}"') for key, _ in pairs]
+    if len(set(keys)) == len(keys):
+        assert parse(raw, DEPTH)[0] == json.loads(raw)
+    else:
+        assert refusal(raw) == "duplicate_key"
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\ud8e0nul1.-+ \n', max_size=40).map(str.encode))
+@settings(max_examples=1000)
+def test_any_bytes_are_an_object_or_a_refusal_with_a_known_reason(raw: bytes) -> None:
+    try:
+        body, _ = parse(raw, DEPTH)
+    except RefusedBodyError as refused:
+        assert refused.reason in STATUS
+    else:
+        assert isinstance(body, dict)
+        assert body == json.loads(raw)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+from justai_assets.collector.counters import FILE_BYTES, CounterReader, Counters, total
+
+
+def test_counters_of_several_processes_add_up(tmp_path: Path) -> None:
+    first, second = Counters(tmp_path / "1.counts"), Counters(tmp_path / "2.counts")
+    first.add("requests|acme")
+    first.add("requests|acme", 2)
+    second.add("requests|acme", 10)
+    second.add("requests|é|odd")
+    found = total(tmp_path)
+    assert found["requests|acme"] == 13
+    assert found["requests|é|odd"] == 1
+    assert first.get("requests|acme") == 3
+    assert first.get("unknown") == 0
+
+
+def test_a_reader_sees_counters_that_come_later(tmp_path: Path) -> None:
+    counters = Counters(tmp_path / "1.counts")
+    reader = CounterReader(counters.file)
+    assert dict(reader.items("a")) == {}
+    counters.add("a1")
+    counters.add("b1")
+    assert dict(reader.items("a")) == {"a1": 1}
+    counters.add("a1")
+    counters.add("a2", 5)
+    assert dict(reader.items("a")) == {"a1": 2, "a2": 5}
+
+
+def test_a_slot_counts_like_its_name(tmp_path: Path) -> None:
+    counters = Counters(tmp_path / "1.counts")
+    slot = counters.slot("x")
+    counters.add_at(slot, 4)
+    counters.add("x")
+    assert counters.get("x") == 5
+    assert counters.slot("x") == slot
+
+
+def test_what_a_dead_process_counted_stays(tmp_path: Path) -> None:
+    counters = Counters(tmp_path / "1.counts")
+    counters.add("x", 7)
+    del counters
+    assert total(tmp_path)["x"] == 7
+
+
+def test_more_names_than_a_file_holds_share_one_counter(tmp_path: Path) -> None:
+    counters = Counters(tmp_path / "1.counts")
+    count = FILE_BYTES // 900
+    for number in range(count):
+        counters.add(f"{number:0980d}")
+    found = total(tmp_path)
+    assert sum(found.values()) == count
+    assert found["overflow"] > 0

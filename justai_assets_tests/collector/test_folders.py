@@ -1,0 +1,55 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from justai_assets.collector.config import CollectorError
+from justai_assets.collector.folders import (
+    adopt,
+    backlog_bytes,
+    closed_segments,
+    create_worker_folder,
+    lock_journal,
+    worker_folders,
+)
+
+
+def test_a_journal_belongs_to_one_collector(tmp_path: Path) -> None:
+    lock = lock_journal(tmp_path)
+    with pytest.raises(CollectorError, match="another collector"):
+        lock_journal(tmp_path)
+    os.close(lock)
+    os.close(lock_journal(tmp_path))
+
+
+def test_a_journal_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CollectorError, match="cannot be used"):
+        lock_journal(tmp_path / "file" / "journal")
+
+
+def test_a_living_worker_keeps_its_folder_and_a_dead_ones_is_taken_over(tmp_path: Path) -> None:
+    folder, lock = create_worker_folder(tmp_path)
+    (folder / "00000001.open").write_bytes(b"x")
+    assert not adopt(folder)
+    assert closed_segments(folder) == []
+    os.close(lock)
+    assert adopt(folder)
+    assert [path.name for path in closed_segments(folder)] == ["00000001.closed"]
+    assert backlog_bytes(tmp_path) == 1
+
+
+def test_a_dead_workers_folder_goes_once_it_is_empty(tmp_path: Path) -> None:
+    folder, lock = create_worker_folder(tmp_path)
+    os.close(lock)
+    assert adopt(folder)
+    assert list(worker_folders(tmp_path)) == []
+
+
+def test_a_folder_that_was_being_made_is_never_mistaken_and_is_cleared_away(tmp_path: Path) -> None:
+    making = tmp_path / "workers" / ".00000000000000000001-1"
+    making.mkdir(parents=True)
+    (making / "lock").touch()
+    assert list(worker_folders(tmp_path)) == []
+    os.close(lock_journal(tmp_path))
+    assert not making.exists()

@@ -1,0 +1,50 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from justai_assets.collector.rates import Rates
+
+
+def test_an_org_may_send_its_burst_and_then_its_rate() -> None:
+    rates = Rates(10, 5)
+    assert [rates.take("acme", 0.0) for _ in range(5)] == [0.0] * 5
+    assert rates.take("acme", 0.0) == 0.1
+    assert rates.take("acme", 0.1) == 0.0
+    assert rates.take("acme", 0.15) > 0
+    assert [rates.take("acme", 100.0) for _ in range(6)].count(0.0) == 5
+
+
+def test_the_flood_of_one_org_takes_nothing_from_another() -> None:
+    rates = Rates(10, 5)
+    for _ in range(100):
+        rates.take("flood", 0.0)
+    assert rates.take("acme", 0.0) == 0.0
+
+
+def test_what_other_workers_admitted_is_charged_once() -> None:
+    rates = Rates(10, 5)
+    rates.charge_others([("acme", 3)], 0.0)
+    rates.charge_others([("acme", 3)], 0.0)
+    assert [rates.take("acme", 0.0) for _ in range(3)] == [0.0, 0.0, 0.1]
+
+
+def test_a_debt_is_never_deeper_than_a_burst() -> None:
+    rates = Rates(10, 5)
+    rates.charge_others([("acme", 1_000_000)], 0.0)
+    assert rates.take("acme", 0.0) == 0.6
+    assert rates.take("acme", 0.61) == 0.0
+
+
+@given(st.lists(st.floats(0, 0.05), min_size=1, max_size=400))
+def test_over_any_time_no_more_than_burst_plus_rate_is_admitted(pauses: list[float]) -> None:
+    rates, now, admitted = Rates(20, 7), 0.0, 0
+    for pause in pauses:
+        now += pause
+        admitted += rates.take("acme", now) == 0.0
+    assert admitted <= 7 + 20 * now + 1e-6
+
+
+def test_a_clock_that_stands_still_or_goes_back_admits_nothing_extra() -> None:
+    rates = Rates(10, 1)
+    assert rates.take("acme", 5.0) == 0.0
+    assert rates.take("acme", 4.0) > 0
+    assert rates.take("acme", 4.0) > 0

@@ -1,0 +1,152 @@
+import asyncio
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from justai_assets.collector.folders import CLOSED
+from justai_assets.collector.journal import Journal
+from justai_assets.collector.records import pack, tag_of
+from justai_assets.collector.seal import seal_segment
+from justai_assets.contract.errors import StorageError
+from justai_assets.landing.envelopes_write import envelope_line
+from justai_assets.landing.listing import list_days
+from justai_assets.storage import Root
+from justai_assets_tests.collector.service import landed
+
+FIFTH, SIXTH = date(2026, 1, 5), date(2026, 1, 6)
+AT = "2026-01-06T00:00:00.000000Z"
+
+
+def line(identity: str) -> bytes:
+    return envelope_line(identity, AT, {}, b'{"a":1}')
+
+
+def written(folder: Path, records: list[tuple[bytes, bytes]]) -> Path:
+    async def scenario() -> Path:
+        journal = Journal(folder, segment_bytes=1 << 20, segment_seconds=60, min_free_bytes=0)
+        for tag, content in records:
+            await journal.append(tag, content)
+        await journal.close()
+        return journal.folder
+
+    return next(asyncio.run(scenario()).glob(f"*{CLOSED}"))
+
+
+RECORDS = [
+    (tag_of("iterable_webhooks", "acme", FIFTH), line("a")),
+    (tag_of("iterable_webhooks", "acme", SIXTH), line("b")),
+    (tag_of("journey_webhooks", "acme", FIFTH), line("c")),
+    (tag_of("iterable_webhooks", "other", FIFTH), line("d")),
+    (tag_of("iterable_webhooks", "acme", None), line("e")),
+    (tag_of("iterable_webhooks", "acme", FIFTH), line("f")),
+]
+
+
+def test_lines_land_in_the_folder_of_their_door_org_and_day(tmp_path: Path) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    sealed = seal_segment(written(tmp_path / "journal", RECORDS), root)
+    assert (sealed.objects, sealed.lines, sealed.torn_bytes, sealed.damaged_bytes) == (5, 6, 0, 0)
+    folders = {one["id"]: one["key"].rpartition("/")[0] for one in landed(root)}
+    assert folders == {
+        "a": "webhooks/iterable/acme/event_date=2026-01-05",
+        "b": "webhooks/iterable/acme/event_date=2026-01-06",
+        "c": "webhooks/events/acme/event_date=2026-01-05",
+        "d": "webhooks/iterable/other/event_date=2026-01-05",
+        "e": "webhooks/iterable/acme/event_date=__HIVE_DEFAULT_PARTITION__",
+        "f": "webhooks/iterable/acme/event_date=2026-01-05",
+    }
+    days = list_days(root, "iterable_webhooks", "acme")
+    assert {day: len(found.data) for day, found in days.items()} == {FIFTH: 1, SIXTH: 1}
+    assert all(not found.signs for found in days.values())
+
+
+def test_sealing_again_writes_the_same_objects_byte_for_byte(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    root = Root.parse(str(tmp_path / "landing"))
+    seal_segment(segment, root)
+    first = {found.key: root.read(found.key) for found in root.list("webhooks")}
+    seal_segment(segment, root)
+    assert {found.key: root.read(found.key) for found in root.list("webhooks")} == first
+
+
+def test_a_segment_has_the_same_names_wherever_it_was_moved(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    root = Root.parse(str(tmp_path / "landing"))
+    seal_segment(segment, root)
+    names = {found.key for found in root.list("webhooks")}
+    seal_segment(segment.rename(tmp_path / "rescued.bin"), root)
+    assert {found.key for found in root.list("webhooks")} == names
+
+
+def test_equal_lines_of_two_segments_are_two_objects(tmp_path: Path) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    for _ in range(2):
+        seal_segment(written(tmp_path / "journal", RECORDS[:1]), root)
+    assert [one["id"] for one in landed(root)] == ["a", "a"]
+
+
+def test_a_torn_tail_is_left_out_and_said(tmp_path: Path) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    path = tmp_path / "00000001.closed"
+    whole = pack(b"segment/w/00000001", b"") + pack(*RECORDS[0])
+    path.write_bytes(whole + pack(*RECORDS[1])[:-3])
+    sealed = seal_segment(path, root)
+    assert [one["id"] for one in landed(root)] == ["a"]
+    assert sealed.torn_bytes == len(pack(*RECORDS[1])) - 3
+    assert sealed.damaged_bytes == 0
+
+
+def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    segment = written(tmp_path / "journal", RECORDS)
+    content = bytearray(segment.read_bytes())
+    content[content.find(b'"id":"c"') + 6] ^= 1
+    segment.write_bytes(content)
+    sealed = seal_segment(segment, root)
+    assert sorted(one["id"] for one in landed(root)) == ["a", "b", "d", "e", "f"]
+    assert sealed.damaged_bytes == len(pack(*RECORDS[2]))
+
+
+def test_garbage_behind_the_end_of_a_closed_segment_is_damage(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    segment.write_bytes(segment.read_bytes() + b"garbage")
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert (sealed.torn_bytes, sealed.damaged_bytes) == (0, 7)
+
+
+def test_an_empty_segment_lands_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "00000001.closed"
+    path.touch()
+    assert seal_segment(path, Root.parse(str(tmp_path / "landing"))).objects == 0
+
+
+def test_a_landing_zone_that_refuses_is_an_error(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "webhooks").write_text("in the way")
+    with pytest.raises(StorageError):
+        seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert segment.exists()
+
+
+def test_lines_of_many_days_need_little_memory(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "00000001.closed"
+    with path.open("wb") as file:
+        for number in range(60_000):
+            day = date.fromordinal(FIFTH.toordinal() + number % 300)
+            file.write(pack(tag_of("iterable_webhooks", "acme", day), line(str(number))))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sealed = seal_segment(path, Root.parse(str(tmp_path / "landing")))
+    assert (sealed.objects, sealed.lines) == (300, 60_000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
+
+
+def test_a_landed_line_is_the_line_that_was_journaled(tmp_path: Path) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    seal_segment(written(tmp_path / "journal", RECORDS[:1]), root)
+    (found,) = landed(root)
+    assert {key: found[key] for key in ("id", "received_at", "query", "body")} == json.loads(line("a"))

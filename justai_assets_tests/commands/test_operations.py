@@ -1,0 +1,127 @@
+"""`justai status` and `justai backfill`, as typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from justai_assets.cli import run
+from justai_assets.contract.days import Days
+from justai_assets.demo.orgs import write_orgs
+from justai_assets.demo.place import DemoPlace
+from justai_assets_tests.dag.demo_week import Week, landed_week
+
+LAST = datetime.now(UTC).date() - timedelta(days=1)
+JANUARY = ["backfill", "--org", "acme", "--from", "2026-01-01", "--to", "2026-01-02"]
+DAYS = Days(LAST - timedelta(days=1), LAST)
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Iterator[Week]:
+    with landed_week(tmp_path / "demo", sends=20, days=DAYS) as found:
+        yield found
+
+
+@pytest.fixture
+def org_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = DemoPlace(tmp_path / "demo")
+    place.fresh()
+    write_orgs(place, DAYS.first)
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+def lines(text: str) -> dict[tuple[str, str], dict[str, object]]:
+    found = [json.loads(line) for line in text.splitlines()]
+    return {(one["org"], one["door"]): one for one in found}
+
+
+def test_status_shows_what_landed_and_what_is_behind(week: Week, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--json"]) == 0
+    found = lines(capsys.readouterr().out)
+    doors = [door for _, door in found]
+    assert doors == ["iterable_webhooks", "journey_webhooks", "redshift", "databricks"]
+    one = found["acme", "iterable_webhooks"]
+    assert one["last_day"] == str(LAST)
+    assert one["complete"] is None
+    assert one["behind"] == [str(day) for day in DAYS]
+    assert 0 <= one["lag_seconds"] < 600  # type: ignore[operator]
+
+
+def test_status_shows_what_is_built_and_what_is_left_failed(week: Week, capsys: pytest.CaptureFixture[str]) -> None:
+    with dg.DagsterInstance.get() as instance:
+        assert week.run(instance, ["esp_events"], DAYS).success
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("justai_assets.dag.org_assets.build_from_doors", lambda *_, **__: 1 / 0)
+            assert not week.run(instance, ["esp_events"], Days(LAST, LAST)).success
+    capsys.readouterr()
+    assert run(["status", "--org", "acme", "--json"]) == 0
+    one = lines(capsys.readouterr().out)["acme", "iterable_webhooks"]
+    assert (one["complete"], one["behind"]) == (str(LAST), [])
+    assert one["failed"] == {"esp_events": [str(LAST)]}
+    assert run(["status", "--org", "acme"]) == 0
+    assert f"failed: acme/esp_events: {LAST}" in capsys.readouterr().out
+    assert run(["backfill", "--org", "acme", "--from", str(DAYS.first), "--to", str(LAST), "--only-failed"]) == 0
+    printed = capsys.readouterr().out
+    assert f"acme/esp_events: {LAST} (1 days)" in printed
+    with dg.DagsterInstance.get() as instance:
+        (backfill,) = instance.get_backfills()
+        assert backfill.backfill_id in printed
+
+
+def test_without_an_instance_failed_days_are_unknown(
+    week: Week, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME")
+    assert run(["status", "--org", "globex"]) == 0
+    assert "failed days: unknown; set DAGSTER_HOME" in capsys.readouterr().out
+    assert run(["backfill", "--org", "acme", "--from", str(LAST), "--to", str(LAST)]) == 1
+    assert "DAGSTER_HOME is not set" in capsys.readouterr().err
+
+
+def test_a_broken_org_file_is_named_and_hides_no_other(week: Week, capsys: pytest.CaptureFixture[str]) -> None:
+    (week.place.orgs_dir / "initech.yaml").write_text("slug: [", encoding="utf-8")
+    assert run(["status", "--json"]) == 1
+    printed = capsys.readouterr()
+    assert len(lines(printed.out)) == 4
+    assert "initech.yaml" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["status", "--days", "0"], 2),
+        (["status", "--org", "nobody"], 1),
+        (["backfill", "--org", "acme"], 2),
+        (
+            [
+                "backfill",
+                "--org",
+                "acme",
+                "--from",
+                "2026-01-01",
+                "--to",
+                "2026-01-02",
+                "--only-failed",
+                "--only-missing",
+            ],
+            2,
+        ),
+        (["backfill", "--org", "acme", "--from", "yesterday", "--to", "2026-01-02"], 2),
+        (["backfill", "--org", "acme", "--from", "2020-01-01", "--to", "2020-01-02"], 1),
+        (["backfill", "--help"], 0),
+        (["status", "--help"], 0),
+    ],
+)
+@pytest.mark.usefixtures("org_files")
+def test_exit_codes_and_errors_on_stderr(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> None:
+    assert run(arguments) == code
+    printed = capsys.readouterr()
+    assert bool(printed.err) == (code != 0)
+    if arguments[-1] == "--help":
+        assert "Example" in printed.out

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from justai_assets.lake.store import Lake
+from justai_assets.storage import Root
+from justai_assets_tests.world import SALT, World
+
+# What lands is judged by the same examples every time; at everybody's desk hypothesis goes on searching for new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """An empty world on disk."""
+    return make_world(tmp_path, str(tmp_path / "landing"), str(tmp_path / "lake"), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """A moto server that speaks S3 over HTTP, for the whole session."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(moto_url: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A fresh bucket, and the standard AWS variables that point at it."""
+    import hashlib
+
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    name = "t-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def s3_world(tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    """An empty world on S3."""
+    return make_world(tmp_path, f"s3://{bucket}/landing", f"s3://{bucket}/lake", monkeypatch)
+
+
+@pytest.fixture(params=["disk", "s3"])
+def any_world(request: pytest.FixtureRequest) -> World:
+    """An empty world, once on disk and once on S3."""
+    found: World = request.getfixturevalue("world" if request.param == "disk" else "s3_world")
+    return found
+
+
+def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("JUSTAI_LANDING", landing)
+    monkeypatch.setenv("JUSTAI_LAKE", lake)
+    monkeypatch.setenv("JUSTAI_ORGS_DIR", str(folder / "orgs"))
+    monkeypatch.setenv("ACME_SALT", SALT)
+    for name in ("JUSTAI_ORGS", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return World(folder, Root.parse(landing), Lake(Root.parse(lake)))

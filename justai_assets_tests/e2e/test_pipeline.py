@@ -1,0 +1,282 @@
+"""From landed files to the unified stream and metrics, through real Dagster runs."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    CUSTOM_EVENTS,
+    ESP_EVENTS,
+    FATES,
+    QUARANTINE,
+    TABLES,
+    UNIFIED_EVENTS,
+)
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+
+IDS = {"messageId": "m" * 32, "templateId": 501, "campaignId": 9001}
+
+
+def land_a_week(world: World) -> None:
+    """Three days of sends, opens and purchases, with a duplicate, a bad line, and a Redshift drop."""
+    luck = random.Random(3)
+    for offset in range(3):
+        day = date(2026, 1, 5) + timedelta(days=offset)
+        lines, journeys, drops = [], [], []
+        for person in range(40):
+            sent = datetime(day.year, day.month, day.day, luck.randrange(20), luck.randrange(60), tzinfo=UTC)
+            ids = {"messageId": f"{luck.getrandbits(128):032x}", "templateId": 501 + person % 2, "campaignId": 9001}
+            lines.append(
+                esp("emailSend", f"{sent:%Y-%m-%d %H:%M:%S}", f"p{person}@example.com", user_id=f"u-{person}", **ids)
+            )
+            lines.append(
+                esp("emailOpen", f"{sent + timedelta(minutes=3):%Y-%m-%d %H:%M:%S}", f"p{person}@example.com", **ids)
+            )
+            if person % 4 == 0:
+                journeys.append(journey(f"{sent + timedelta(minutes=30):%Y-%m-%d %H:%M:%S}", f"p{person}@example.com"))
+            if person % 5 == 0:
+                drops.append((sent + timedelta(minutes=45), "signup", f"u-{person}"))
+        world.land("iterable_webhooks", "acme", day, [*lines, lines[0], "{broken"])
+        world.land("journey_webhooks", "acme", day, journeys)
+        schema = {"event_timestamp": pl.Datetime("us", "UTC"), "event_name": pl.String, "user_id_or_email": pl.String}
+        world.drop("redshift", "acme", day, pl.DataFrame(drops, schema=schema, orient="row"))
+
+
+def snapshot(world: World) -> dict[str, pl.DataFrame]:
+    return {name: world.table(table) for name, table in TABLES.items()}
+
+
+def assert_same(left: dict[str, pl.DataFrame], right: dict[str, pl.DataFrame]) -> None:
+    for name in left:
+        assert left[name].equals(right[name]), name
+
+
+def test_a_webhook_becomes_a_row_of_unified_events_with_the_message_that_caused_it(any_world: World) -> None:
+    any_world.add_org(WEBHOOK_ORG)
+    any_world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    any_world.land("journey_webhooks", "acme", "2026-01-05", [journey("2026-01-05 11:00:00")])
+
+    assert any_world.materialize("2026-01-05", "2026-01-05")
+
+    rows = any_world.table(UNIFIED_EVENTS).select("event_name", "message_id", "template_id", "campaign_id").rows()
+    assert rows == [("emailSend", "m" * 32, "501", "9001"), ("purchase", "m" * 32, "501", "9001")]
+    metrics = any_world.table(ATTRIBUTION_METRICS).filter(event_name="purchase", window_hours=24).to_dicts()
+    assert [(row["events"], row["attributed_conversions"], row["sends"]) for row in metrics] == [(1, 1, 1)]
+
+
+def test_an_org_by_warehouse_passes_its_unified_stream_through(any_world: World) -> None:
+    any_world.add_org(UNIFIED_ORG)
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    rows = [
+        ("emailSend", at, "m1", "601", "9101"),
+        ("emailOpen", at + timedelta(hours=1), "m1", "601", "9101"),
+        ("upgrade", at + timedelta(hours=30), "m1", "601", "9101"),
+    ]
+    names = ["event_name", "event_timestamp", "message_id", "template_id", "campaign_id"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    for day in (5, 6):
+        of_day = frame.filter(pl.col("event_timestamp").dt.day() == day)
+        any_world.drop("databricks", "globex", f"2026-01-0{day}", of_day)
+
+    assert any_world.materialize("2026-01-05", "2026-01-06", org="globex")
+
+    assert any_world.table(UNIFIED_EVENTS, "globex")["event_name"].to_list() == ["emailOpen", "emailSend", "upgrade"]
+    metrics = any_world.table(ATTRIBUTION_METRICS, "globex").filter(event_name="upgrade")
+    by_window = {
+        row["window_hours"]: row["attributed_conversions"]
+        for row in metrics.filter(pl.col("template_id") == "601").to_dicts()
+    }
+    assert by_window == {48: 1, 72: 1}  # 30 hours after its send: not inside 24
+
+
+def test_a_range_day_by_day_or_in_any_order_or_twice_gives_the_same_rows(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    assert world.materialize("2026-01-05", "2026-01-08")
+    whole = snapshot(world)
+    assert whole["unified_events"].height > 240
+    assert world.materialize("2026-01-05", "2026-01-08")
+    assert_same(whole, snapshot(world))
+
+    for table in ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics"):
+        for day in ("2026-01-07", "2026-01-05", "2026-01-08", "2026-01-06"):
+            assert world.materialize(day, day, table)
+    assert_same(whole, snapshot(world))
+
+
+def test_days_built_alone_into_an_empty_lake_equal_the_range(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    assert world.materialize("2026-01-05", "2026-01-08")
+    whole = snapshot(world)
+    from justai_assets.lake.store import Lake
+    from justai_assets.storage import Root
+
+    other = str(world.folder / "other")
+    monkeypatch.setenv("JUSTAI_LAKE", other)
+    world.lake = Lake(Root.parse(other))
+    for day in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"):
+        assert world.materialize(day, day)
+    assert_same(whole, snapshot(world))
+
+
+def test_a_late_send_changes_the_days_it_can_change_when_they_are_built_again(world: World) -> None:
+    world.add_org(WEBHOOK_ORG, attribution={"window_hours": 72})
+    world.land("journey_webhooks", "acme", "2026-01-08", [journey("2026-01-08 09:00:00")])
+    assert world.materialize("2026-01-05", "2026-01-08")
+    assert world.table(ATTRIBUTED_EVENTS)["reason"].to_list() == ["no_send"]
+
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)], "late")
+    assert world.materialize("2026-01-05", "2026-01-08")
+
+    assert world.table(ATTRIBUTED_EVENTS)["message_id"].to_list() == ["m" * 32]
+
+
+def test_a_file_that_vanishes_empties_its_day(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    key = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert world.table(UNIFIED_EVENTS).height == 1
+    world.landing.delete(key)
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert world.table(UNIFIED_EVENTS).is_empty()
+
+
+def test_a_failure_midway_leaves_the_previous_content(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from justai_assets.sources import build
+
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    assert world.materialize("2026-01-05", "2026-01-07")
+    before = snapshot(world)
+    files = sorted(path for path in world.folder.glob("lake/**/*.parquet"))
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)], "more")
+    real = build.open_day
+
+    def failing(*arguments, **named):
+        if arguments[3] == date(2026, 1, 7):
+            raise StorageError("the bucket is gone")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(build, "open_day", failing)
+    assert not world.materialize("2026-01-05", "2026-01-07", "esp_events")
+
+    assert_same(before, snapshot(world))
+    assert sorted(path for path in world.folder.glob("lake/**/*.parquet")) == files, "files of the failed run remain"
+
+
+def test_a_transient_failure_is_tried_again_and_a_lasting_one_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from justai_assets.dag import retries
+    from justai_assets.sources import build
+
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    monkeypatch.setattr(retries, "RETRY_SECONDS", 0.01)
+    errors = [TransientStorageError("away"), ConnectionResetError("away")]
+    calls = []
+    real = build.open_day
+
+    def flaky(*arguments, **named):
+        calls.append(arguments)
+        if errors:
+            raise errors.pop()
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(build, "open_day", flaky)
+    assert world.materialize("2026-01-05", "2026-01-05", "esp_events")
+    assert len(calls) == 3
+
+    errors.append(StorageError("forbidden"))
+    assert not world.materialize("2026-01-05", "2026-01-05", "esp_events")
+    assert len(calls) == 4
+
+
+def test_the_blocking_check_stops_what_is_downstream_when_a_row_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from justai_assets.sources import intake
+
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    real = intake._intake
+
+    def losing(*arguments, **named):
+        found = real(*arguments, **named)
+        return intake.Intake(found.received, found.accepted.slice(1), found.rejected, found.duplicates, found.landed)
+
+    monkeypatch.setattr(intake, "_intake", losing)
+
+    assert not world.materialize("2026-01-05", "2026-01-05")
+
+    assert world.table(ESP_EVENTS).height == 79  # written, and blocked there
+    assert world.table(UNIFIED_EVENTS).is_empty()
+
+
+def test_the_check_fails_when_a_table_was_changed_behind_its_back(world: World) -> None:
+    import dagster as dg
+
+    from justai_assets.contract.days import Days
+    from justai_assets.dag.location import location
+    from justai_assets.orgs.load import Orgs
+
+    org = world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    assert world.materialize("2026-01-05", "2026-01-05")
+    days = Days.parse("2026-01-05", "2026-01-05")
+    with world.lake.replacing("acme", ESP_EVENTS, days) as writer:
+        writer.write(days.first, world.lake.scan("acme", ESP_EVENTS, days).collect().head(70))
+    job = location(Orgs({"acme": org}, {})).resolve_implicit_global_asset_job_def()
+    check = dg.AssetCheckKey(dg.AssetKey(["acme", "esp_events"]), "conservation")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.get_subset(asset_selection=set(), asset_check_selection={check}).execute_in_process(
+            instance=instance, partition_key="2026-01-05", raise_on_error=False
+        )
+    (evaluation, *_) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert "accepted 80, but the table holds 70" in str(evaluation.metadata["problems"].value)
+
+
+def test_every_record_has_one_fate(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    world.land("journey_webhooks", "acme", None, [journey("2026-01-05 11:00:00"), "nothing"])
+    assert world.materialize("2026-01-05", "2026-01-07")
+
+    fates = world.table(FATES).group_by("asset", "fate").agg(pl.col("records").sum()).rows()
+    sums = {(asset, fate): records for asset, fate, records in fates}
+    assert sums["esp_events", "received"] == 3 * 82
+    assert sums["esp_events", "accepted"] == 3 * 80 == world.table(ESP_EVENTS).height
+    assert sums["esp_events", "duplicate"] == 3
+    assert sums["esp_events", "quarantined"] == 3
+    assert sums["custom_events", "received"] == 3 * 18 + 2
+    assert sums["custom_events", "quarantined"] == 2 == world.table(QUARANTINE).filter(asset="custom_events").height
+    assert sums["attributed_events", "attributed"] + sums["attributed_events", "unattributed"] == 3 * 18
+    assert world.table(CUSTOM_EVENTS).height == world.table(ATTRIBUTED_EVENTS).height == 3 * 18
+
+
+def test_two_identical_purchases_of_a_drop_stay_two(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {"event_timestamp": [at, at], "event_name": ["purchase"] * 2, "user_id_or_email": ["jane@example.com"] * 2}
+    )
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    world.drop("redshift", "acme", "2026-01-05", frame)
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert world.table(UNIFIED_EVENTS).filter(event_name="purchase").height == 2
+
+
+def test_an_org_never_reads_another_whose_slug_begins_alike(any_world: World) -> None:
+    any_world.add_org(WEBHOOK_ORG)
+    any_world.land("iterable_webhooks", "acme-eu", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    assert any_world.materialize("2026-01-05", "2026-01-05")
+    assert any_world.table(ESP_EVENTS).is_empty()

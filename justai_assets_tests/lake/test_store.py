@@ -1,0 +1,358 @@
+"""A day is replaced whole or not at all, whoever else is writing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import ContractError, JustAIError, StorageError
+from justai_assets.contract.tables import FATES, QUARANTINE, UNIFIED_EVENTS, Column, Table
+from justai_assets.lake import store
+from justai_assets.lake.store import Lake
+from justai_assets.storage import Root
+from justai_assets_tests.world import World
+
+FIRST = date(2026, 1, 5)
+WEEK = Days(FIRST, FIRST + timedelta(days=6))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(Root.parse(str(tmp_path / "lake")))
+
+
+def events(day: date, *names: str, hour: int = 12) -> pl.DataFrame:
+    at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+    rows = [(name, at + timedelta(seconds=index), day, "m", None, None) for index, name in enumerate(names)]
+    return pl.DataFrame(rows, schema=UNIFIED_EVENTS.schema, orient="row")
+
+
+def replace(lake: Lake, days: Days, *frames: pl.DataFrame, table: Table = UNIFIED_EVENTS) -> None:
+    with lake.replacing("acme", table, days) as writer:
+        for frame in frames:
+            writer.write(frame["event_date"][0], frame)
+
+
+def stored(lake: Lake, days: Days | None = None, table: Table = UNIFIED_EVENTS) -> list[tuple[date, str]]:
+    return sorted(lake.scan("acme", table, days).select("event_date", "event_name").collect().rows())
+
+
+def parts(lake: Lake) -> set[str]:
+    return {
+        found.key
+        for found in lake.root.list("acme")
+        if found.name.endswith(".parquet") and "_delta_log" not in found.key
+    }
+
+
+def live(lake: Lake, table: Table = UNIFIED_EVENTS) -> set[str]:
+    found = lake.open("acme", table)
+    assert found is not None
+    return {f"acme/{table.name}/{key}" for key in pl.DataFrame(found.get_add_actions(flatten=True))["path"]}
+
+
+def test_replacing_a_range_replaces_its_days_and_no_other(any_world: World) -> None:
+    lake = any_world.lake
+    days = [FIRST + timedelta(days=offset) for offset in range(4)]
+    replace(lake, WEEK, *(events(day, "old", "old") for day in days))
+    replace(lake, Days(days[1], days[2]), events(days[1], "new"))
+    assert stored(lake) == [(days[0], "old")] * 2 + [(days[1], "new")] + [(days[3], "old")] * 2
+    assert lake.counts("acme", UNIFIED_EVENTS, WEEK) == {day: 0 for day in WEEK} | {days[0]: 2, days[1]: 1, days[3]: 2}
+
+
+def test_a_range_is_one_version(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "a"))
+    before = lake.open("acme", UNIFIED_EVENTS)
+    replace(lake, WEEK, *(events(day, "b") for day in WEEK))
+    after = lake.open("acme", UNIFIED_EVENTS)
+    assert before is not None
+    assert after is not None
+    assert after.version() == before.version() + 1
+
+
+def test_only_the_asked_for_days_are_scanned(lake: Lake) -> None:
+    replace(lake, WEEK, *(events(day, "a") for day in WEEK))
+    second = FIRST + timedelta(days=1)
+    assert stored(lake, Days(second, second)) == [(second, "a")]
+    for day in WEEK:
+        if day != second:
+            for path in lake.root.local(f"acme/unified_events/event_date={day}").glob("*.parquet"):
+                path.write_bytes(b"gone")
+    assert stored(lake, Days(second, second)) == [(second, "a")], "another day's file was opened"
+
+
+def test_the_logs_statistics_leave_files_out_of_a_scan_by_time(lake: Lake) -> None:
+    with lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer:
+        for hour in (1, 13):
+            writer.write(FIRST, events(FIRST, "a", "b", hour=hour))
+    table = lake.open("acme", UNIFIED_EVENTS)
+    assert table is not None
+    actions = pl.DataFrame(table.get_add_actions(flatten=True)).sort("min.event_timestamp")
+    assert actions["num_records"].to_list() == [2, 2]
+    assert actions["null_count.template_id"].to_list() == [2, 2]
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    (early, late) = (lake.root.local("acme/unified_events") / path for path in actions["path"])
+    early.write_bytes(b"gone")
+    found = pl.scan_delta(table).filter(pl.col("event_timestamp") >= noon).collect()
+    assert found.height == 2
+    assert late.exists()
+
+
+def test_statistics_never_exclude_a_row_that_a_file_holds(lake: Lake) -> None:
+    moments = [datetime(2026, 1, 5, 0, 0, 0, 1, tzinfo=UTC), datetime(2026, 1, 5, 23, 59, 59, 999999, tzinfo=UTC)]
+    frame = events(FIRST, "a", "b").with_columns(event_timestamp=pl.Series(moments, dtype=pl.Datetime("us", "UTC")))
+    replace(lake, WEEK, frame)
+    for moment in moments:
+        assert lake.scan("acme", UNIFIED_EVENTS).filter(pl.col("event_timestamp") == moment).collect().height == 1
+
+
+def test_an_empty_day_empties_what_was_there_and_an_empty_table_reads_as_one(any_world: World) -> None:
+    lake = any_world.lake
+    assert stored(lake) == []
+    assert lake.counts("acme", UNIFIED_EVENTS, WEEK) == dict.fromkeys(WEEK, 0)
+    assert lake.scan("acme", UNIFIED_EVENTS).collect_schema() == UNIFIED_EVENTS.schema
+    with lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer:
+        assert writer.write(FIRST, events(FIRST)) == 0
+    assert stored(lake) == []
+    assert lake.counts("acme", UNIFIED_EVENTS, WEEK) == dict.fromkeys(WEEK, 0)
+    replace(lake, WEEK, events(FIRST, "a"))
+    replace(lake, Days(FIRST, FIRST))
+    assert stored(lake) == []
+
+
+def test_a_plan_a_frame_and_frames_one_after_another_write_the_same(lake: Lake) -> None:
+    frame = events(FIRST, *(f"e{index}" for index in range(100)))
+    for kind in (
+        frame,
+        frame.lazy(),
+        (frame.slice(at, 10) for at in range(0, 100, 10)),
+        frame.select(reversed(frame.columns)),
+    ):
+        with lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer:
+            assert writer.write(FIRST, kind) == 100
+            assert (writer.rows(FIRST), writer.rows(WEEK.last)) == (100, 0)
+            assert writer.bytes(FIRST) > 0
+        assert lake.scan("acme", UNIFIED_EVENTS).collect().sort("event_timestamp").equals(frame)
+
+
+BREAKS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "a column less": lambda frame: frame.drop("campaign_id"),
+    "a column more": lambda frame: frame.with_columns(extra=pl.lit(1)),
+    "another type": lambda frame: frame.with_columns(template_id=pl.lit(501)),
+    "another time unit": lambda frame: frame.with_columns(pl.col("event_timestamp").dt.cast_time_unit("ms")),
+    "a naive time": lambda frame: frame.with_columns(pl.col("event_timestamp").dt.replace_time_zone(None)),
+    "a null name": lambda frame: frame.with_columns(event_name=pl.lit(None, pl.String)),
+    "a null time": lambda frame: frame.with_columns(event_timestamp=pl.lit(None, pl.Datetime("us", "UTC"))),
+    "the day before": lambda frame: frame.with_columns(pl.col("event_timestamp") - pl.duration(hours=13)),
+    "the day after": lambda frame: frame.with_columns(pl.col("event_timestamp") + pl.duration(hours=12)),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys())
+def test_a_broken_contract_leaves_the_previous_content_and_no_file(
+    broken: Callable[[pl.DataFrame], pl.DataFrame], lake: Lake
+) -> None:
+    replace(lake, WEEK, events(FIRST, "old"))
+    before = parts(lake)
+    second = FIRST + timedelta(days=1)
+    with pytest.raises(ContractError, match=r"unified_events"), lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer:
+        writer.write(second, events(second, "new"))
+        writer.write(FIRST, broken(events(FIRST, "new")))
+    assert stored(lake) == [(FIRST, "old")]
+    assert parts(lake) == before
+
+
+def test_any_failure_inside_the_block_leaves_the_previous_content_and_no_file(any_world: World) -> None:
+    lake = any_world.lake
+    replace(lake, WEEK, events(FIRST, "old"))
+    before = parts(lake)
+    with pytest.raises(KeyboardInterrupt), lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer:
+        writer.write(FIRST, events(FIRST, "new"))
+        raise KeyboardInterrupt
+    assert stored(lake) == [(FIRST, "old")]
+    assert parts(lake) == before
+
+
+@pytest.mark.parametrize("day", [FIRST - timedelta(days=1), WEEK.last + timedelta(days=1), None])
+def test_a_day_outside_the_range_is_refused(day: date | None, lake: Lake) -> None:
+    with (
+        pytest.raises(ContractError, match=r"not among the days"),
+        lake.replacing("acme", UNIFIED_EVENTS, WEEK) as writer,
+    ):
+        writer.write(day, events(FIRST, "a"))
+
+
+def test_an_interrupt_after_the_commit_was_written_does_not_take_its_files_away(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = DeltaTable.create_write_transaction
+
+    def committed_and_interrupted(*arguments, **named):
+        real(*arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", committed_and_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace(lake, WEEK, events(FIRST, "new"))
+    monkeypatch.undo()
+    assert stored(lake) == [(FIRST, "new")]
+
+
+def race(writers: list[Callable[[], None]]) -> list[BaseException]:
+    """Run writers at once; what they raised."""
+    barrier = threading.Barrier(len(writers))
+    errors: list[BaseException] = []
+
+    def run(writer: Callable[[], None]) -> None:
+        barrier.wait()
+        try:
+            writer()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(writer,)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_writers_of_one_day_leave_exactly_one_writers_rows(exists: bool, lake: Lake) -> None:
+    if exists:
+        replace(lake, WEEK, events(FIRST, "old"))
+    names = [f"writer {number}" for number in range(4)]
+    errors = race([lambda name=name: replace(lake, Days(FIRST, FIRST), events(FIRST, *[name] * 5)) for name in names])
+    assert not errors
+    rows = stored(lake)
+    assert len(rows) == 5
+    assert len(set(rows)) == 1
+    assert live(lake) <= parts(lake)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_writers_of_different_days_all_keep_their_rows(exists: bool, lake: Lake) -> None:
+    if exists:
+        replace(lake, WEEK, *(events(day, "old") for day in WEEK))
+    days = list(WEEK)[:5]
+    errors = race([lambda day=day: replace(lake, Days(day, day), events(day, "new")) for day in days])
+    assert not errors
+    expected = [(day, "new") for day in days] + ([(day, "old") for day in list(WEEK)[5:]] if exists else [])
+    assert stored(lake) == sorted(expected)
+
+
+def test_a_writer_that_always_meets_another_gives_up_as_transient_and_leaves_no_file(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deltalake.exceptions import CommitFailedError
+
+    replace(lake, WEEK, events(FIRST, "old"))
+    before = parts(lake)
+
+    def conflict(*_, **__):
+        raise CommitFailedError("another")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", conflict)
+    monkeypatch.setattr(store, "COMMIT_ATTEMPTS", 2)
+    with pytest.raises(JustAIError, match=r"met another writer") as caught:
+        replace(lake, WEEK, events(FIRST, "new"))
+    assert caught.value.transient
+    monkeypatch.undo()
+    assert (stored(lake), parts(lake)) == ([(FIRST, "old")], before)
+
+
+def widened(*columns: Column) -> Table:
+    return Table("unified_events", (*UNIFIED_EVENTS.columns, *columns), UNIFIED_EVENTS.doc)
+
+
+def test_a_column_added_to_the_contract_is_null_in_old_days_and_written_in_new_ones(any_world: World) -> None:
+    lake = any_world.lake
+    replace(lake, WEEK, events(FIRST, "old"))
+    wider = widened(Column("copy_id", pl.String(), "The copy."))
+    assert lake.scan("acme", wider).collect()["copy_id"].to_list() == [None]
+    second = FIRST + timedelta(days=1)
+    replace(lake, Days(second, second), events(second, "new").with_columns(copy_id=pl.lit("c")), table=wider)
+    assert lake.scan("acme", wider).sort("event_date").collect()["copy_id"].to_list() == [None, "c"]
+    assert lake.scan("acme", UNIFIED_EVENTS).collect_schema() == UNIFIED_EVENTS.schema
+
+
+def test_writers_that_add_the_column_at_once_all_keep_their_rows(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "old"))
+    wider = widened(Column("copy_id", pl.String(), "The copy."))
+    days = list(WEEK)[1:4]
+    errors = race(
+        [
+            lambda day=day: replace(
+                lake, Days(day, day), events(day, "new").with_columns(copy_id=pl.lit("c")), table=wider
+            )
+            for day in days
+        ]
+    )
+    assert not errors
+    assert [name for _, name in stored(lake)] == ["old", "new", "new", "new"]
+
+
+def test_a_changed_type_of_the_contract_is_refused_before_anything_is_written(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "old"))
+    columns = tuple(column for column in UNIFIED_EVENTS.columns if column.name != "campaign_id")
+    changed = Table("unified_events", (*columns, Column("campaign_id", pl.Int64(), "A number.")), "Changed.")
+    before = parts(lake)
+    with pytest.raises(ContractError, match=r"type of campaign_id is not the contract's.*new lake root"):
+        replace(lake, WEEK, events(FIRST, "new").with_columns(pl.col("campaign_id").cast(pl.Int64)), table=changed)
+    assert (stored(lake), parts(lake)) == ([(FIRST, "old")], before)
+
+
+def refused(day: date | None, asset: str, reason: str) -> pl.DataFrame:
+    row = (day, asset, "redshift", reason, "x.parquet", None, None, 1)
+    return pl.DataFrame([row], schema=QUARANTINE.schema, orient="row")
+
+
+def test_undated_rows_have_a_partition_of_their_own(any_world: World) -> None:
+    lake = any_world.lake
+
+    def put(days: Days | None, asset: str, reason: str) -> None:
+        day = None if days is None else days.first
+        with lake.replacing("acme", QUARANTINE, days, partition={"asset": asset}) as writer:
+            writer.write(day, refused(day, asset, reason))
+
+    one = Days(FIRST, FIRST)
+    put(one, "esp_events", "dated")
+    put(None, "esp_events", "first")
+    put(None, "custom_events", "other asset")
+    put(None, "esp_events", "second")
+    rows = lake.scan("acme", QUARANTINE).select("event_date", "asset", "reason").collect().rows()
+    assert set(rows) == {
+        (FIRST, "esp_events", "dated"),
+        (None, "custom_events", "other asset"),
+        (None, "esp_events", "second"),
+    }
+    assert len(rows) == 3
+    put(one, "custom_events", "dated too")
+    assert lake.scan("acme", QUARANTINE, one).collect().height == 2
+
+
+@pytest.mark.parametrize("slug", ["..", "Acme", "a/b", ""])
+def test_what_is_no_slug_never_becomes_a_table(slug: str, lake: Lake) -> None:
+    with pytest.raises(StorageError, match=r"not an org slug"):
+        lake.scan(slug, FATES)
+
+
+def test_orgs_never_share_a_table(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "a"))
+    assert lake.scan("acme-eu", UNIFIED_EVENTS).collect().is_empty()
+
+
+def test_a_damaged_log_is_an_error_and_not_an_empty_table(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "a"))
+    for path in lake.root.local("acme/unified_events/_delta_log").glob("*.json"):
+        path.write_text("{broken")
+    with pytest.raises(Exception, match=r"(?i)cannot be opened|json|log"):
+        lake.scan("acme", UNIFIED_EVENTS).collect()

@@ -1,0 +1,221 @@
+"""Every line of a landing file is counted once, and read or refused once, whatever lies beside it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from justai_assets.landing.envelopes import SALVAGE_LINES, count_records, salvage, scan_envelopes
+from justai_assets.landing.identity import event_id
+from justai_assets.sources.iterable import BODY
+
+
+def sound(number: int = 1, **more: object) -> bytes:
+    body = {"eventName": "emailOpen", "email": "jane@example.com", "dataFields": {"templateId": number}}
+    envelope = {"id": f"{number:064x}", "received_at": "2026-01-05T12:00:00Z", "query": {}, "body": body, **more}
+    return json.dumps({key: value for key, value in envelope.items() if value is not ...}).encode()
+
+
+BAD = {
+    "cut short": (sound()[:50], "not_json"),
+    "no JSON": (b"hello", "not_json"),
+    "an array": (b"[" + sound() + b"]", "not_json"),
+    "null": (b"null", "not_json"),
+    "a number": (b"17", "not_json"),
+    "a text": (b'"text"', "not_json"),
+    "two objects on a line": (sound(1) + b" " + sound(2), "not_json"),
+    "two objects that touch": (sound(1) + sound(2), "not_json"),
+    "invalid UTF-8": (sound().replace(b"emailOpen", b"email\xff"), "not_json"),
+    "a byte order mark": (b"\xef\xbb\xbf" + sound(), "not_json"),
+    "a NUL": (b"\0", "not_json"),
+    "a control character": (sound().replace(b"emailOpen", b"email\x01"), "not_json"),
+    "NaN": (sound().replace(b"1}", b"NaN}"), "not_json"),
+    "a trailing comma": (sound()[:-1] + b",}", "not_json"),
+    "a leading zero": (sound().replace(b"1}", b"01}"), "not_json"),
+    "brackets without end": (b'{"body":{"x":' + b"[" * 50_000, "not_json"),
+    "no-break space": ("\u00a0".encode(), "not_json"),
+    "a next-line character": ("\u0085".encode(), "not_json"),
+    "an empty object": (b"{}", "bad_envelope"),
+    "no id and no body": (b'{"id":null,"received_at":"2026-01-05T12:00:00Z","query":{}}', "bad_envelope"),
+    "an empty id and no body": (b'{"id":"","received_at":"2026-01-05T12:00:00Z"}', "bad_envelope"),
+    "a blank id and a null body": (b'{"id":"  ","body":null}', "bad_envelope"),
+    "a body of text": (sound(body="text"), "bad_envelope"),
+    "a body of list": (sound(body=[]), "bad_envelope"),
+    "a query of text": (sound(query="campaignId=1"), "bad_envelope"),
+    "dataFields of text": (sound(body={"eventName": "emailOpen", "dataFields": "text"}), "bad_body"),
+    "a number beyond any": (sound().replace(b"1}", b"1e999}"), "bad_body"),
+}
+
+GOOD = {
+    "plain": sound(1),
+    "with carriage return": sound(2) + b"\r",
+    "without id": sound(3, id=...),
+    "with an empty id": sound(4, id=""),
+    "with a blank id": sound(5, id=" "),
+    "without query": sound(6, query=...),
+    "with a null query": sound(7, query=None),
+    "with unknown keys": sound(8, version=3, trace={"a": [1, None, {"b": 2}]}),
+    "with accents and emoji": sound(
+        9, note="né 🎉 \u2028 \ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")
+    ),
+    "with an escaped NUL": sound(10, note="\0"),
+    "spaced": b"  " + sound(11).replace(b": ", b" :\t") + b"  ",
+    "nested deep": sound(12, deep=json.loads("[" * 100 + "]" * 100)),
+}
+BLANK = [b"", b"   ", b"\t", b"\r", b"\x0b\x0c"]
+
+DOOR = "iterable_webhooks"
+KEY = "webhooks/iterable/acme/event_date=2026-01-05/0000.jsonl.zst"
+
+
+def outcome(content: bytes, folder: Path) -> tuple[int, dict[int, tuple[str, int]], list[str]]:
+    """(records counted, refused line → (reason, records), ids of the lines kept in order)."""
+    file, target = folder / "in.jsonl", folder / "sound.jsonl"
+    file.write_bytes(content)
+    rejected = salvage(file, KEY, DOOR, BODY, target)
+    kept = scan_envelopes([target], {str(target): KEY}, BODY).collect() if target.stat().st_size else pl.DataFrame()
+    ids = kept["id"].to_list() if kept.height else []
+    by_row = {row["source_row"]: (row["reason"], row["records"]) for row in rejected.iter_rows(named=True)}
+    assert len(by_row) == rejected.height
+    assert set(rejected["source_file"]) <= {KEY}
+    return count_records([file]), by_row, ids
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD.values(), ids=BAD.keys())
+def test_each_kind_of_bad_line_has_its_reason_and_leaves_its_neighbours_alone(
+    line: bytes, reason: str, tmp_path: Path
+) -> None:
+    counted, rejected, ids = outcome(b"\n".join([sound(1), line, sound(2)]) + b"\n", tmp_path)
+    assert counted == 3
+    assert rejected == {1: (reason, 1)}
+    assert ids == [f"{1:064x}", f"{2:064x}"]
+
+
+@pytest.mark.parametrize("line", GOOD.values(), ids=GOOD.keys())
+def test_each_kind_of_good_line_is_kept_with_an_id(line: bytes, tmp_path: Path) -> None:
+    counted, rejected, ids = outcome(line + b"\n{broken\n", tmp_path)
+    assert (counted, rejected) == (2, {1: ("not_json", 1)})
+    written = (json.loads(line).get("id") or "").strip()
+    assert ids == [written or event_id(DOOR, json.loads(line)["body"], "")]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from([*GOOD.values(), *BLANK, *(line for line, _ in BAD.values())]), max_size=40),
+    st.booleans(),
+)
+@example([sound(1)] * (SALVAGE_LINES + 3) + [b"hello"] + [sound(2)] * SALVAGE_LINES, True)
+def test_what_is_counted_is_kept_or_refused_and_a_fate_depends_on_the_line_alone(
+    lines: list[bytes], ends: bool
+) -> None:
+    content = b"\n".join(lines) + (b"\n" if ends else b"")
+    with tempfile.TemporaryDirectory() as folder:
+        counted, rejected, ids = outcome(content, Path(folder))
+        records = [line for line in lines if line.strip()]
+        assert counted == len(records) == len(ids) + sum(count for _, count in rejected.values())
+        reasons = {line: reason for line, reason in BAD.values()}
+        assert rejected == {row: (reasons[line], 1) for row, line in enumerate(records) if line in reasons}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=400))
+def test_any_bytes_at_all_are_counted_and_accounted_for(content: bytes) -> None:
+    content = content.removeprefix(b"\x28\xb5\x2f\xfd")
+    with tempfile.TemporaryDirectory() as folder:
+        counted, rejected, ids = outcome(content, Path(folder))
+        assert counted == len(ids) + sum(count for _, count in rejected.values())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from(list(GOOD.values())), min_size=1, max_size=20))
+def test_the_fast_path_and_the_salvage_keep_the_same_records(lines: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "in.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        fast = scan_envelopes([path], {str(path): KEY}, BODY).collect()
+        salvaged = Path(folder) / "sound.jsonl"
+        assert salvage(path, KEY, DOOR, BODY, salvaged).is_empty()
+        again = scan_envelopes([salvaged], {str(salvaged): KEY}, BODY).collect()
+        assert fast.drop("id").equals(again.drop("id"))
+        both = pl.DataFrame({"fast": fast["id"], "salvaged": again["id"]})
+        assert both.filter(pl.col("fast") != pl.col("salvaged")).is_empty()
+        assert again["id"].null_count() == 0
+
+
+def compressed(content: bytes, frames: int = 1) -> bytes:
+    lines = content.splitlines(keepends=True)
+    size = -(-len(lines) // frames)
+    return b"".join(zstandard.compress(b"".join(lines[at : at + size])) for at in range(0, len(lines), size))
+
+
+LINES = b"".join(sound(number) + b"\n" for number in range(3000))
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_compressed_file_of_one_or_several_frames_is_read_whole(frames: int, tmp_path: Path) -> None:
+    counted, rejected, ids = outcome(compressed(LINES, frames), tmp_path)
+    assert (counted, rejected, len(ids)) == (3000, {}, 3000)
+
+
+@pytest.mark.parametrize("keep", [0.05, 0.5, 0.999])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_compressed_file_cut_short_keeps_what_is_whole_and_counts_the_rest_as_one(
+    keep: float, frames: int, tmp_path: Path
+) -> None:
+    content = compressed(LINES, frames)
+    counted, rejected, ids = outcome(content[: int(len(content) * keep)], tmp_path)
+    assert rejected[None] == ("unreadable_file", 1)  # type: ignore[index]
+    assert counted == len(ids) + sum(count for _, count in rejected.values())
+    assert len(ids) < 3000
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(4, 2000), st.binary(min_size=1, max_size=20))
+def test_damage_inside_a_compressed_file_loses_no_count(at: int, damage: bytes) -> None:
+    content = bytearray(compressed(LINES))
+    content[at : at + len(damage)] = damage
+    with tempfile.TemporaryDirectory() as folder:
+        counted, rejected, ids = outcome(bytes(content), Path(folder))
+        assert counted == len(ids) + sum(count for _, count in rejected.values())
+
+
+def test_an_empty_file_and_no_file_hold_no_record(tmp_path: Path) -> None:
+    assert outcome(b"", tmp_path) == (0, {}, [])
+    assert outcome(b"\n \n\t\n", tmp_path) == (0, {}, [])
+    assert count_records([]) == 0
+
+
+def test_the_count_of_several_files_is_their_sum_even_when_one_is_damaged(tmp_path: Path) -> None:
+    contents = [LINES, compressed(LINES), compressed(LINES)[:5000], b"\xff\n\xfe\n", b""]
+    files = [tmp_path / f"{index}.jsonl" for index in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    each = [count_records([file]) for file in files]
+    assert each[:2] == [3000, 3000]
+    assert each[3:] == [2, 0]
+    assert count_records(files) == sum(each)
+
+
+def test_a_record_id_is_given_only_when_it_is_a_digest(tmp_path: Path) -> None:
+    lines = [sound(1, body="text"), sound(2, id="jane@example.com", body="text"), sound(3, id=7, body="text")]
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    assert salvage(file, KEY, DOOR, BODY, tmp_path / "out")["record_id"].to_list() == [f"{1:064x}", None, None]
+
+
+def test_a_body_too_deep_for_its_id_is_refused_and_counted(tmp_path: Path) -> None:
+    def below(depth: int) -> tuple[int, dict[int, tuple[str, int]], list[str]]:
+        deep = b"[" * 950 + b"]" * 950
+        line = b'{"received_at":"x","body":{"x":' + deep + b"}}"
+        return outcome(sound(1) + b"\n" + line, tmp_path) if depth == 0 else below(depth - 1)
+
+    counted, rejected, ids = below(200)  # as deep in the stack as a run of Dagster is
+    assert (counted, ids) == (2, [f"{1:064x}"])
+    assert set(rejected) == {1}

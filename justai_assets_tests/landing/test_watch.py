@@ -1,0 +1,431 @@
+"""A door watched over many ticks, on disk and on S3: changed days are reported once, and none is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.landing import memory as memories
+from justai_assets.landing import survey as surveys
+from justai_assets.landing import watch as watching
+from justai_assets.landing.changes import EMPTY, Memory
+from justai_assets.landing.paths import day_prefix, door_prefix
+from justai_assets.landing.rotation import Cursor, decode, encode
+from justai_assets.landing.watch import Cache, Hints, Tick, Watched, watch
+from justai_assets.storage import Root
+from justai_assets_tests.world import World
+
+START = date(2026, 1, 1)
+DOOR = "redshift"
+
+
+def ahead(**more: int) -> datetime:
+    return datetime.now(UTC) + timedelta(**more)
+
+
+@dataclass
+class Watcher:
+    """A sensor without Dagster: it keeps the cursor as text, as the instance would."""
+
+    world: World
+    orgs: dict[str, Watched]
+    door: str = DOOR
+    cursor: str | None = None
+    cache: Cache = field(default_factory=Cache)
+
+    def tick(self, *, now: datetime | None = None, is_crash: bool = False, **more: object) -> Tick:
+        known = decode(self.cursor)
+        more = {"clock": time.monotonic, **more}
+        tick = watch(
+            self.world.landing, self.world.lake.root, self.door, self.orgs, known, now=now or datetime.now(UTC),
+            cache=self.cache, **more,
+        )  # fmt: skip
+        if is_crash:
+            self.cache = Cache()
+        else:
+            self.cursor = encode(tick.cursor)
+        return tick
+
+    def reported(self, **more: object) -> list[tuple[str, str]]:
+        return [(slug, str(day.day)) for slug, day, _ in self.tick(**more).reports]
+
+
+AT_ONCE = Watched(START)
+SETTLING = Watched(START, timedelta(minutes=5))
+
+
+@pytest.fixture
+def watcher(any_world: World) -> Watcher:
+    return Watcher(any_world, {"acme": AT_ONCE})
+
+
+def put(world: World, slug: str, day: str | None, content: str = "x", name: str = "0000_part_00.parquet") -> str:
+    key = f"{day_prefix(DOOR, slug, None if day is None else date.fromisoformat(day))}/{name}"
+    world.landing.write(key, content.encode())
+    return key
+
+
+def days_before_now(*numbers: int) -> list[str]:
+    return [str(datetime.now(UTC).date() - timedelta(days=number)) for number in numbers]
+
+
+def test_landed_days_are_reported_once_and_again_when_their_content_changes(watcher: Watcher) -> None:
+    world = watcher.world
+    first, second = days_before_now(2, 1)
+    for day in (first, second):
+        put(world, "acme", day)
+    assert watcher.reported() == [("acme", first), ("acme", second)]
+    assert watcher.reported() == []
+    put(world, "acme", first, "new content, same key")
+    assert watcher.reported() == [("acme", first)]
+    put(world, "acme", first, "new content, same key")
+    assert watcher.reported() == [], "the same bytes again"
+    assert watcher.reported(now=ahead(hours=2)) == [], "nor in a sweep"
+
+
+def test_a_drop_waits_until_it_has_settled(watcher: Watcher) -> None:
+    watcher.orgs = {"acme": SETTLING}
+    (recent,) = days_before_now(1)
+    put(watcher.world, "acme", recent)
+    assert watcher.reported() == []
+    assert watcher.reported(now=ahead(minutes=4)) == []
+    assert watcher.reported(now=ahead(minutes=6)) == [("acme", recent)]
+    put(watcher.world, "acme", recent, "y")
+    assert watcher.reported() == []
+    assert watcher.reported(now=ahead(minutes=6)) == [("acme", recent)]
+
+
+def test_an_old_day_is_found_by_the_sweep_within_the_hour(watcher: Watcher) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+    assert watcher.reported() == [("acme", "2026-01-05")]
+    put(watcher.world, "acme", "2026-01-05", "late")
+    put(watcher.world, "acme", "2026-01-07", "late")
+    found = watcher.reported(now=ahead(minutes=61))
+    assert found == [("acme", "2026-01-05"), ("acme", "2026-01-07")]
+
+
+def test_a_day_whose_files_vanish_is_reported_empty(watcher: Watcher) -> None:
+    (recent,) = days_before_now(1)
+    key = put(watcher.world, "acme", recent)
+    watcher.tick()
+    watcher.orgs = {"acme": SETTLING}
+    watcher.world.landing.delete(key)
+    assert watcher.reported() == [], "an overwrite deletes before it writes"
+    ((slug, day, version),) = watcher.tick(now=ahead(minutes=6)).reports
+    assert (slug, str(day.day), version, day.data) == ("acme", recent, EMPTY, ())
+    assert watcher.reported(now=ahead(hours=3)) == []
+
+
+def test_a_crash_between_report_and_cursor_repeats_and_never_loses(watcher: Watcher) -> None:
+    (recent,) = days_before_now(1)
+    put(watcher.world, "acme", recent)
+    assert [str(day.day) for _, day, _ in watcher.tick(is_crash=True).reports] == [recent]
+    assert watcher.reported() == [("acme", recent)]
+    assert watcher.reported() == []
+
+
+def test_a_day_reported_by_a_tick_that_died_is_reported_again_though_it_went_back_to_what_it_was(
+    watcher: Watcher,
+) -> None:
+    (recent,) = days_before_now(1)
+    put(watcher.world, "acme", recent, "first")
+    watcher.tick()
+    put(watcher.world, "acme", recent, "second")
+    assert watcher.tick(is_crash=True).reports
+    put(watcher.world, "acme", recent, "first")
+    assert watcher.reported() == [("acme", recent)]
+
+
+def test_what_a_dead_tick_may_have_reported_is_owed_until_its_org_can_be_listed(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (recent,) = days_before_now(1)
+    watcher.orgs = {"acme": AT_ONCE, "globex": AT_ONCE}
+    keys = [put(watcher.world, slug, recent) for slug in watcher.orgs]
+    watcher.tick(is_crash=True)
+    watcher.world.landing.delete(*keys)
+    with monkeypatch.context() as broken:
+        fail_listing(broken, "acme")
+        assert watcher.reported() == [("globex", recent)]
+        assert watcher.reported() == []
+        assert watcher.reported() == []
+    assert watcher.reported() == [("acme", recent)]
+    assert watcher.reported() == []
+
+
+def fail_listing(monkeypatch: pytest.MonkeyPatch, slug: str) -> None:
+    """As when a bucket policy denies one org's prefix."""
+    real = Root.list
+
+    def listing(self: Root, prefix: str, *, after: str | None = None):
+        if prefix == door_prefix(DOOR, slug):
+            raise StorageError("listing: access denied")
+        return real(self, prefix, after=after)
+
+    monkeypatch.setattr(Root, "list", listing)
+
+
+def test_one_org_that_cannot_be_listed_does_not_stop_the_others(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher.orgs = {slug: AT_ONCE for slug in ("acme", "globex", "initech")}
+    for slug in watcher.orgs:
+        put(watcher.world, slug, "2026-01-05")
+    with monkeypatch.context() as broken:
+        fail_listing(broken, "globex")
+        tick = watcher.tick()
+        watcher.cursor = encode(tick.cursor)
+    assert [slug for slug, _, _ in tick.reports] == ["acme", "initech"]
+    assert list(tick.failures) == ["globex"]
+    assert watcher.reported() == [("globex", "2026-01-05")]
+
+
+def test_a_restart_remembers_through_the_lake(watcher: Watcher) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+    watcher.tick()
+    again = Watcher(watcher.world, watcher.orgs, cursor=watcher.cursor)
+    assert again.reported(now=ahead(hours=2)) == []
+
+
+def test_a_lost_memory_reports_everything_again_and_says_so(watcher: Watcher) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+    watcher.tick()
+    name = decode(watcher.cursor).places["acme"].memory
+    memories.discard(watcher.world.lake.root, DOOR, "acme", name)
+    watcher.cache = Cache()
+    tick = watcher.tick()
+    assert [str(day.day) for _, day, _ in tick.reports] == ["2026-01-05"]
+    assert "lost" in tick.remarks["acme"][0]
+
+
+def test_replaced_memories_are_discarded_a_tick_later(watcher: Watcher) -> None:
+    lake = watcher.world.lake.root
+    for content in "abcd":
+        put(watcher.world, "acme", days_before_now(1)[0], content)
+        watcher.tick()
+    watcher.tick()
+    assert len(lake.list_flat(f"_sensors/{DOOR}/acme")) == 1
+
+
+def test_a_foreign_orgs_prefix_is_not_listed(watcher: Watcher) -> None:
+    put(watcher.world, "acme-eu", "2026-01-05")
+    put(watcher.world, "acme", "2026-01-06")
+    assert watcher.reported() == [("acme", "2026-01-06")]
+
+
+def test_an_org_added_is_reported_and_one_removed_and_mended_does_not_start_anew(watcher: Watcher) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+    put(watcher.world, "globex", "2026-01-05")
+    assert watcher.reported() == [("acme", "2026-01-05")]
+    watcher.orgs = {"globex": AT_ONCE}
+    assert watcher.reported() == [("globex", "2026-01-05")]
+    watcher.orgs = {"acme": AT_ONCE, "globex": AT_ONCE}
+    put(watcher.world, "acme", "2026-01-07")
+    assert watcher.reported(now=ahead(hours=2)) == [("acme", "2026-01-07")]
+    watcher.orgs = {}
+    assert watcher.reported() == []
+
+
+def test_days_before_the_start_and_after_today_and_strays_are_told_and_not_lost(watcher: Watcher) -> None:
+    (tomorrow,) = days_before_now(-1)
+    put(watcher.world, "acme", tomorrow)
+    put(watcher.world, "acme", "2025-12-31")
+    for folder in ("event_date=2026-13-01", "event_date=20260105", "loose"):
+        watcher.world.landing.write(f"{door_prefix(DOOR, 'acme')}/{folder}/x.parquet", b"x")
+    tick = watcher.tick()
+    assert tick.reports == []
+    said = "; ".join(tick.remarks["acme"])
+    assert "1 days before its start_date" in said
+    assert "1 days after today" in said
+    assert "3 files lie in a folder" in said
+    assert watcher.reported(now=ahead(days=1)) == [("acme", tomorrow)]
+    watcher.orgs = {"acme": Watched(date(2025, 12, 1))}
+    assert watcher.reported(now=ahead(days=1, hours=2)) == [("acme", "2025-12-31")]
+
+
+def test_a_change_among_undated_records_is_reported_without_a_day(watcher: Watcher) -> None:
+    put(watcher.world, "acme", None)
+    assert watcher.reported() == [("acme", "None")]
+    assert watcher.reported() == []
+    put(watcher.world, "acme", None, "more", "0001.parquet")
+    assert watcher.reported() == [("acme", "None")]
+
+
+def test_a_manifest_that_comes_late_reopens_the_days_of_which_it_leaves_out_a_file(watcher: Watcher) -> None:
+    world = watcher.world
+    for day in ("2026-01-05", "2026-01-06"):
+        put(world, "acme", day)
+    put(world, "acme", "2026-01-06", "stale", "0001_part_00.parquet")
+    assert len(watcher.reported()) == 2
+    entries = [{"url": f"s3://b/{day_prefix(DOOR, 'acme', date(2026, 1, day))}/0000_part_00.parquet"} for day in (5, 6)]
+    world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", json.dumps({"entries": entries}).encode())
+    assert watcher.reported(now=ahead(hours=2)) == [("acme", "2026-01-06")]
+    world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", b"{broken")
+    assert watcher.reported(now=ahead(hours=4)) == [("acme", "2026-01-06")], "nothing is left out any more"
+
+
+def test_a_day_that_a_manifest_announces_and_that_never_came_is_reported(watcher: Watcher) -> None:
+    (recent,) = days_before_now(1)
+    entry = {"url": f"s3://b/{day_prefix(DOOR, 'acme', date.fromisoformat(recent))}/0000_part_00.parquet"}
+    manifest = f"{door_prefix(DOOR, 'acme')}/manifest"
+    watcher.world.landing.write(manifest, json.dumps({"entries": [entry]}).encode())
+    ((_, day, version),) = watcher.tick().reports
+    assert (str(day.day), day.data) == (recent, ())
+    assert version != EMPTY
+    assert watcher.reported() == []
+    put(watcher.world, "acme", recent)
+    assert watcher.reported() == [("acme", recent)]
+
+
+def test_a_drop_whose_manifest_is_there_does_not_wait(watcher: Watcher) -> None:
+    watcher.orgs = {"acme": SETTLING}
+    key = put(watcher.world, "acme", "2026-01-05")
+    assert watcher.reported() == []
+    entry = {"url": f"s3://b/{key}", "meta": {"content_length": 1}}
+    watcher.world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", json.dumps({"entries": [entry]}).encode())
+    assert watcher.reported(hints=Hints(sweep=["acme"])) == [("acme", "2026-01-05")]
+
+
+def test_when_time_runs_out_the_next_tick_begins_where_this_one_stopped(watcher: Watcher) -> None:
+    watcher.orgs = {f"org-{n:02d}": AT_ONCE for n in range(20)}
+    for slug in watcher.orgs:
+        put(watcher.world, slug, "2026-01-05")
+    found: list[str] = []
+    for _ in range(20):
+        # Each look at the clock takes ten seconds: a tick comes to a few orgs.
+        seconds = iter(range(0, 10_000, 10))
+        tick = watcher.tick(clock=lambda seconds=seconds: float(next(seconds)))
+        assert tick.visited < 20
+        found += [slug for slug, _, _ in tick.reports]
+        if len(found) == 20:
+            break
+    assert sorted(found) == sorted(watcher.orgs)
+
+
+def test_reports_of_a_tick_are_limited_and_the_rest_follows(watcher: Watcher) -> None:
+    watcher.orgs = {"acme": AT_ONCE, "globex": AT_ONCE}
+    for slug in watcher.orgs:
+        for day in range(1, 8):
+            put(watcher.world, slug, f"2026-01-{day:02d}")
+    ticks = [watcher.reported(limit=4) for _ in range(5)]
+    assert [len(found) for found in ticks] == [4, 4, 4, 2, 0]
+    assert len({one for found in ticks for one in found}) == 14
+
+
+def test_hints_are_listed_while_recent_days_are_not(watcher: Watcher) -> None:
+    (recent,) = days_before_now(1)
+    watcher.tick()
+    put(watcher.world, "acme", recent)
+    put(watcher.world, "acme", "2026-01-05")
+    alive = Hints(is_alive=True, note=1)
+    assert watcher.reported(hints=alive) == []
+    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
+    assert watcher.reported(hints=hinted) == [("acme", "2026-01-05")]
+    assert decode(watcher.cursor).hint == 2
+    assert watcher.reported(hints=Hints(note=2)) == [("acme", recent)], "a queue that is not read is not waited for"
+
+
+def test_a_hint_for_a_day_that_has_not_settled_is_followed_until_it_has(watcher: Watcher) -> None:
+    watcher.orgs = {"acme": SETTLING}
+    watcher.tick()
+    put(watcher.world, "acme", "2026-01-05")
+    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
+    assert watcher.reported(hints=hinted) == []
+    assert watcher.reported(now=ahead(minutes=6), hints=Hints(note=2, is_alive=True)) == [("acme", "2026-01-05")]
+
+
+def test_a_hint_that_a_tick_did_not_come_to_leads_to_a_sweep(watcher: Watcher) -> None:
+    watcher.tick()
+    put(watcher.world, "acme", "2026-01-05")
+    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
+    assert watcher.reported(hints=hinted, budget=timedelta(0)) == []
+    assert watcher.reported(hints=Hints(note=2, is_alive=True)) == [("acme", "2026-01-05")]
+
+
+def test_an_empty_root_is_not_believed_at_once(watcher: Watcher) -> None:
+    keys = [put(watcher.world, "acme", f"2026-01-{day:02d}") for day in range(1, 11)]
+    watcher.tick()
+    watcher.world.landing.delete(*keys)
+    tick = watcher.tick(now=ahead(hours=2))
+    assert "gone at once" in tick.remarks["acme"][0]
+    assert watcher.reported(now=ahead(hours=2, minutes=59)) == []
+    assert len(watcher.reported(now=ahead(hours=4))) == 10
+
+
+def test_a_sweep_that_is_cut_off_goes_on_where_it_stopped(s3_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveys, "CHECK_EVERY", 5)
+    watcher = Watcher(s3_world, {"acme": Watched(START)})
+    expected = [("acme", f"2026-01-{day:02d}") for day in range(1, 13)]
+    for _, day in expected:
+        for part in range(3):
+            put(s3_world, "acme", day, name=f"{part}.parquet")
+    found: Sequence[tuple[str, str]] = ()
+    for _ in range(20):
+        seconds = iter([0, 0, *([100] * 1000)])
+        found = [*found, *watcher.reported(clock=lambda seconds=seconds: float(next(seconds)))]
+        if decode(watcher.cursor).places["acme"].resume is None:
+            break
+        assert found[-1] != expected[-1]
+    assert found == expected
+
+
+def put_fast(world: World, key: str) -> None:
+    """Behind the server's back: it is the listing that goes over HTTP here, not the landing."""
+    if world.landing.is_local:
+        world.landing.write(key, b"x")
+        return
+    from moto.s3.models import s3_backends
+
+    bucket, _, prefix = world.landing.url.removeprefix("s3://").partition("/")
+    s3_backends["123456789012"]["aws"].put_object(bucket, f"{prefix}/{key}", b"x")
+
+
+@pytest.mark.slow
+def test_ten_thousand_objects_are_one_tick(any_world: World) -> None:
+    watcher = Watcher(any_world, {"acme": Watched(START)}, door="iterable_webhooks")
+    for number in range(10_000):
+        day = START + timedelta(days=number % 90)
+        put_fast(any_world, f"{day_prefix('iterable_webhooks', 'acme', day)}/{number:05d}.jsonl.zst")
+    tick = watcher.tick(now=datetime(2026, 4, 15, tzinfo=UTC))
+    assert len(tick.reports) == 90
+    assert sum(len(day.data) for _, day, _ in tick.reports) == 10_000
+    any_world.landing.write(f"{day_prefix('iterable_webhooks', 'acme', START)}/10000.jsonl.zst", b"x")
+    assert watcher.reported(now=datetime(2026, 4, 15, 2, tzinfo=UTC)) == [("acme", "2026-01-01")]
+
+
+def test_a_damaged_intent_or_one_of_another_tick_demands_nothing(world: World) -> None:
+    lake = world.lake.root
+    assert memories.load_intent(lake, DOOR, 0) == {}
+    memories.save_intent(lake, DOOR, 7, {"acme": [START, None]}, {"globex": [START]})
+    assert memories.load_intent(lake, DOOR, 7) == {"acme": {START, None}, "globex": {START}}
+    assert memories.load_intent(lake, DOOR, 8) == {"globex": {START}}
+    assert memories.load_intent(lake, DOOR, 9) == {}
+    lake.write(f"_sensors/{DOOR}/intent.json", b"{")
+    assert memories.load_intent(lake, DOOR, 7) == {}
+
+
+def test_the_lake_being_away_reports_nothing(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+
+    def away(*_: object) -> str:
+        raise TransientStorageError("the lake is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(watching.memories, "save", away)
+        tick = watcher.tick()
+    assert tick.reports == []
+    assert list(tick.failures) == ["acme"]
+    assert watcher.reported() == [("acme", "2026-01-05")]
+
+
+def test_the_first_tick_of_a_door_without_objects_remembers_that_there_were_none(watcher: Watcher) -> None:
+    assert watcher.reported() == []
+    cursor = decode(watcher.cursor)
+    assert cursor != Cursor()
+    assert memories.load(watcher.world.lake.root, DOOR, "acme", cursor.places["acme"].memory) == Memory()

@@ -1,0 +1,96 @@
+"""A made-up month of an org, small enough to read and large enough to decide."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import numpy as np
+import polars as pl
+
+from justai_assets.metrics.experiments.analyse import analyse
+from justai_assets.metrics.experiments.counts import COUNTS
+from justai_assets.metrics.experiments.overall import overall
+from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets.metrics.report.data import (
+    Completeness,
+    Fate,
+    FunnelDay,
+    ReportData,
+    Restatement,
+    TemplateReport,
+)
+
+FIRST, DAYS = date(2026, 1, 1), 20
+AT = datetime(2026, 1, 21, 6, 30, tzinfo=UTC)
+# per template: messages a day of treatment and control; rates of click, unsubscribe and purchase in each
+SPEC = {
+    "welcome-email": (9_000, 1_000, (0.062, 0.002, 0.013), (0.050, 0.002, 0.010)),
+    "winback": (2_500, 270, (0.031, 0.004, 0.006), (0.042, 0.004, 0.006)),
+    "broken": (5_000, 900, (0.1, 0.001, 0.002), (0.1, 0.001, 0.002)),
+    "tiny": (70, 8, (0.05, 0.001, 0.01), (0.05, 0.001, 0.01)),
+    "solo": (3_000, 0, (0.1, 0.0005, 0.01), None),
+}
+
+
+def sample_counts(seed=1):
+    rng, rows = np.random.default_rng(seed), []
+    for template, (n1, n0, treated, kept) in SPEC.items():
+        for at in range(DAYS):
+            for arm, n, rates in (("treatment", n1, treated), ("control", n0, kept)):
+                for copy, share in (
+                    (("friendly", 0.6), ("urgent", 0.395), ("draft", 0.005)) if arm == "treatment" else ((None, 1),)
+                ):
+                    k = round(n * share)
+                    for metric, rate in zip(("click", "unsubscribe", "conversion:purchase"), rates or (), strict=False):
+                        hours = 24 if metric == "conversion:purchase" else 72
+                        day, x = FIRST + timedelta(at), int(rng.binomial(k, rate))
+                        rows.append((template, arm, metric, hours, True, day, copy, k, x))
+                        if hours == 24:
+                            rows.append((template, arm, metric, 48, False, day, copy, k, min(k, x + x // 8)))
+    return pl.DataFrame(rows, schema=COUNTS, orient="row")
+
+
+def sample_funnel(sent=1_000, days=DAYS):
+    return tuple(
+        FunnelDay(FIRST + timedelta(at), sent + 10 * at, sent // 3, sent // 9, sent // 15, sent // 70, at % 3)
+        for at in range(days)
+    )
+
+
+@cache
+def judged(name):
+    """The results with the first template called so; the slow part, done once a name."""
+    names = {one: one for one in SPEC} | {"welcome-email": name}
+    counts = sample_counts().with_columns(pl.col("template").replace(names))
+    plans = [
+        Plan(names[one], "conversion:purchase" if one != "winback" else "click", has_control=one != "solo")
+        for one in SPEC
+    ]
+    return analyse(counts, plans)
+
+
+def sample_report(rename="welcome-email", **changes):
+    """A report; `rename` replaces the name of the first template."""
+    rules, results = Rules(), judged(rename)
+    fields = {
+        "org": "acme",
+        "generated_at": AT,
+        "first_day": FIRST,
+        "last_day": FIRST + timedelta(DAYS - 1),
+        "rules": rules,
+        "templates": tuple(TemplateReport(one, sample_funnel()) for one in results),
+        "overall": overall(results, rules),
+        "funnel": sample_funnel(20_000),
+        "completeness": (Completeness("iterable_webhooks", DAYS, DAYS - 1, FIRST + timedelta(DAYS - 1), 7),),
+        "fates": (
+            Fate("esp_events", "iterable_webhooks", "received", None, 1_243),
+            Fate("esp_events", "iterable_webhooks", "accepted", None, 1_000),
+            Fate("esp_events", "iterable_webhooks", "duplicate", None, 230),
+            Fate("esp_events", "iterable_webhooks", "quarantined", "bad_timestamp", 13),
+        ),
+        "restatements": (
+            Restatement(AT, FIRST, "winback", "clicks", 1_204, 1_260, ("webhooks/iterable/acme/a.jsonl.zst",)),
+            Restatement(AT, FIRST, "tiny", "clicks", 3, 4, ("webhooks/iterable/acme/b.jsonl.zst",)),
+        ),
+        "previous_at": AT - timedelta(days=1),
+    }
+    return ReportData(**(fields | changes))

@@ -1,0 +1,234 @@
+"""The marts say what independent SQL over the unified stream says, and add up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS, SENDS
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.dag.marts import PROJECT
+from justai_assets_tests.conftest import make_world
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+
+pytestmark = pytest.mark.slow
+
+MARTS = (
+    *("dim_template", "fct_message_funnel", "fct_campaign_daily", "fct_template_daily", "fct_event_daily"),
+    "rpt_org_health",
+)
+NAMES = {
+    "sends": {*SENDS, "letterSend"},
+    "opens": OPENS,
+    "clicks": CLICKS,
+    "engagement": {*ENGAGEMENT, "letterSend"},
+}
+TEMPLATES = [
+    {
+        "id": "welcome",
+        "key_metric": "purchase",
+        "treatment": {"template_id": "501", "campaign_id": "9001"},
+        "control": {"template_id": "502", "campaign_id": "9001"},
+    }
+]
+FIRST = date(2026, 1, 5)
+
+
+@dataclass
+class Marts:
+    """A world with marts built over it by dbt itself."""
+
+    world: World
+    folder: Path
+
+    def build(self, *arguments: str, name: str = "marts") -> Path:
+        """Run `dbt build`; the DuckDB file."""
+        path = self.folder / f"{name}.duckdb"
+        project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        out = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("dbt")), "build", *arguments, *project, *out],
+            env={**os.environ, "JUSTAI_MARTS": str(path), "PYTHONPATH": str(PROJECT.parent)},
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+        return path
+
+
+def land(world: World) -> None:
+    """Two orgs: webhooks with machine opens, late opens, unattributed purchases; and a unified stream."""
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
+    world.add_org(UNIFIED_ORG, templates=TEMPLATES, attribution={"send_events": ["emailSend", "letterSend"]})
+    for offset in range(3):
+        day = FIRST + timedelta(offset)
+        lines: dict[date, list[str]] = {}
+        journeys = []
+        for person in range(24):
+            sent = datetime(day.year, day.month, day.day, 10, person, tzinfo=UTC)
+            ids = {"messageId": f"{offset:016x}{person:016x}", "templateId": 501 + person % 3, "campaignId": 9001}
+            email = f"p{person}@example.com"
+
+            def say(name: str, after: timedelta, sent=sent, email=email, ids=ids, lines=lines, **more: object) -> None:
+                at = sent + after
+                lines.setdefault(at.date(), []).append(esp(name, f"{at:%Y-%m-%d %H:%M:%S}", email, **ids, **more))
+
+            say("emailSend", timedelta())
+            if person % 2:
+                say("emailOpen", timedelta(hours=30), proxySource="APPLE")
+            if person % 3 == 0:
+                say("emailOpen", timedelta(hours=1))
+                say("emailClick", timedelta(hours=2))
+            if person % 5 == 0:
+                say("emailUnSubscribe", timedelta(hours=40))
+            if person % 4 == 0:
+                at = sent + timedelta(hours=3 if person else 25)
+                journeys.append(journey(f"{at:%Y-%m-%d %H:%M:%S}", email if person else "unknown@example.com"))
+        for when, some in lines.items():
+            world.land("iterable_webhooks", "acme", when, some, f"of-{day}")
+        for line in journeys:
+            when = json.loads(line)["received_at"][:10]
+            world.land("journey_webhooks", "acme", when, [line], f"{json.loads(line)['id'][:9]}")
+        at = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+        rows = [("letterSend", at, f"g{day}{one}", "501", "9001") for one in range(10)]
+        rows += [("emailOpen", at + timedelta(hours=one * 9), f"g{day}{one}", "501", "9001") for one in range(10)]
+        rows += [("purchase", at + timedelta(hours=1), f"g{day}{one}", "501", "9001") for one in (1, 1, 4)]
+        names = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id")
+        frame = pl.DataFrame(rows, schema=names, orient="row")
+        for when in frame["event_timestamp"].dt.date().unique():
+            some = frame.filter(pl.col("event_timestamp").dt.date() == when)
+            world.drop("databricks", "globex", when, some, f"of-{day}")
+    for slug in ("acme", "globex"):
+        assert world.materialize(str(FIRST), str(FIRST + timedelta(6)), org=slug)
+
+
+@pytest.fixture(scope="module")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marts]:
+    folder = tmp_path_factory.mktemp("marts")
+    with pytest.MonkeyPatch.context() as patch:
+        world = make_world(folder, str(folder / "landing"), str(folder / "lake"), patch)
+        land(world)
+        found = Marts(world, folder)
+        found.build()
+        yield found
+
+
+@pytest.fixture
+def sql(marts: Marts) -> Iterator[Callable[..., list[tuple]]]:
+    """Ask the marts; `unified` is the unified stream of both orgs, read by Polars."""
+    with duckdb.connect(str(marts.folder / "marts.duckdb"), read_only=True) as connection:
+        for table in (UNIFIED_EVENTS, ATTRIBUTED_EVENTS, ESP_EVENTS):
+            frames = [marts.world.table(table, slug).with_columns(org=pl.lit(slug)) for slug in ("acme", "globex")]
+            connection.register(table.name, pl.concat(frames).to_arrow())
+        for name, names in NAMES.items():
+            connection.register(name, pl.DataFrame({"event_name": sorted(names)}).to_arrow())
+        yield lambda query: connection.execute(query).fetchall()
+
+
+def test_the_funnel_equals_independent_sql_over_the_unified_stream(sql: Callable[..., list[tuple]]) -> None:
+    expected = sql("""
+        with s as (select org, message_id, min(event_timestamp) as t, any_value(template_id) as template_id
+                   from unified_events where event_name in (from sends) group by all),
+             e as (select u.*, s.t from unified_events u join s using (org, message_id)
+                   where u.event_timestamp between s.t and s.t + interval 72 hours - interval 1 microsecond)
+        select s.org, s.message_id, s.template_id, s.t::date,
+               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
+                    and event_name in (from opens)),
+               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
+                    and event_name in (from clicks)),
+               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
+                    and event_name = 'emailUnsubscribe'),
+               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
+                    and event_name not in (from engagement))
+        from s order by all""")
+    found = sql("""select org, message_id, template_id, event_date, opens + machine_opens, clicks + machine_clicks,
+                          unsubscribes, conversions from fct_message_funnel order by all""")
+    assert found == expected
+    assert len(found) == 3 * 24 + 3 * 10
+
+
+def test_machine_opens_stand_apart_and_are_not_known_of_a_unified_stream(sql: Callable[..., list[tuple]]) -> None:
+    machine = "select org, count(*) from esp_events where is_machine and event_name = 'emailOpen' group by all"
+    (expected,) = sql(machine)
+    assert expected[1] > 0
+    assert sql("select org, sum(machine_opens) from fct_message_funnel group by all having sum(machine_opens) > 0") == [
+        expected
+    ]
+    assert sql("select count(*) from fct_message_funnel where first_opened_at < sent_at") == [(0,)]
+
+
+def test_campaigns_and_templates_add_up_to_the_funnel(sql: Callable[..., list[tuple]]) -> None:
+    rows = "org, event_date, sum(sent), sum(opened), sum(clicked), sum(converted), sum(unsubscribed), sum(conversions)"
+    campaign = sql(f"select {rows} from fct_campaign_daily group by all order by all")
+    assert campaign == sql("""
+        select org, event_date, count(*), count_if(opens > 0), count_if(clicks > 0), count_if(conversions > 0),
+               count_if(unsubscribes > 0), sum(conversions) from fct_message_funnel group by all order by all""")
+    assert sql("select arm, sum(sent) from fct_template_daily where org = 'acme' group by all order by all") == [
+        ("control", 24),
+        ("treatment", 24),
+    ], "template 503 belongs to no template of the org file"
+    (share,) = sql("select bool_and(abs(open_rate - opened / sent) < 1e-12) from fct_campaign_daily")
+    assert share == (True,)
+
+
+def test_events_equal_the_unified_stream_and_custom_events_add_up(
+    marts: Marts, sql: Callable[..., list[tuple]]
+) -> None:
+    assert sql("""select org, event_date, event_name, template_id, sum(events)::int from fct_event_daily
+                  where reason is null group by all order by all""") == sql(
+        "select org, event_date, event_name, template_id, count(*)::int from unified_events group by all order by all"
+    )
+    custom = dict(
+        sql("""select coalesce(reason, 'attributed'), sum(events)::int from fct_event_daily
+                         where org = 'acme' and event_class = 'custom' group by all""")
+    )
+    assert custom["no_send"] == 3
+    assert sum(custom.values()) == marts.world.table(CUSTOM_EVENTS).height
+    assert custom["attributed"] == marts.world.table(UNIFIED_EVENTS).filter(event_name="purchase").height
+
+
+def test_every_column_is_documented_and_none_is_about_a_person(marts: Marts, sql: Callable[..., list[tuple]]) -> None:
+    manifest = json.loads((marts.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    for name in MARTS:
+        described = manifest["nodes"][f"model.justai.{name}"]["columns"].values()
+        documented = {column["name"]: column["description"] for column in described}
+        columns = [row[0] for row in sql(f"select column_name from (describe {name})")]
+        assert sorted(documented) == sorted(columns), name
+        assert all(documented.values()), name
+        assert not {"email_key", "user_key", "event_id", "source_file"} & set(columns)
+
+
+def test_rebuilding_days_equals_rebuilding_everything_also_when_a_day_became_empty(marts: Marts) -> None:
+    world = marts.world
+    (gone, *_) = [one.key for one in world.landing.list("webhooks/iterable/acme") if f"{FIRST}/of-" in one.key]
+    kept = world.landing.read(gone)
+    world.landing.delete(gone)
+    try:
+        assert world.materialize(str(FIRST), str(FIRST + timedelta(6)))
+        days = json.dumps({"from_date": str(FIRST), "to_date": str(FIRST)})
+        marts.build("--vars", days, "--exclude-resource-type", "unit_test")
+        whole = marts.build("--exclude-resource-type", "unit_test", name="whole")
+        with duckdb.connect(str(whole), read_only=True) as connection:
+            connection.execute(f"attach '{marts.folder / 'marts.duckdb'}' as part (read_only)")
+            for name in MARTS:
+                ours, theirs = (
+                    connection.execute(f"select * from {db} where {when} order by all").fetchall()
+                    for db in (f"part.{name}", f"whole.{name}")
+                    for when in (["true"] if name == "dim_template" else [f"event_date = '{FIRST}'"])
+                )
+                assert ours == theirs, name
+            left = f"select count(*) from part.fct_message_funnel where org = 'acme' and event_date = '{FIRST}'"
+            assert connection.execute(left).fetchall() == [(0,)]
+    finally:
+        world.landing.write(gone, kept)

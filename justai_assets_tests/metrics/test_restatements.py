@@ -1,0 +1,122 @@
+"""A number that moves after it was given is recorded with its cause; a first number is not."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import ATTRIBUTION_METRICS, RESTATEMENTS
+from justai_assets.metrics.daily import build_metrics
+from justai_assets.metrics.report.gather import restated
+from justai_assets.metrics.restatements import Given, moved, record
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+
+IDS = {"messageId": "m" * 32, "templateId": 501, "campaignId": 9001}
+TEMPLATES = [{"id": "welcome", "key_metric": "purchase", "treatment": {"template_id": "501", "campaign_id": "9001"}}]
+KEY = ("template_id", "event_name", "number", "window_hours", "before", "after")
+
+
+def land_and_build(world: World) -> None:
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
+    send = esp("emailSend", "2026-01-05 10:00:00", **IDS)
+    world.land("iterable_webhooks", "acme", "2026-01-05", [send])
+    world.land("journey_webhooks", "acme", "2026-01-06", [journey("2026-01-06 09:00:00")])
+    assert world.materialize("2026-01-05", "2026-01-06")
+
+
+def test_first_numbers_and_equal_numbers_are_no_restatement(world: World) -> None:
+    land_and_build(world)
+    assert world.materialize("2026-01-05", "2026-01-06")
+    assert world.table(RESTATEMENTS).is_empty()
+
+
+def test_a_late_open_moves_its_day_and_names_the_file_that_brought_it(world: World) -> None:
+    land_and_build(world)
+    late = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailOpen", "2026-01-05 11:00:00", **IDS)], "1")
+    assert world.materialize("2026-01-05", "2026-01-06")
+
+    rows = world.table(RESTATEMENTS)
+    assert rows.select(KEY).rows() == [("501", "emailOpen", "events", None, 0, 1)]
+    assert rows["files"].to_list() == [late]
+    assert "esp_events" in rows["upstream"].item()
+    assert (rows["given_at"] < rows["restated_at"]).all()
+
+
+def test_a_late_send_moves_the_conversions_of_the_next_day_and_names_its_file(world: World) -> None:
+    land_and_build(world)
+    ids = {**IDS, "messageId": "n" * 32, "templateId": 502}
+    late = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 12:00:00", **ids)], "1")
+    assert world.materialize("2026-01-05", "2026-01-06")
+
+    rows = world.table(RESTATEMENTS).filter(pl.col("event_date") == date(2026, 1, 6))
+    assert set(rows.filter(window_hours=24).select(KEY).rows()) == {
+        ("501", "purchase", "attributed_conversions", 24, 1, 0),
+        ("502", "purchase", "attributed_conversions", 24, 0, 1),
+    }
+    assert set(rows["files"]) == {late}, "the custom event did not move by itself"
+
+
+def test_a_file_that_vanished_is_named_too(world: World) -> None:
+    land_and_build(world)
+    (gone,) = [one.key for one in world.landing.list("webhooks/events/acme")]
+    world.landing.delete(gone)
+    assert world.materialize("2026-01-05", "2026-01-06")
+    rows = world.table(RESTATEMENTS)
+    assert (None, "purchase", "events", None, 1, 0) in rows.select(KEY).rows()
+    assert set(rows["files"]) == {gone}
+
+
+def test_a_unified_stream_names_the_drops_written_since(world: World) -> None:
+    world.add_org(UNIFIED_ORG)
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    names = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id")
+    rows = [("emailSend", at, "m1", "601", "9101")]
+    world.drop("databricks", "globex", "2026-01-05", pl.DataFrame(rows, schema=names, orient="row"), "a")
+    assert world.materialize("2026-01-05", "2026-01-05", org="globex")
+    rows = [("upgrade", at + timedelta(hours=1), "m1", "601", "9101")]
+    late = world.drop("databricks", "globex", "2026-01-05", pl.DataFrame(rows, schema=names, orient="row"), "b")
+    assert world.materialize("2026-01-05", "2026-01-05", org="globex")
+    moves = world.table(RESTATEMENTS, "globex")
+    assert ("601", "upgrade", "attributed_conversions", 24, 0, 1) in moves.select(KEY).rows()
+    assert set(moves["files"]) == {late}
+
+
+def test_a_run_tried_again_records_its_changes_once(world: World) -> None:
+    land_and_build(world)
+    org, day = world.orgs["acme"], Days.parse("2026-01-05", "2026-01-05")
+    before = Given.read(org, world.lake, day)
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailOpen", "2026-01-05 11:00:00", **IDS)], "1")
+    assert world.materialize("2026-01-05", "2026-01-05", "esp_events")
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+
+    changed = before.moved(day.first, world.table(ATTRIBUTION_METRICS).clear())
+    record(org, world.lake, before, {day.first: changed}, now=now, landing=None)
+    assert world.table(RESTATEMENTS).height == changed.height
+    build_metrics(org, world.lake, day, now=now)
+    assert world.table(RESTATEMENTS).select(KEY).rows() == [("501", "emailOpen", "events", None, 0, 1)]
+
+
+def test_the_running_day_is_not_restated(world: World) -> None:
+    """Its numbers move all the time; nobody has been given a final one."""
+    org, today = world.add_org(WEBHOOK_ORG), datetime.now(UTC).date()
+    day = Days(today, today)
+    rows = [(today, "t", "c", "emailOpen", 24, 1, 1, 0, 0, 1, 0, 0, 0)]
+    frame = pl.DataFrame(rows, schema=ATTRIBUTION_METRICS.schema, orient="row")
+    with world.lake.replacing("acme", ATTRIBUTION_METRICS, day) as writer:
+        writer.write(today, frame)
+    given = Given.read(org, world.lake, day)
+    assert given.moved(today, frame.clear()).is_empty()
+    assert moved(frame, frame.clear()).height == 1
+
+
+def test_the_report_lists_the_first_old_and_the_last_new_value(world: World) -> None:
+    land_and_build(world)
+    for name in ("1", "2"):
+        opened = esp("emailOpen", f"2026-01-05 11:0{name}:00", **IDS)
+        world.land("iterable_webhooks", "acme", "2026-01-05", [opened], name)
+        assert world.materialize("2026-01-05", "2026-01-06")
+    org, days = world.orgs["acme"], Days.parse("2026-01-01", "2026-01-10")
+    (one,) = restated(org, world.lake, days, None)
+    assert (one.template, one.metric, one.before, one.after) == ("welcome", "emailOpen", 0, 2)
+    assert len(one.files) == 2
+    assert restated(org, world.lake, days, one.restated_at) == ()

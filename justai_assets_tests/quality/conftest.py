@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from justai_assets.lake.store import Lake
+from justai_assets.storage import Root
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(Root.parse(str(tmp_path / "lake")))
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Root:
+    return Root.parse(str(tmp_path / "landing"))

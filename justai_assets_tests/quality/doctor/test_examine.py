@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from justai_assets.cli import run
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+from justai_assets.quality.doctor.attributed import examine_attributed
+from justai_assets.quality.doctor.examine import examine
+from justai_assets.quality.doctor.finding import Finding, is_well
+from justai_assets.quality.doctor.landed import examine_landed
+from justai_assets.storage import Root
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+def look(world: World, org: Org) -> list[Finding]:
+    return list(examine(world.landing, world.lake, org, NOW))
+
+
+def of(findings: list[Finding], door: str, check: str) -> list[tuple[str, str]]:
+    return [(one.level, one.message) for one in findings if (one.door, one.check) == (door, check)]
+
+
+def bought(count: int, *, name: str = "purchase", who: str | None = "jane@example.com", at: int = 12) -> pl.DataFrame:
+    moment = datetime.combine(YESTERDAY, datetime.min.time()) + timedelta(hours=at)
+    times = [moment + timedelta(minutes=number) for number in range(count)]
+    schema = {"event_timestamp": pl.Datetime("us"), "event_name": pl.String, "user_id_or_email": pl.String}
+    return pl.DataFrame({"event_timestamp": times, "event_name": name, "user_id_or_email": who}, schema=schema)
+
+
+def well(world: World) -> Org:
+    """An org all of whose doors are well."""
+    org = world.add_org(WEBHOOK_ORG)
+    names = ("emailSend", "emailOpen", "emailClick")
+    lines = [esp(name, f"{YESTERDAY} 09:00:00", messageId="m") for name in names]
+    received = [line.replace("2026-01-05T12:00:00Z", f"{YESTERDAY}T09:00:02Z") for line in lines]
+    world.land("iterable_webhooks", "acme", YESTERDAY, received)
+    world.land("journey_webhooks", "acme", YESTERDAY, [journey(f"{YESTERDAY} 10:00:00")])
+    world.drop("redshift", "acme", YESTERDAY, bought(3))
+    return org
+
+
+def change(world: World, key: str, hours: float) -> None:
+    moment = (NOW - timedelta(hours=hours)).timestamp()
+    os.utime(world.landing.local(key), (moment, moment))
+
+
+def test_an_org_whose_doors_are_well_has_no_problem_and_every_door_is_looked_at(world: World) -> None:
+    findings = look(world, well(world))
+    assert is_well(findings)
+    assert [one.message for one in findings if one.level == "problem"] == []
+    for door in ("iterable_webhooks", "journey_webhooks", "redshift"):
+        assert {"last file", "contract", "event names", "identity", "clocks"} <= {
+            one.check for one in findings if one.door == door
+        }
+    assert all(one.mend for one in findings if one.level != "ok")
+
+
+def test_a_door_that_nothing_came_through_and_one_that_fell_silent_are_problems(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    key = world.drop("redshift", "acme", YESTERDAY, bought(1))
+    change(world, key, 80)
+    findings = look(world, org)
+    assert of(findings, "journey_webhooks", "last file") == [("problem", "nothing has landed")]
+    assert [level for level, _ in of(findings, "redshift", "last file")] == ["problem"]
+    assert not is_well(findings)
+
+
+def test_a_landing_root_that_is_not_there_is_a_problem_of_every_door(world: World, bucket: str, moto_url: str) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    findings, days = examine_landed(Root.parse("s3://no-such-bucket-here/landing"), org, "redshift", NOW)
+    assert [(one.check, one.level) for one in findings] == [("reachable", "problem")]
+    assert days == {}
+
+
+def test_records_that_are_refused_are_counted_with_their_main_reason(world: World) -> None:
+    org = well(world)
+    world.land("iterable_webhooks", "acme", YESTERDAY, ["not json"] * 3, name="1")
+    ((level, message),) = of(look(world, org), "iterable_webhooks", "contract")
+    assert level == "problem"
+    assert "6 records, 3 refused" in message
+    assert "not_json 3" in message
+
+
+def test_engagement_without_a_send_cannot_be_attributed_and_without_opens_is_remarked(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    key = world.land("iterable_webhooks", "acme", YESTERDAY, [esp("emailOpen", f"{YESTERDAY} 09:00:00")])
+    assert [level for level, _ in of(look(world, org), "iterable_webhooks", "event names")] == ["problem"]
+    world.landing.delete(key)
+    world.land("iterable_webhooks", "acme", YESTERDAY, [esp("emailSend", f"{YESTERDAY} 09:00:00")])
+    ((level, message),) = of(look(world, org), "iterable_webhooks", "event names")
+    assert (level, "no opens and no clicks" in message) == ("warning", True)
+
+
+def test_engagement_events_in_a_custom_door_would_come_twice(world: World) -> None:
+    org = well(world)
+    world.drop("redshift", "acme", YESTERDAY, bought(1, name="emailSend"), name="1")
+    ((level, message),) = of(look(world, org), "redshift", "event names")
+    assert (level, message.startswith("emailSend")) == ("problem", True)
+
+
+def test_events_that_name_nobody_are_a_warning_then_a_problem(world: World) -> None:
+    org = well(world)
+    world.drop("redshift", "acme", YESTERDAY, bought(1, who=None), name="1")
+    assert [level for level, _ in of(look(world, org), "redshift", "identity")] == ["warning"]
+    world.drop("redshift", "acme", YESTERDAY, bought(9, who=" "), name="2")
+    assert [level for level, _ in of(look(world, org), "redshift", "identity")] == ["problem"]
+
+
+def test_events_ahead_of_their_receipt_point_at_the_clock(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    ahead = esp("emailSend", f"{YESTERDAY} 09:00:00").replace("2026-01-05T12:00:00Z", f"{YESTERDAY}T08:54:59Z")
+    near = esp("emailOpen", f"{YESTERDAY} 09:00:00").replace("2026-01-05T12:00:00Z", f"{YESTERDAY}T08:55:00Z")
+    world.land("iterable_webhooks", "acme", YESTERDAY, [ahead, near])
+    ((level, message),) = of(look(world, org), "iterable_webhooks", "clocks")
+    assert (level, message.split()[0]) == ("problem", "1")
+
+
+def test_parts_of_two_exports_count_twice_and_are_a_problem(world: World) -> None:
+    org = well(world)
+    change(world, world.drop("redshift", "acme", YESTERDAY, bought(2), name="0001_part_00"), 5)
+    ((level, message),) = of(look(world, org), "redshift", "stale parts")
+    assert (level, "no manifest" in message) == ("problem", True)
+
+
+def test_many_small_files_are_remarked(world: World) -> None:
+    org = well(world)
+    for number in range(5):
+        world.drop("redshift", "acme", YESTERDAY, bought(1), name=f"part-{number}")
+    assert [level for level, _ in of(look(world, org), "redshift", "small files")] == ["warning"]
+
+
+def test_a_day_far_from_the_usual_size_is_remarked(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    for back in range(1, 10):
+        day = TODAY - timedelta(days=back)
+        size = (8 if back == 1 else 1) << 20
+        world.landing.write(f"redshift/acme/event_date={day}/0000.parquet", os.urandom(size))
+    findings, _ = examine_landed(world.landing, org, "redshift", NOW)
+    ((level, message),) = of(findings, "redshift", "skew")
+    assert (level, f"the last {YESTERDAY}: 8 times" in message) == ("warning", True)
+
+
+def test_the_same_events_through_two_doors_are_found(world: World) -> None:
+    org = world.add_org(
+        {**WEBHOOK_ORG, "custom": ["databricks", "redshift"]},
+        sources={"iterable_webhooks": {}, "redshift": {"content": "custom_events"},
+                 "databricks": {"content": "custom_events"}},
+    )  # fmt: skip
+    for door in ("redshift", "databricks"):
+        world.drop(door, "acme", YESTERDAY, bought(4))
+    ((level, message),) = of(look(world, org), "databricks", "twice")
+    assert (level, "4 of 4 events" in message) == ("problem", True)
+
+
+def test_a_door_that_nobody_reads_is_remarked(world: World) -> None:
+    org = world.add_org({**WEBHOOK_ORG, "custom": ["journey_webhooks"]})
+    world.drop("redshift", "acme", YESTERDAY, bought(1))
+    assert [level for level, _ in of(look(world, org), "redshift", "read")] == ["warning"]
+
+
+def test_a_secret_that_is_not_set_is_named_by_its_reference(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    org = well(world)
+    monkeypatch.delenv("ACME_SALT")
+    findings = look(world, org)
+    ((level, message),) = of(findings, "acme", "secrets")
+    assert (level, "env:ACME_SALT" in message) == ("problem", True)
+
+
+def test_a_webhook_door_without_a_key_is_remarked(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    assert [level for level, _ in of(look(world, org), "journey_webhooks", "credential")] == ["warning"]
+    assert of(look(world, org), "redshift", "credential") == []
+
+
+def test_days_outside_the_orgs_are_remarked(world: World) -> None:
+    org = well(world)
+    world.drop("redshift", "acme", date(2020, 1, 1), bought(1))
+    assert [level for level, _ in of(look(world, org), "redshift", "days")] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "level"),
+    [
+        ([None, "no_send"], "ok"),
+        ([None, "no_send", "no_send"], "warning"),
+        (["no_identity"], "problem"),
+        ([], "warning"),
+    ],
+)
+def test_the_unattributed_share_comes_with_its_main_reason(world: World, reasons: list[str | None], level: str) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    rows: list[dict[str, Any]] = [
+        {"event_name": "purchase", "event_timestamp": datetime.combine(TODAY, datetime.min.time(), UTC),
+         "event_date": TODAY, "door": "redshift", "window_hours": 24, "is_attributed": reason is None, "reason": reason}
+        for reason in reasons
+    ]  # fmt: skip
+    from justai_assets.contract.days import Days
+
+    if rows:
+        with world.lake.replacing("acme", ATTRIBUTED_EVENTS, Days(TODAY, TODAY)) as writer:
+            writer.write(TODAY, pl.DataFrame(rows, schema=ATTRIBUTED_EVENTS.schema))
+    (finding,) = examine_attributed(world.lake, org, NOW)
+    assert finding.level == level
+    assert bool(finding.mend) == (level != "ok")
+
+
+def test_a_share_that_does_not_answer_and_a_bad_profile_are_problems(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = {"profile": "env:ACME_SHARE", "table": "share.schema.table"}
+    org = world.add_org({**UNIFIED_ORG, "engagement": "delta_share"}, sources={"delta_share": share})
+    monkeypatch.setenv("ACME_SHARE", "not a profile")
+    findings = look(world, org)
+    assert [level for level, _ in of(findings, "delta_share", "reachable")] == ["problem"]
+    assert "not a profile" not in "".join(one.message + one.mend for one in findings)
+
+
+def test_the_command_exits_1_when_something_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    well(world)
+    assert run(["doctor", "--org", "acme"]) == 0
+    out = capsys.readouterr().out
+    assert " 0 problems" in out
+    assert "jane" not in out
+    world.land("iterable_webhooks", "acme", YESTERDAY, ["not json"], name="1")
+    assert run(["doctor", "--org", "acme"]) == 1
+    assert "→ not_json: " in capsys.readouterr().out
+
+
+def test_nothing_is_written_by_looking(world: World) -> None:
+    org = well(world)
+
+    def files() -> list[Path]:
+        return sorted(world.folder.rglob("*"))
+
+    before = files()
+    look(world, org)
+    assert files() == before
+    assert isinstance(world.lake, Lake)

@@ -1,0 +1,96 @@
+"""The official connector reads the server: that is what makes a test against the server worth something."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+from polars.testing import assert_frame_equal
+
+from justai_assets_tests.share_server import ShareServer
+
+NAME = "main.events.unified"
+
+
+def rows(day: int, count: int) -> pl.DataFrame:
+    moment = datetime(2026, 1, day, 8, tzinfo=UTC)
+    return pl.DataFrame({"event_timestamp": [moment] * count, "event_date": [moment.date()] * count, "n": range(count)})
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Three versions: two days, one day appended, one replaced."""
+    path = tmp_path / "table"
+    feed = {"delta.enableChangeDataFeed": "true"}
+    write_deltalake(path, pl.concat([rows(1, 3), rows(2, 4)]), partition_by=["event_date"], configuration=feed)
+    write_deltalake(path, rows(3, 5), mode="append")
+    write_deltalake(path, rows(2, 1), mode="overwrite", predicate="event_date = '2026-01-02'")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["v1", "basic", "oauth_client_credentials"])
+@pytest.mark.parametrize("in_delta_format", [None, True])
+def test_it_loads_a_table_in_both_formats(table: Path, tmp_path: Path, kind: str, in_delta_format: bool | None) -> None:
+    import delta_sharing
+
+    with ShareServer({NAME: table}, page_size=None) as server:
+        profile = tmp_path / "profile.share"
+        profile.write_text(server.profile(kind))
+        client = delta_sharing.SharingClient(str(profile))
+        assert [f"{one.share}.{one.schema}.{one.name}" for one in client.list_all_tables()] == [NAME]
+        loaded = delta_sharing.load_as_pandas(f"{profile}#{NAME}", use_delta_format=in_delta_format)
+        assert delta_sharing.get_table_version(f"{profile}#{NAME}") == 2
+    found = pl.from_pandas(loaded).with_columns(pl.col("event_date").cast(pl.Date)).select("event_date", "n")
+    source = pl.read_delta(str(table)).select("event_date", "n")
+    assert_frame_equal(found, source, check_row_order=False)
+
+
+def test_it_reads_the_change_feed(table: Path, tmp_path: Path) -> None:
+    import delta_sharing
+
+    with ShareServer({NAME: table}) as server:
+        profile = tmp_path / "profile.share"
+        profile.write_text(server.profile())
+        changes = delta_sharing.load_table_changes_as_pandas(f"{profile}#{NAME}", starting_version=1)
+    counted = changes.groupby(["_commit_version", "_change_type"]).size().to_dict()
+    assert counted == {(1, "insert"): 5, (2, "delete"): 4, (2, "insert"): 1}
+
+
+def test_it_is_refused_with_a_wrong_token(table: Path, tmp_path: Path) -> None:
+    import delta_sharing
+    from requests.exceptions import HTTPError
+
+    with ShareServer({NAME: table}) as server:
+        profile = tmp_path / "profile.share"
+        profile.write_text(json.dumps({**json.loads(server.profile()), "bearerToken": "another"}))
+        with pytest.raises(HTTPError, match="401"):
+            delta_sharing.SharingClient(str(profile)).list_all_tables()
+
+
+def test_it_is_usable_by_hand(table: Path, tmp_path: Path) -> None:
+    import delta_sharing
+
+    profile = tmp_path / "acme.share"
+    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={table}", "--port", "0"]
+    with subprocess.Popen([*command, "--profile-out", str(profile)], stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        try:
+            said = served.stdout.readline()
+            assert said.startswith(f"serving {NAME} at http://127.0.0.1:")
+            assert delta_sharing.get_table_version(f"{profile}#{NAME}") == 2
+            assert profile.stat().st_mode & 0o077 == 0
+        finally:
+            served.terminate()
+
+
+def test_a_path_that_is_no_delta_table_is_wrong_use(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is a Delta table" in done.stderr

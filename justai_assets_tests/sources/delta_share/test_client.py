@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from justai_assets.sources.delta_share.client import TableName
+from justai_assets.sources.delta_share.errors import (
+    ProfileError,
+    ShareAccessError,
+    TableNotOfferedError,
+    ThrottledError,
+    UnsupportedShareError,
+)
+from justai_assets.sources.delta_share.listing import list_files
+from justai_assets_tests.share_server.answers import Capabilities
+from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets_tests.sources.delta_share.shared import D1, NAME, TABLE, Door, events, write
+
+
+@pytest.mark.parametrize("kind", ["v1", "bearer_token", "basic", "oauth_client_credentials"])
+def test_every_kind_of_profile_is_let_in(door: Door, kind: str) -> None:
+    with door.client(kind) as client:
+        assert client.version(TABLE) == 2
+        assert len(list_files(client, TABLE).files) == 3
+
+
+def test_an_oauth_token_is_fetched_once_and_again_when_it_is_refused(door: Door) -> None:
+    with door.client("oauth_client_credentials") as client:
+        client.version(TABLE)
+        client.version(TABLE)
+        assert door.asked() == ["token", "version", "version"]
+        door.server.access.revoke()
+        assert client.version(TABLE) == 2
+        assert door.asked() == ["version", "token", "version"]
+
+
+def test_a_wrong_client_secret_is_an_error_of_access(door: Door) -> None:
+    with door.client("oauth_client_credentials") as client:
+        door.server.access.client_secret = "another"
+        with pytest.raises(ShareAccessError, match="check clientId, clientSecret") as caught:
+            client.version(TABLE)
+    assert not caught.value.transient
+
+
+def test_a_wrong_token_is_an_error_of_access_that_says_what_to_ask_for(door: Door) -> None:
+    with door.client() as client:
+        door.server.access.bearer = "another"
+        with pytest.raises(ShareAccessError, match="new activation link"):
+            client.version(TABLE)
+
+
+def test_offers_are_read_to_the_last_page(door: Door) -> None:
+    door.server.page_size = 1
+    for name in ("main.events.unified_v2", "main.other.unified", "second.events.unified"):
+        door.server.offer(name, door.source)
+    with door.client() as client:
+        assert client.offers() == sorted(door.server.names)
+
+
+def test_files_are_read_to_the_last_page(door: Door) -> None:
+    door.server.page_size = 2
+    with door.client() as client:
+        listing = list_files(client, TABLE)
+    assert len({file.id for file in listing.files}) == 3
+    assert door.asked() == ["query", "query"]
+
+
+def test_a_table_that_is_not_offered_lists_what_is(door: Door) -> None:
+    door.server.offer("main.events.unified_v2", door.source)
+    with (
+        door.client() as client,
+        pytest.raises(TableNotOfferedError, match=r"main\.events\.gone; it offers main\.events\.unified, .*_v2"),
+    ):
+        client.version(TableName.parse("main.events.gone"))
+
+
+def test_a_share_that_offers_nothing_says_so(door: Door) -> None:
+    door.server.withdraw(NAME)
+    with door.client() as client, pytest.raises(TableNotOfferedError, match="offers nothing"):
+        client.version(TABLE)
+
+
+def test_names_are_the_servers_in_any_case(door: Door) -> None:
+    with door.client() as client:
+        assert client.version(TableName.parse("Main.Events.UNIFIED")) == 2
+
+
+@pytest.mark.parametrize("text", ["unified", "a.b", "a.b.c.d", "a..c", ""])
+def test_a_table_is_named_by_three_words(text: str) -> None:
+    with pytest.raises(ProfileError, match=r"share\.schema\.table"):
+        TableName.parse(text)
+
+
+def test_retry_after_is_waited_for(door: Door) -> None:
+    door.server.break_("version", "throttle", times=2, seconds=0.05)
+    with door.client() as client:
+        assert client.version(TABLE) == 2
+    assert door.asked() == ["version"] * 3
+
+
+def test_a_retry_after_beyond_patience_ends_the_run_at_once(door: Door) -> None:
+    door.server.break_("version", "throttle", seconds=3600)
+    with door.client() as client, pytest.raises(ThrottledError, match="asking for 3600 s") as caught:
+        client.version(TABLE)
+    assert caught.value.retry_after == 3600
+    assert door.asked() == ["version"]
+
+
+def test_a_server_that_asks_for_a_page_size_is_given_one(tmp_path: Path, door: Door) -> None:
+    for index in range(5):
+        write(tmp_path / "many", events(D1, 2, tag=f"f{index}"))
+    door.server.offer("main.events.many", SharedTable(tmp_path / "many", with_stats=False))
+    with door.client() as client:
+        files = list_files(client, TableName.parse("main.events.many")).files
+    assert len(files) == 5
+    assert all(file.records is None for file in files)
+
+
+@pytest.mark.parametrize("prefers", ["parquet", "delta"])
+def test_a_deletion_vector_is_refused_even_when_the_server_did_not_ask_whether_we_read_it(
+    door: Door, prefers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = next(iter(door.source.rglob("*.parquet"))).relative_to(door.source).as_posix()
+    vector = {"storageType": "i", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinality": 1}
+    door.server.offer(NAME, SharedTable(door.source, deletion_vectors={path: vector}))
+    door.server.prefers = prefers
+    with door.client() as client:
+        with pytest.raises(UnsupportedShareError, match="newer reader"):
+            list_files(client, TABLE)
+        monkeypatch.setattr(Capabilities, "choose", lambda *_: "delta")
+        with pytest.raises(UnsupportedShareError, match="1 of the share's files carry deletion vectors"):
+            list_files(client, TABLE)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.download import Downloads
+from justai_assets.sources.delta_share.errors import (
+    CorruptFileError,
+    ShareAccessError,
+    ShareMovedError,
+    SlowShareError,
+    TruncatedAnswerError,
+)
+from justai_assets.sources.delta_share.listing import Listing, list_files
+from justai_assets_tests.sources.delta_share.shared import D2, QUICK, TABLE, Door, events, replace_day
+
+
+@contextmanager
+def downloads(door: Door, folder: Path, client: ShareClient | None = None) -> Iterator[tuple[Downloads, Listing]]:
+    with client or door.client() as used:
+        listing = list_files(used, TABLE)
+        door.asked()
+        with Downloads(used, TABLE, listing, folder) as opened:
+            yield opened, listing
+
+
+def test_files_arrive_whole_and_only_once(door: Door, tmp_path: Path) -> None:
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        paths = [future.result() for future in opened.start(listing.files).values()]
+        assert [path.stat().st_size for path in paths] == [file.size for file in listing.files]
+        for file in listing.files:
+            opened.fetch(file)
+    assert door.asked() == ["files"] * 3
+
+
+def test_a_file_of_an_earlier_run_is_not_fetched_again(door: Door, tmp_path: Path) -> None:
+    for expected in (["files"] * 3, []):
+        with downloads(door, tmp_path / "in") as (opened, listing):
+            for future in opened.start(listing.files).values():
+                future.result()
+            assert door.asked() == expected
+
+
+def test_a_broken_connection_is_continued_where_it_broke(door: Door, tmp_path: Path) -> None:
+    door.server.break_("files", "hang_up", times=1)
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        file = listing.files[0]
+        assert opened.fetch(file).stat().st_size == file.size
+    assert door.server.ranges == [(file.size // 2, file.size - 1)]
+
+
+def test_a_half_file_of_a_killed_run_is_continued(door: Door, tmp_path: Path) -> None:
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        file = listing.files[0]
+        path = opened.fetch(file)
+        whole = path.read_bytes()
+        path.unlink()
+        path.with_suffix(".part").write_bytes(whole[:100])
+        assert opened.fetch(file).read_bytes() == whole
+    assert door.server.ranges == [(100, file.size - 1)]
+
+
+def test_an_expired_address_is_renewed_for_all_files_at_once(door: Door, tmp_path: Path) -> None:
+    door.server.access.url_seconds = -1
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        door.server.access.url_seconds = 3600
+        for future in opened.start(listing.files).values():
+            future.result()
+    assert door.asked().count("query") == 1
+
+
+def test_fresh_addresses_are_asked_for_the_listed_snapshot_not_for_a_newer_one(door: Door, tmp_path: Path) -> None:
+    door.server.access.url_seconds = -1
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        door.server.access.url_seconds = 3600
+        replace_day(door.source, D2, events(D2, 9))
+        rows = [pl.read_parquet(opened.fetch(file)).height for file in listing.files]
+    assert rows == [5, 5, 5]
+
+
+def test_a_store_that_refuses_fresh_addresses_is_an_error_of_access(door: Door, tmp_path: Path) -> None:
+    door.server.access.url_seconds = -1
+    with (
+        downloads(door, tmp_path / "in") as (opened, listing),
+        pytest.raises(ShareAccessError, match="storage credential"),
+    ):
+        opened.fetch(listing.files[0])
+
+
+def test_a_file_that_is_gone_asks_for_a_new_list(door: Door, tmp_path: Path) -> None:
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        for path in door.source.rglob("*.parquet"):
+            path.unlink()
+        with pytest.raises(ShareMovedError, match="gone"):
+            opened.fetch(listing.files[0])
+
+
+def test_a_corrupt_transfer_is_fetched_again(door: Door, tmp_path: Path) -> None:
+    door.server.break_("files", "corrupt", times=1)
+    with downloads(door, tmp_path / "in") as (opened, listing):
+        assert pl.read_parquet(opened.fetch(listing.files[0])).height == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "said"),
+    [
+        ("corrupt", CorruptFileError, "not readable Parquet"),
+        ("short", TruncatedAnswerError, "bytes"),
+        ("hang_up", TruncatedAnswerError, "hung up"),
+    ],
+)
+def test_a_file_that_never_arrives_whole_leaves_nothing_that_counts(
+    door: Door, tmp_path: Path, kind: str, error: type[Exception], said: str
+) -> None:
+    # A continued transfer gets shorter each time, so three broken ones are needed to fail.
+    door.server.break_("files", kind)
+    with downloads(door, tmp_path / "in") as (opened, listing), pytest.raises(error, match=said):
+        opened.fetch(listing.files[0])
+    assert not list((tmp_path / "in").glob("*.parquet"))
+
+
+def test_a_row_count_that_differs_from_the_listing_is_corrupt(door: Door, tmp_path: Path) -> None:
+    log = sorted((door.source / "_delta_log").glob("*.json"))[0]
+    log.write_text(log.read_text().replace('\\"numRecords\\":5', '\\"numRecords\\":6'))
+    with (
+        downloads(door, tmp_path / "in") as (opened, listing),
+        pytest.raises(CorruptFileError, match="has 5 rows; the share lists 6"),
+    ):
+        opened.fetch(listing.files[0])
+
+
+def test_a_dripping_file_ends_with_the_time_allowed_for_it(door: Door, tmp_path: Path) -> None:
+    door.server.break_("files", "slow", seconds=0.02)
+    patience = type(QUICK)(attempts=1, first_wait=0.01, read_seconds=5, file_seconds=0.2)
+    start = time.monotonic()
+    with (
+        downloads(door, tmp_path / "in", door.client(patience=patience)) as (opened, listing),
+        pytest.raises(SlowShareError, match=r"more than 0\.2 s"),
+    ):
+        opened.fetch(listing.files[0])
+    assert time.monotonic() - start < 5

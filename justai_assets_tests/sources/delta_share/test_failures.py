@@ -1,0 +1,184 @@
+"""Every way a share can fail: a clear error, and a mirror that still holds its last good state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from justai_assets.contract.errors import ContractError, JustAIError
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.errors import (
+    BadAnswerError,
+    CorruptFileError,
+    EmptyShareError,
+    ShareAccessError,
+    SlowShareError,
+    TableNotOfferedError,
+    ThrottledError,
+    TransientShareError,
+    TruncatedAnswerError,
+    UnsupportedShareError,
+)
+from justai_assets.sources.delta_share.patience import Patience
+from justai_assets.sources.delta_share.profile import Profile
+from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets_tests.sources.delta_share.shared import (
+    D1,
+    D2,
+    D3,
+    NAME,
+    TABLE,
+    Door,
+    events,
+    ordered,
+    replace_day,
+    write,
+)
+
+Break = Callable[[Door], None]
+
+
+def fault(where: str, kind: str, **how: object) -> Break:
+    return lambda door: door.server.break_(where, kind, **how)
+
+
+def rename(door: Door) -> None:
+    door.server.withdraw(NAME)
+    door.server.offer("main.events.unified_v2", door.source)
+
+
+def deletion_vector(door: Door) -> None:
+    # The server offers the table in the delta format only; its files say what was deleted from them.
+    path = next(iter(door.source.rglob("*.parquet"))).relative_to(door.source).as_posix()
+    vector = {"storageType": "i", "pathOrInlineDv": "…", "sizeInBytes": 1, "cardinality": 1}
+    door.server.offer(NAME, SharedTable(door.source, is_view=True, deletion_vectors={path: vector}))
+
+
+FAILURES: dict[str, tuple[Break, type[JustAIError], str, str]] = {
+    "empty": (lambda door: replace_everything(door.source), EmptyShareError, "holds no rows", "accept_empty"),
+    "forbidden": (fault("version", "status", status=403), ShareAccessError, "forbids", "GRANT SELECT"),
+    "forbidden list": (fault("query", "status", status=403), ShareAccessError, "forbids", "GRANT SELECT"),
+    "unknown credential": (fault("version", "status", status=401), ShareAccessError, "401", "activation link"),
+    "gone": (lambda door: door.server.withdraw(NAME), TableNotOfferedError, "offers nothing", "add the table"),
+    "gone for good": (fault("version", "status", status=410), TableNotOfferedError, "does not offer", "org file"),
+    "renamed": (rename, TableNotOfferedError, r"it offers main\.events\.unified_v2", r"sources\.delta_share\.table"),
+    "slow": (fault("version", "slow", seconds=5), SlowShareError, "did not answer in time", "retried"),
+    "slow list": (fault("query", "slow", seconds=5), SlowShareError, "did not answer in time", "retried"),
+    "slow file": (fault("files", "slow", seconds=5), SlowShareError, "did not answer in time", "retried"),
+    "rate-limited": (fault("query", "throttle", seconds=0.01), ThrottledError, "429", "raise the limit"),
+    "rate-limited files": (fault("files", "throttle", seconds=0.01), ThrottledError, "429", "raise the limit"),
+    "down": (fault("version", "status", status=503), TransientShareError, "503", "retried"),
+    "truncated list": (fault("query", "truncate"), TruncatedAnswerError, "stopped before its end", "retried"),
+    "unmarked end": (fault("query", "no_end"), TruncatedAnswerError, "stopped before its end", "retried"),
+    "hung up in the list": (fault("query", "hang_up"), TruncatedAnswerError, "hung up", "retried"),
+    "truncated file": (fault("files", "short"), TruncatedAnswerError, "bytes", "continued"),
+    "error after 200": (
+        fault("query", "error_line", message="backend lost"), TransientShareError, "backend lost", "provider",
+    ),
+    "refusal after 200": (fault("query", "error_line", status=403), ShareAccessError, "failed while", "grant"),
+    "malformed": (fault("query", "status", status=400), BadAnswerError, "400", "provider"),
+    "corrupt file": (fault("files", "corrupt"), CorruptFileError, "not readable Parquet", "keeps its last content"),
+    "damaged pages": (fault("files", "damage"), CorruptFileError, "read to their end", "keeps its last content"),
+    "deletion vectors": (deletion_vector, UnsupportedShareError, "deletionVectors", "share a view"),
+}  # fmt: skip
+
+FAST = Patience(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
+
+
+def replace_everything(source: Path) -> None:
+    write(source, events(D1, 0), mode="overwrite")
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_says_what_to_do_and_leaves_the_last_good_state(door: Door, name: str) -> None:
+    break_, error, said, mend = FAILURES[name]
+    door.run()
+    before, state = door.rows(), door.state
+    replace_day(door.source, D2, events(D2, 9))
+    # A change feed would hide the list of files from some of these.
+    door.server.offer(NAME, SharedTable(door.source, is_view=True))
+    break_(door)
+    with pytest.raises(error, match=said) as caught:
+        door.run(patience=FAST)
+    assert mend.replace("\\", "") in caught.value.mend
+    assert_frame_equal(door.rows(), before)
+    assert door.state == state
+    assert door.quarantine().is_empty()
+
+
+LEAVING_SOMETHING_BEHIND = (
+    "empty", "renamed", "slow file", "rate-limited files", "truncated list", "truncated file", "corrupt file",
+    "damaged pages", "deletion vectors",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAVING_SOMETHING_BEHIND)
+def test_when_the_failure_is_over_the_next_run_catches_up(door: Door, name: str) -> None:
+    door.run()
+    replace_day(door.source, D2, events(D2, 9))
+    FAILURES[name][0](door)
+    with pytest.raises(JustAIError):
+        door.run(patience=FAST, recheck=True)
+    door.server.faults.clear()
+    door.server.offer(NAME, SharedTable(door.source))
+    if name == "empty":
+        write(door.source, pl.concat([events(D1), events(D2, 9), events(D3)]))
+    door.run()
+    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2, 9), events(D3)])))
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [("version", "status"), ("query", "truncate"), ("query", "hang_up"), ("query", "error_line"), ("query", "no_end"),
+     ("files", "status"), ("files", "hang_up"), ("files", "corrupt"), ("files", "throttle"), ("version", "throttle")],
+)  # fmt: skip
+def test_a_passing_failure_is_not_even_noticed(door: Door, where: str, kind: str) -> None:
+    door.server.break_(where, kind, times=1, seconds=0.01)
+    door.run()
+    assert door.rows().height == 15
+
+
+def test_a_changed_type_keeps_the_mirror(door: Door, tmp_path: Path) -> None:
+    door.run()
+    before = door.rows()
+    write(tmp_path / "typed", events(D1).with_columns(template_id=pl.lit(501, pl.Int64)))
+    door.server.offer(NAME, tmp_path / "typed")
+    with pytest.raises(ContractError, match="template_id is long"):
+        door.run()
+    assert_frame_equal(door.rows(), before)
+
+
+def test_a_missing_column_keeps_the_mirror(door: Door, tmp_path: Path) -> None:
+    door.run()
+    before = door.rows()
+    write(tmp_path / "narrow", events(D1).drop("campaign_id"))
+    door.server.offer(NAME, tmp_path / "narrow")
+    with pytest.raises(ContractError, match="campaign_id is missing"):
+        door.run()
+    assert_frame_equal(door.rows(), before)
+    assert "files" not in door.asked()[-2:]
+
+
+def test_a_server_that_marks_no_end_is_refused_rather_than_believed(door: Door) -> None:
+    door.server.marks_the_end = False
+    with pytest.raises(BadAnswerError, match="upgrade the Delta Sharing server"):
+        door.run()
+
+
+def test_a_server_that_is_not_there_is_tried_again_and_then_named(door: Door) -> None:
+    profile = Profile.parse(door.server.profile().replace(door.server.url, "http://127.0.0.1:9"))
+    with ShareClient(profile, patience=FAST) as client, pytest.raises(TransientShareError, match="cannot be reached"):
+        client.version(TABLE)
+
+
+def test_no_request_waits_longer_than_it_may(door: Door) -> None:
+    door.server.break_("version", "slow", seconds=30)
+    start = time.monotonic()
+    with pytest.raises(SlowShareError):
+        door.run(patience=FAST)
+    assert time.monotonic() - start < 5

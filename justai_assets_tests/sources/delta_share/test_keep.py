@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from justai_assets.contract.days import Days
+from justai_assets.sources.delta_share.errors import TransientShareError
+from justai_assets.sources.delta_share.keep import held_days, keep, kept_state, sole_user
+from justai_assets.sources.delta_share.state import MirrorState, StateError
+from justai_assets.sources.delta_share.unified import build_unified_from_mirror
+from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door
+
+
+def test_a_state_is_kept_beside_the_orgs_tables(door: Door) -> None:
+    assert kept_state(door.lake, "acme") is None
+    keep(door.lake, "acme", MirrorState("a.b.c", 7, {D1: "f"}))
+    keep(door.lake, "acme", MirrorState("a.b.c", 8, {D1: "f"}))
+    assert kept_state(door.lake, "acme") == MirrorState("a.b.c", 8, {D1: "f"})
+    assert kept_state(door.lake, "globex") is None
+
+
+def test_a_damaged_state_says_to_delete_it(door: Door) -> None:
+    door.lake.root.write("acme/delta_share.state.json", b"{")
+    with pytest.raises(StateError, match="delete it"):
+        kept_state(door.lake, "acme")
+
+
+def test_held_days_are_read_from_the_mirror_itself(door: Door) -> None:
+    assert held_days(door.lake, "acme") == frozenset()
+    door.run()
+    assert held_days(door.lake, "acme") == {D1, D2, D3}
+
+
+def test_a_work_folder_has_one_user_at_a_time(tmp_path: Path) -> None:
+    with sole_user(tmp_path / "acme"):
+        with pytest.raises(TransientShareError, match="another run"), sole_user(tmp_path / "acme"):
+            pass
+        with sole_user(tmp_path / "globex"):
+            pass
+    with sole_user(tmp_path / "acme"):
+        pass
+
+
+def test_the_mirror_passes_through_to_the_unified_stream(door: Door) -> None:
+    from justai_assets.contract.tables import UNIFIED_EVENTS
+    from justai_assets.quality.conservation import conservation
+    from justai_assets_tests.sources.delta_share.shared import ordered
+
+    door.run()
+    reports = build_unified_from_mirror("acme", door.lake, Days(D1, D2))
+    assert [(report.day, report.rows) for report in reports] == [(D1, 5), (D2, 5)]
+    unified = ordered(door.lake.scan("acme", UNIFIED_EVENTS).collect())
+    assert unified.equals(door.rows().filter(door.rows()["event_date"] < D3))
+    assert all(verdict.is_sound for verdict in conservation(door.lake, "acme", UNIFIED_EVENTS, Days(D1, D2)))

@@ -1,0 +1,73 @@
+"""No token and no pre-signed address may be seen anywhere: not in logs, errors, states, commits or files."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import traceback
+
+import pytest
+import structlog
+
+from justai_assets.contract.errors import JustAIError
+from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets_tests.sources.delta_share.shared import D2, NAME, TABLE, Door, events, replace_day
+from justai_assets_tests.sources.delta_share.test_failures import FAILURES, FAST
+
+KINDS = ["v1", "basic", "oauth_client_credentials"]
+
+
+def leaks(text: str, door: Door) -> list[str]:
+    """What a text shows that it must not."""
+    access = door.server.access
+    pairs = ((access.username, access.password), (access.client_id, access.client_secret))
+    secrets = [*access.secrets, *(base64.b64encode(":".join(pair).encode()).decode() for pair in pairs)]
+    return [mark for mark in (*secrets, "X-Amz-Signature") if mark in text]
+
+
+CASES = [(name, KINDS[index % len(KINDS)]) for index, name in enumerate(FAILURES)]
+CASES += [(name, kind) for name in ("forbidden", "error after 200") for kind in KINDS]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_failing_run_shows_no_secret(
+    door: Door, name: str, kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    door.server.offer(NAME, SharedTable(door.source, is_view=True))
+    FAILURES[name][0](door)
+    # The worst that a server can do is to repeat the request in its message.
+    for fault in door.server.faults._set:
+        fault.message = f"denied: {{authorization}} at {door.server.url}/files/x?X-Amz-Signature=1"
+    with structlog.testing.capture_logs() as events_, pytest.raises(JustAIError) as caught:
+        run_as(door, kind)
+    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    said += "".join(f"{record.getMessage()} {record.args}" for record in caplog.records)
+    said += "".join(map(str, events_)) + "".join(capfd.readouterr())
+    assert leaks(said, door) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_good_run_shows_no_secret_either(
+    door: Door, kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    run_as(door, kind)
+    replace_day(door.source, D2, events(D2, 9))
+    door.server.access.url_seconds = 3600
+    run_as(door, kind)
+    said = repr(door.steps) + (door.state.to_json() if door.state else "")
+    said += "".join(f"{record.getMessage()} {record.args}" for record in caplog.records) + "".join(capfd.readouterr())
+    logs = sorted((door.folder / "lake").rglob("*.json"))
+    said += "".join(path.read_text() for path in logs)
+    assert logs
+    assert any("HTTP Request: GET" in record.getMessage() for record in caplog.records), "httpx no longer logs requests"
+    assert leaks(said, door) == []
+
+
+def run_as(door: Door, kind: str) -> None:
+    from justai_assets.sources.delta_share.mirror import mirror
+
+    with door.client(kind, FAST) as client:
+        door.steps = list(mirror(client, TABLE, door.target, door.state))
+    door.state = door.steps[-1].state
