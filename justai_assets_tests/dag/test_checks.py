@@ -11,6 +11,7 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.dag.checks import DAY_CHECKS, table_checks
+from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import day_prefix
 from justai_assets.storage import Root
@@ -66,6 +67,22 @@ def test_a_range_has_an_evaluation_for_each_day_and_a_summary_with_all(
     stale = [found["custom_events", "stale_parts", str(day)].passed for day in DAYS]
     assert stale == [True, True, False]
     assert found["custom_events", "stale_parts", None].severity == dg.AssetCheckSeverity.WARN
+
+
+def test_a_range_of_one_day_leaves_no_planned_check_of_it_open(week: Week, instance: dg.DagsterInstance) -> None:
+    job = week.definitions.resolve_implicit_global_asset_job_def()
+    tags = {"org": "acme", **range_tags(DAY)}
+    assert job.execute_in_process(
+        instance=instance, asset_selection=[dg.AssetKey(["acme", "esp_events"])], tags=tags
+    ).success
+    for check in DAY_CHECKS:
+        if check.applies(week.org("acme"), ESP_EVENTS):
+            key = dg.AssetCheckKey(dg.AssetKey(["acme", "esp_events"]), check.name)
+            history = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+            assert {(record.partition, record.status.value) for record in history} == {
+                (str(DAY.first), "SUCCEEDED"),
+                (None, "SUCCEEDED"),
+            }
 
 
 def test_a_day_that_fails_a_blocking_check_stops_what_is_below_it(week: Week, instance: dg.DagsterInstance) -> None:

@@ -28,7 +28,8 @@ from justai_assets_tests.e2e.servers import PROJECT, free_port, process, wait_fo
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE_SECONDS = 300
-GROUP = "/locations/__repository__@justai_assets.definitions/asset-groups/acme/lineage"
+SCREEN = {"width": 1280, "height": 800}
+WIDE_SCREEN = {"width": 2200, "height": 1200}
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -106,7 +107,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         wait_for_port(port, running, log)
         with dg.DagsterInstance.get() as instance, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page = browser.new_page(viewport=SCREEN)
             page.set_default_timeout(PATIENCE_SECONDS * 1000)
             expect.set_options(timeout=PATIENCE_SECONDS * 1000)
             yield Ui(page, f"http://127.0.0.1:{port}", instance, last, images)
@@ -114,14 +115,25 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
 
 
 def test_the_graph_of_an_org_shows_its_doors_and_tables(ui: Ui) -> None:
-    ui.open(GROUP)
+    """Every org is a box of the lineage; opened, it shows the way of its events from the doors to the report."""
+    # An asset shows its state, and not its name alone, only where it has room.
+    ui.page.set_viewport_size(WIDE_SCREEN)
+    ui.open("/asset-groups")
+    shown = "visible=true"
+    for group in ("acme", "globex", "initech", "marts"):
+        expect(ui.page.get_by_text(group, exact=True).locator(shown).last).to_be_visible()
+    ui.page.get_by_text("acme", exact=True).locator(shown).last.click()
+    expect(ui.page).to_have_url(re.compile("expanded=.*acme"))
+    # Opened by its address, the graph fits the screen.
+    ui.open(ui.page.url.removeprefix(ui.base))
     doors = ("iterable_webhooks", "journey_webhooks", "redshift_drop")
     tables = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
-    for name in (*doors, *tables, "undated_records"):
-        expect(ui.page.get_by_text(name, exact=True).first).to_be_visible()
-    expect(ui.page.get_by_text("globex", exact=True)).to_have_count(0)
-    expect(ui.page.get_by_text(re.compile(r"\d+ / \d+ Passed")).first).to_be_visible()
+    for name in (*doors, *tables, "undated_records", "experiment_results", "report"):
+        expect(ui.page.get_by_text(name, exact=True).locator(shown).first).to_be_visible()
+    expect(ui.page.get_by_text("databricks_drop", exact=True).locator(shown)).to_have_count(0)
+    expect(ui.page.get_by_text("7 / 7 Passed", exact=True).first).to_be_visible()
     ui.picture("asset-graph")
+    ui.page.set_viewport_size(SCREEN)
 
 
 def test_one_day_is_materialized_by_hand_and_shows_its_numbers(ui: Ui) -> None:
