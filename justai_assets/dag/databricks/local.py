@@ -55,6 +55,11 @@ def _check_installed() -> None:
         raise SparkJobError("local Spark finds no Java", mend="install a Java runtime, 17 or later, or set JAVA_HOME")
 
 
+JVM = "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC"
+"""A job of a minute spends most of its processor time on compiling itself: without the second compiler 1 M events took
+101 s instead of 141 s on two busy cores."""
+
+
 def _settings(folder: Path) -> dict[str, str]:
     import psutil
 
@@ -62,10 +67,13 @@ def _settings(folder: Path) -> dict[str, str]:
     return {
         "spark.master": "local[*]",
         "spark.driver.memory": f"{heap}m",
+        "spark.driver.extraJavaOptions": JVM,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": f"{folder}/spill",
         "spark.log.level": "ERROR",
+        # Without sorting the rows by day before they are written.
+        "spark.sql.maxConcurrentOutputFileWriters": "64",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         "spark.sql.warehouse.dir": f"{folder}/warehouse",
