@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -43,6 +43,8 @@ class StandIn:
         tasks: what their extras say.
         cancelled: run ids.
         files: content by path, DBFS and volumes together.
+        requests: method and path of each.
+        when_looked_at: called when the state of a running run is asked for.
     """
 
     options: dict[str, str]
@@ -54,6 +56,7 @@ class StandIn:
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     url: str = ""
+    when_looked_at: Callable[[], None] = lambda: None
 
     def page(self, run_id: int) -> str:
         return f"{self.url}/#job/1/run/{run_id}"
@@ -119,6 +122,8 @@ class StandIn:
         elif run_id <= len(self.results):
             life, found, kind, code = self.results[run_id - 1]
             result = found or ""
+        if life == "RUNNING":
+            self.when_looked_at()
         state = {"life_cycle_state": life, "state_message": "quotes jane@example.com"}
         if result:
             state["result_state"] = result

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import dagster as dg
@@ -188,6 +191,21 @@ def test_a_job_that_reports_nothing_fails_however_well_it_ended(
         result = run(s3_world, instance)
     assert not result.success
     assert "reported nothing of 3 of 3 days" in str(failure_of(result).error)
+
+
+def test_an_interrupted_asset_cancels_its_run_and_does_not_go_on(s3_world: World, place: StandIn) -> None:
+    add_org(s3_world, cluster=CLUSTER)
+    place.results = [("RUNNING", None, "", "")] * 9
+    looks = count(1)
+    # The third look comes from the loop that waits, not from the line that logs the page.
+    place.when_looked_at = lambda: os.kill(os.getpid(), signal.SIGINT) if next(looks) == 3 else None
+    with dg.DagsterInstance.ephemeral() as instance:
+        failed = failure_of(run(s3_world, instance))
+        assert instance.get_latest_materialization_event(dg.AssetKey(["acme", "attributed_events"])) is None
+    assert failed.error.cls_name == "DagsterExecutionInterruptedError"
+    assert place.cancelled == [1]
+    assert len(place.submitted) == 1
+    assert s3_world.table(FATES).filter(pl.col("asset") == "attributed_events").is_empty()
 
 
 def test_a_refused_credential_and_an_unknown_cluster_key_fail_at_once_with_their_mend(
