@@ -14,6 +14,7 @@ from justai_assets.commands import (
     bench,
     collect,
     connect,
+    databricks,
     demo,
     doctor,
     explain,
@@ -55,6 +56,7 @@ app.command(org.app)
 app.command(sql.sql)
 app.command(connect.connect)
 app.command(doctor.doctor)
+app.command(databricks.app)
 app.command(bench.app)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date, timedelta
 
@@ -48,12 +48,7 @@ def build_attributed(
             seen: Counter[str | None] = Counter()
             chunks = attribute_day(engagement, custom, day, rule, memory_budget=memory_budget)
             written = rows.write(day, _counted(chunks, seen))
-            fates = [
-                Fate(day, CUSTOM_EVENTS.name, RECEIVED, received[day]),
-                Fate(day, CUSTOM_EVENTS.name, ACCEPTED, written),
-                Fate(day, CUSTOM_EVENTS.name, ATTRIBUTED, seen.pop(None, 0)),
-                *(Fate(day, CUSTOM_EVENTS.name, UNATTRIBUTED, seen.pop(why, 0), why) for why in REASONS),
-            ]
+            fates = attributed_fates(day, received[day], written, seen)
             ledger.write(day, fates_frame(ATTRIBUTED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
             on_day(reports[-1])
@@ -70,7 +65,7 @@ def build_unified(
 ) -> list[DayReport]:
     """Replace days of unified_events from engagement and attributed custom events of the same days."""
     engagement = lake.counts(org.slug, ESP_EVENTS, days)
-    attributed = _attributed_counts(lake, org, days)
+    attributed = attributed_counts(lake, org, days)
     reports = []
     with ExitStack() as stack:
         rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
@@ -80,23 +75,41 @@ def build_unified(
             one = Days(day, day)
             frame = unify_day(lake.scan(org.slug, ESP_EVENTS, one), lake.scan(org.slug, ATTRIBUTED_EVENTS, one))
             written = rows.write(day, frame)
-            # Which of the rows came from where is known from upstream's own log; that the two agree is what is checked.
-            fates = [
-                Fate(day, ESP_EVENTS.name, RECEIVED, engagement[day]),
-                Fate(day, ATTRIBUTED_EVENTS.name, RECEIVED, attributed[day]),
-                Fate(day, UNIFIED_EVENTS.name, ACCEPTED, written),
-            ]
+            fates = unified_fates(day, engagement[day], attributed[day], written)
             ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
             on_day(reports[-1])
     return reports
 
 
-def _attributed_counts(lake: Lake, org: Org, days: Days) -> dict[date, int]:
+def attributed_counts(lake: Lake, org: Org, days: Days) -> dict[date, int]:
+    """Rows of attributed_events that have their message, by day; 0 for a day without any."""
     counts = dict.fromkeys(days, 0)
     rows = lake.scan(org.slug, ATTRIBUTED_EVENTS, days).filter("is_attributed").group_by("event_date").len()
     counts.update(dict(rows.collect(engine="streaming").iter_rows()))
     return counts
+
+
+def attributed_fates(day: date, received: int, written: int, reasons: Mapping[str | None, int]) -> list[Fate]:
+    """What became of a day's custom events; `reasons` counts the written rows, those with a message under None."""
+    return [
+        Fate(day, CUSTOM_EVENTS.name, RECEIVED, received),
+        Fate(day, CUSTOM_EVENTS.name, ACCEPTED, written),
+        Fate(day, CUSTOM_EVENTS.name, ATTRIBUTED, reasons.get(None, 0)),
+        *(Fate(day, CUSTOM_EVENTS.name, UNATTRIBUTED, reasons.get(why, 0), why) for why in REASONS),
+    ]
+
+
+def unified_fates(day: date, engagement: int, attributed: int, written: int) -> list[Fate]:
+    """What became of a day's engagement and attributed events.
+
+    Which of the rows came from where is known from upstream's own log; that the two agree is what is checked.
+    """
+    return [
+        Fate(day, ESP_EVENTS.name, RECEIVED, engagement),
+        Fate(day, ATTRIBUTED_EVENTS.name, RECEIVED, attributed),
+        Fate(day, UNIFIED_EVENTS.name, ACCEPTED, written),
+    ]
 
 
 def _counted(chunks: Iterable[pl.DataFrame], seen: Counter[str | None]) -> Iterator[pl.DataFrame]:

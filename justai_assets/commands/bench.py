@@ -101,6 +101,33 @@ def collect(*, workers: int = 1, connections: int = 256, rounds: int = 3, paced_
         Console(highlight=False, soft_wrap=True).print(line)
 
 
+@app.command
+def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOLDER) -> None:
+    """A day of attributed_events and unified_events from the assets: local Spark beside Polars, on the same lake.
+
+    Both must write the same rows. Needs Java and the databricks extra.
+
+    Example: `justai bench spark --events 1000000 --lookback-days 3`
+
+    Parameters
+    ----------
+    events
+        Engagement and custom events of the day.
+    lookback_days
+        Days before it with as many events each, 0 to 3.
+    folder
+        For generated files and the lake.
+    """
+    from rich.console import Console
+
+    from justai_assets.bench.spark import spark as measure
+
+    with _progress() as progress:
+        lines = measure(folder, events=events, lookback_days=lookback_days, progress=progress)
+    for line in lines:
+        Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
     from rich.console import Console

@@ -17,6 +17,7 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.dag.automation import rebuild_when_upstream_changes
+from justai_assets.dag.databricks.engine import attributed_on_spark, unified_on_spark
 from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
 from justai_assets.dag.partitions import daily, days_of, lookback, same_day
 from justai_assets.dag.resources import Platform
@@ -136,30 +137,34 @@ def _attributed(org: Org) -> dg.AssetsDefinition:
     ]
 
     def build(
-        _: dg.AssetExecutionContext,
+        context: dg.AssetExecutionContext,
         platform: Platform,
         days: Days,
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
+        if org.engine == "databricks":
+            return attributed_on_spark(context, org, platform.lake(), days, note, on_day)
         return build_attributed(org, platform.lake(), days, note=note, on_day=on_day)
 
-    return table_asset(org, ATTRIBUTED_EVENTS, deps, build)
+    return table_asset(org, ATTRIBUTED_EVENTS, deps, build, engine=org.engine)
 
 
 def _unified(org: Org, upstream: list[tuple[Table, dg.TimeWindowPartitionMapping]]) -> dg.AssetsDefinition:
     deps = [dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping) for table, mapping in upstream]
 
     def build(
-        _: dg.AssetExecutionContext,
+        context: dg.AssetExecutionContext,
         platform: Platform,
         days: Days,
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
+        if org.engine == "databricks":
+            return unified_on_spark(context, org, platform.lake(), days, note, on_day)
         return build_unified(org, platform.lake(), days, note=note, on_day=on_day)
 
-    return table_asset(org, UNIFIED_EVENTS, deps, build)
+    return table_asset(org, UNIFIED_EVENTS, deps, build, engine=org.engine)
 
 
 def _metrics(org: Org) -> dg.AssetsDefinition:
@@ -190,7 +195,13 @@ def _metrics(org: Org) -> dg.AssetsDefinition:
 
 
 def table_asset(
-    org: Org, table: Table, deps: list[dg.AssetDep], build: Build, *, is_automated: bool = True
+    org: Org,
+    table: Table,
+    deps: list[dg.AssetDep],
+    build: Build,
+    *,
+    is_automated: bool = True,
+    engine: str = "polars",
 ) -> dg.AssetsDefinition:
     """One table as an asset: a ranged run is one call and one commit.
 
@@ -200,6 +211,7 @@ def table_asset(
         deps: upstream, with partition mappings.
         build: replaces the days and reports them.
         is_automated: rebuild when upstream changes; false for what something else keeps up to date.
+        engine: what makes it, shown in the UI.
     """
 
     @dg.asset(
@@ -210,7 +222,7 @@ def table_asset(
         automation_condition=rebuild_when_upstream_changes() if is_automated else None,
         pool=pool_of(org.slug, table),
         group_name=group_of(org.slug),
-        kinds={"polars", "deltalake"},
+        kinds={engine, "deltalake"},
         tags={"org": org.slug, "personal": "yes" if table.personal else "no"},
         owners=[OWNER],
         description=table.doc,

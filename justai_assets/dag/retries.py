@@ -3,10 +3,12 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.dag.databricks.errors import SparkJobError
 
 RETRIES = 3
 RETRY_SECONDS = 5.0
@@ -30,6 +32,8 @@ def verdicts(retry_number: int) -> Iterator[None]:
         if is_transient(error):
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS * 2**retry_number) from error
         if isinstance(error, JustAIError):
-            metadata = {"code": error.code, "mend": error.mend}
+            metadata: dict[str, Any] = {"code": error.code, "mend": error.mend}
+            if isinstance(error, SparkJobError) and error.link:
+                metadata["run"] = dg.MetadataValue.url(error.link)
             raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from error
         raise

@@ -232,6 +232,14 @@ class Lake:
             mend="run it again, with fewer writers of this table at once",
         )
 
+    def ensure(self, slug: str, table: Table) -> None:
+        """Make a table that does not exist yet, and add columns that it lacks, for a writer other than `replacing`.
+
+        Raises:
+            ContractError: a column has another type than the contract's.
+        """
+        self._open_or_create(slug, table)
+
     def _open_or_create(self, slug: str, table: Table) -> DeltaTable:
         found = self.open(slug, table)
         wanted = delta_schema(table)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from justai_assets.contract.events import DEFAULT_SEND_EVENTS, MAX_WINDOW_HOURS
+from justai_assets.orgs.databricks import Databricks, Engine
 from justai_assets.orgs.secrets import SecretRef, StrictModel, resolve
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -219,6 +220,8 @@ class Org(StrictModel):
     attribution: Attribution = Attribution()
     templates: tuple[Template, ...] = ()
     experiments: Experiments = Experiments()
+    engine: Engine = "polars"
+    databricks: Databricks | None = None
     _file: Path | None = PrivateAttr(default=None)
 
     @property
@@ -255,6 +258,18 @@ class Org(StrictModel):
                 )
         if len(set(self.custom)) != len(self.custom):
             raise ValueError("custom names a door twice; remove the repetition")
+        return self
+
+    @model_validator(mode="after")
+    def _an_engine_has_what_it_needs(self) -> Org:
+        if self.engine != "databricks":
+            return self
+        if self.databricks is None:
+            raise ValueError("engine: databricks has no databricks section; add it with wheel and volume or cluster")
+        if self.is_unified:
+            raise ValueError(
+                f"engine: {self.engagement} carries a unified stream, so there is nothing to attribute; remove engine"
+            )
         return self
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic.fields import FieldInfo
 
 from justai_assets.contract.errors import JustAIError
 
@@ -70,14 +71,20 @@ def references(model: BaseModel) -> dict[str, str]:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             found |= {f"{name}.{key}": ref for key, ref in references(value).items()}
-        elif any(getattr(extra, "func", None) is _check_reference for extra in field.metadata) and value:
+        elif not value or not (_holds_references(field.annotation) or _is_reference(field)):
+            continue
+        elif isinstance(value, str):
             found[name] = value
-        elif isinstance(value, tuple) and value and _is_reference_list(field.annotation):
+        elif isinstance(value, tuple):
             found |= {f"{name}.{index}": ref for index, ref in enumerate(value)}
     return found
 
 
-def _is_reference_list(annotation: object) -> bool:
+def _is_reference(field: FieldInfo) -> bool:
+    return any(getattr(extra, "func", None) is _check_reference for extra in field.metadata)
+
+
+def _holds_references(annotation: object) -> bool:
     return "_check_reference" in repr(annotation)
 
 

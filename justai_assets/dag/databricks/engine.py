@@ -1,0 +1,69 @@
+"""attributed_events and unified_events by Spark, with the fates and the metadata of the engine on this machine."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date
+
+import dagster as dg
+
+from justai_assets.attribution.build import attributed_counts, attributed_fates, unified_fates
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS, Table
+from justai_assets.dag.databricks.errors import SparkJobError
+from justai_assets.dag.databricks.messages import Count
+from justai_assets.dag.databricks.place import Work, place_of
+from justai_assets.lake.ledger import DayReport, Fate, fates_frame
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+
+OnDay = Callable[[DayReport], None]
+
+
+def attributed_on_spark(
+    context: dg.AssetExecutionContext, org: Org, lake: Lake, days: Days, note: Mapping[str, str], on_day: OnDay
+) -> list[DayReport]:
+    """Replace days of attributed_events: what `attribution.build.build_attributed` does, row for row."""
+    received = lake.counts(org.slug, CUSTOM_EVENTS, days)
+
+    def fates(day: date, rows: int, count: Count) -> list[Fate]:
+        return attributed_fates(day, received[day], rows, count.reasons)
+
+    work = Work(org, lake, ATTRIBUTED_EVENTS, (ESP_EVENTS, CUSTOM_EVENTS), days, note)
+    return _replace(context, work, fates, on_day)
+
+
+def unified_on_spark(
+    context: dg.AssetExecutionContext, org: Org, lake: Lake, days: Days, note: Mapping[str, str], on_day: OnDay
+) -> list[DayReport]:
+    """Replace days of unified_events: what `attribution.build.build_unified` does, row for row."""
+    engagement = lake.counts(org.slug, ESP_EVENTS, days)
+    attributed = attributed_counts(lake, org, days)
+
+    def fates(day: date, rows: int, _: Count) -> list[Fate]:
+        return unified_fates(day, engagement[day], attributed[day], rows)
+
+    inputs: Sequence[Table] = (ESP_EVENTS, ATTRIBUTED_EVENTS) if org.custom else (ESP_EVENTS,)
+    return _replace(context, Work(org, lake, UNIFIED_EVENTS, inputs, days, note), fates, on_day)
+
+
+def _replace(
+    context: dg.AssetExecutionContext, work: Work, fates_of: Callable[[date, int, Count], list[Fate]], on_day: OnDay
+) -> list[DayReport]:
+    slug, name = work.org.slug, work.table.name
+    reports = []
+    with ExitStack() as stack:
+        done = stack.enter_context(place_of(context, work))
+        partition = {"asset": name}
+        ledger = stack.enter_context(work.lake.replacing(slug, FATES, work.days, partition=partition, note=work.note))
+        for day in work.days:
+            count, now = done.counts[day], done.take(day)
+            if now.rows != count.rows:
+                raise SparkJobError(
+                    f"{name}, {day}: the job counted {count.rows} rows, the table holds {now.rows}",
+                    mend="another writer came between, or the job wrote elsewhere; materialize the day again",
+                )
+            fates = fates_of(day, now.rows, count)
+            ledger.write(day, fates_frame(name, fates))
+            reports.append(DayReport(day, now.rows, now.bytes, tuple(fates)))
+            on_day(reports[-1])
+    return reports

@@ -1,0 +1,143 @@
+"""Where a Spark job runs and who commits its rows: Databricks writes Delta itself; beside the asset, the asset does."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import polars as pl
+
+from justai_assets.attribution.rule import Rule
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.tables import ESP_EVENTS, Table
+from justai_assets.dag.databricks.local import run_beside
+from justai_assets.dag.databricks.messages import Count
+from justai_assets.dag.databricks.workspace import run_on_databricks
+from justai_assets.lake.live import Held, held, live_files
+from justai_assets.lake.schema import delta_types
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.model import Org
+from justai_assets.spark.task import ATTRIBUTED, Source, Target, Task
+
+WHERE = "JUSTAI_DATABRICKS"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Days of one table of an org, to be made from others of its tables."""
+
+    org: Org
+    lake: Lake
+    table: Table
+    inputs: Sequence[Table]
+    days: Days
+    note: Mapping[str, str]
+
+    def days_of(self, table: Table) -> Days:
+        """The days of an input that are read: the sends of a day lie up to three days before it."""
+        if self.table.name == ATTRIBUTED and table is ESP_EVENTS:
+            return Days(self.days.first - timedelta(days=LOOKBACK_DAYS), self.days.last)
+        return self.days
+
+    def task(
+        self, sources: Mapping[str, Source], target: Target, scratch: str, settings: Mapping[str, str] | None = None
+    ) -> Task:
+        """As the job takes it."""
+        rule = Rule.of(self.org.attribution)
+        return Task(
+            table=self.table.name,
+            lo=self.days.first,
+            hi=self.days.last,
+            sources=sources,
+            target=target,
+            scratch=scratch,
+            window_hours=rule.window_hours,
+            windows=dict(rule.windows),
+            send_events=rule.send_events,
+            note=dict(self.note),
+            settings=settings or {},
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job that has run.
+
+    Attributes:
+        counts: what it reported, by day.
+        take: what a day then holds in the table; beside the asset this is what puts it there, once a day.
+    """
+
+    counts: Mapping[date, Count]
+    take: Callable[[date], Held]
+
+
+def place_of(context: dg.AssetExecutionContext, work: Work) -> AbstractContextManager[Done]:
+    """Run the job where the environment says: inside, what it reports; the end commits what is left to commit.
+
+    Raises:
+        JustAIError: JUSTAI_DATABRICKS is neither empty nor `local`.
+    """
+    match os.environ.get(WHERE, ""):
+        case "":
+            return _on_databricks(context, work)
+        case "local":
+            return _beside(context, work)
+    raise JustAIError(f"{WHERE} is set to something unknown", mend=f"unset it, or set {WHERE}=local")
+
+
+@contextmanager
+def _beside(context: dg.AssetExecutionContext, work: Work) -> Iterator[Done]:
+    slug, lake = work.org.slug, work.lake
+    with TemporaryDirectory(prefix="justai-spark-") as name, ExitStack() as stack:
+        folder, out = Path(name), Path(name) / "out"
+        sources = {}
+        for table in work.inputs:
+            keys = live_files(lake, slug, table, work.days_of(table))
+            paths = stack.enter_context(lake.root.on_disk(keys))
+            sources[table.name] = Source(delta_types(table), files=tuple(map(str, paths)))
+        target = Target(delta_types(work.table), folder=str(out))
+        counts = run_beside(context, lambda settings: work.task(sources, target, f"{folder}/scratch", settings), folder)
+        rows = stack.enter_context(lake.replacing(slug, work.table, work.days, note=work.note))
+
+        def take(day: date) -> Held:
+            files = sorted((out / f"event_date={day}").glob("*.parquet"))
+            if not files:
+                return Held()
+            frame = pl.scan_parquet(files, hive_partitioning=False).with_columns(event_date=pl.lit(day))
+            return Held(rows.write(day, frame), rows.bytes(day))
+
+        yield Done(counts, take)
+
+
+@contextmanager
+def _on_databricks(context: dg.AssetExecutionContext, work: Work) -> Iterator[Done]:
+    slug, lake = work.org.slug, work.lake
+    if lake.root.is_local:
+        raise JustAIError(
+            "the lake is on this machine's disk, where Databricks cannot read it",
+            mend=f"set JUSTAI_LAKE to an s3:// URL, or {WHERE}=local to run the job here",
+        )
+    for table in (*work.inputs, work.table):
+        lake.ensure(slug, table)
+    sources = {one.name: Source(delta_types(one), delta=lake.uri(slug, one)) for one in work.inputs}
+    target = Target(delta_types(work.table), delta=lake.uri(slug, work.table))
+    scratch = f"{slug}/_scratch/{context.run.run_id}-{work.table.name}-{context.retry_number}"
+    try:
+        counts = run_on_databricks(context, work.org, work.task(sources, target, lake.root.uri(scratch)))
+    finally:
+        _remove(context, lake, scratch)
+    yield Done(counts, held(lake, slug, work.table, work.days).__getitem__)
+
+
+def _remove(context: dg.AssetExecutionContext, lake: Lake, prefix: str) -> None:
+    try:
+        lake.root.delete(*[found.key for found in lake.root.list(prefix)])
+    except JustAIError as error:
+        context.log.warning(f"{prefix} could not be removed and can be deleted by hand: {error}")
