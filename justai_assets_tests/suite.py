@@ -14,6 +14,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 import psutil
@@ -30,11 +31,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 def pytest(*arguments: str, seconds: float = ROUND_SECONDS) -> int:
     """Run pytest to its end or to the limit; returns its exit code, or HUNG. Nothing it started outlives it."""
     process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments])
+    deadline = time.monotonic() + seconds
     try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        print(f"no end within {seconds:.0f} s", file=sys.stderr)
-        return HUNG
+        while process.poll() is None:
+            if time.monotonic() > deadline:
+                print(f"no end within {seconds:.0f} s", file=sys.stderr)
+                return HUNG
+            _bury_orphans(process.pid)
+            time.sleep(0.2)
+        return process.returncode
     finally:
         left = psutil.Process().children(recursive=True)
         for one in left:
@@ -43,6 +48,14 @@ def pytest(*arguments: str, seconds: float = ROUND_SECONDS) -> int:
                 one.kill()
         psutil.wait_procs(left, timeout=10)
         process.wait()
+
+
+def _bury_orphans(own: int) -> None:
+    """Collect adopted processes that have ended: to the tests a zombie still looks alive."""
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, ChildProcessError):
+            if child.pid != own and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def adopt_orphans() -> None:
@@ -54,7 +67,7 @@ def adopt_orphans() -> None:
 def everything_but_live() -> int:
     """The suite; the exit code of its last round."""
     apart = [f"--ignore={path}" for path in LIVE]
-    together = ["-n", "2", "--dist", "loadfile", "--max-worker-restart", "0", *apart]
+    together = ["-n", "2", "--dist", "loadfile", "--durations", "25", "--max-worker-restart", "0", *apart]
     code = pytest(*together)
     if code not in {0, FAILED_TESTS}:
         print(f"the run itself ended with {code}; all of it once more", file=sys.stderr)

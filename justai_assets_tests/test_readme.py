@@ -41,7 +41,7 @@ def test_every_link_of_the_readme_leads_to_a_file() -> None:
 
 
 def test_the_make_commands_set_up_and_call_what_the_readme_says() -> None:
-    for target, calls in {"run": "justai demo", "test": "pytest", "ui": "justai ui"}.items():
+    for target, calls in {"run": "justai demo", "test": "justai_assets_tests.suite", "ui": "justai ui"}.items():
         assert f"make {target}" in COMMANDS
         said = subprocess.run(["make", "-n", "-B", target], cwd=PROJECT, capture_output=True, text=True, check=True)
         assert calls in said.stdout
