@@ -63,7 +63,12 @@ def test_each_text_reads_as_when_every_format_is_tried_on_it(texts: list[str | N
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-01-05 12:41:03 +00:00", "2026-01-05T12:41:03Z", "2026-01-05 14:41:03.000+02:00", "2026-01-05 07:41:03.0 -0500"],
+    [
+        "2026-01-05 12:41:03 +00:00",
+        "2026-01-05T12:41:03Z",
+        "2026-01-05 14:41:03.000+02:00",
+        "2026-01-05 07:41:03.0 -0500",
+    ],
 )
 def test_the_four_formats_name_the_same_moment(text: str) -> None:
     read = pl.select(utc(pl.lit(f" {text} "))).item()
