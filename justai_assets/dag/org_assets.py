@@ -142,7 +142,8 @@ def _attributed(org: Org) -> dg.AssetsDefinition:
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
-        return build_attributed(org, platform.lake(), days, note=note, on_day=on_day)
+        budget = platform.memory_budget()
+        return build_attributed(org, platform.lake(), days, note=note, memory_budget=budget, on_day=on_day)
 
     return table_asset(org, ATTRIBUTED_EVENTS, deps, build)
 

@@ -56,7 +56,7 @@ def old_rule(text: pl.Expr) -> pl.Expr:
 def test_each_text_reads_as_when_every_format_is_tried_on_it(texts: list[str | None]) -> None:
     frame = pl.LazyFrame({"text": texts}, schema={"text": pl.String})
     for engine in ("in-memory", "streaming"):
-        new = frame.select(utc(pl.col("text"))).collect(engine=engine)  # type: ignore[call-overload]
+        new = frame.select(utc(pl.col("text"))).collect(engine=engine)
         assert dict(new.schema) == {"text": UTC_TIMESTAMP}
         assert new.equals(frame.select(old_rule(pl.col("text"))).collect())
 
