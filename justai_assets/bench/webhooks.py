@@ -83,25 +83,26 @@ def land_webhooks(folder: Path, events: int, *, drop: bool = False) -> Landed:
     root.delete(*(found.key for found in root.list("")))
     rng = np.random.default_rng(SEED)
     unique = events - landed.duplicates
-    again: list[pl.Series] = []
+    # As Python strings: a gathered column would hold the text of its whole file.
+    again: list[str] = []
     for number, start in enumerate(range(0, unique, FILE_EVENTS)):
         rows = min(FILE_EVENTS, unique - start)
         lines = _lines(rng, rows, users=max(events // 3, 10), start=start / unique, share=rows / unique)
         # Its share of the redeliveries: of each file as many as make the whole.
         repeats = (start + rows) * landed.duplicates // unique - start * landed.duplicates // unique
-        again.append(lines.gather(np.sort(rng.choice(rows, repeats, replace=False))))
-        _seal(root, f"{number:06d}", lines)
-    _seal(root, "redelivered", pl.concat(again))
+        again += lines.gather(np.sort(rng.choice(rows, repeats, replace=False))).to_list()
+        _seal(root, f"{number:06d}", lines.to_list())
+    _seal(root, "redelivered", again)
     for part in range(-(-events // 1_000_000) if drop else 0):
         _drop(root, rng, part, min(1_000_000, events - part * 1_000_000))
     done.write_text(label)
     return landed
 
 
-def _seal(root: Root, name: str, lines: pl.Series) -> None:
+def _seal(root: Root, name: str, lines: list[str]) -> None:
     import zstandard
 
-    if not len(lines):
+    if not lines:
         return
     content = "\n".join(lines).encode() + b"\n"
     # As the collector does: its level, with a checksum.

@@ -92,7 +92,7 @@ def ingest(
     Parameters
     ----------
     events
-        Records of the generated day; five million take about ten minutes a contender on two busy cores.
+        Records of the generated day; about 110 MB of files a million.
     repeats
         The table shows medians.
     contender
