@@ -10,9 +10,6 @@ UV     := $(VENV)/bin/uv
 export UV_LINK_MODE ?= copy
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-LIVE  := justai_assets_tests/e2e/test_daemon.py justai_assets_tests/e2e/test_browser.py
-APART := $(addprefix --ignore=,$(LIVE))
-
 .PHONY: run ui test test-live check lint lock setup tools clean
 
 run: $(VENV)/.main
@@ -22,13 +19,13 @@ ui: $(VENV)/.main
 	@test -d .justai/demo/orgs || $(BIN)/justai demo
 	$(BIN)/justai ui
 
-# What fails beside another process is tried once more alone: several tests hold servers to deadlines.
+# In two processes; what fails there is tried once more alone. justai_assets_tests/suite.py says the rest.
 test: $(VENV)/.dev tools
-	$(BIN)/pytest -n 2 --dist loadfile $(APART) || $(BIN)/pytest --last-failed --last-failed-no-failures none $(APART)
+	$(BIN)/python -m justai_assets_tests.suite
 
 # The daemon over 90 days and the UI in a browser: minutes each, and they want the machine to themselves.
 test-live: $(VENV)/.dev tools
-	$(BIN)/pytest $(LIVE)
+	$(BIN)/python -m justai_assets_tests.suite live
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import CLICKS, OPENS
-from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS, TABLES
+from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS, TABLES, UNIFIED_EVENTS
 from justai_assets.lake.ledger import (
     ACCEPTED,
     ATTRIBUTED,
@@ -55,6 +55,22 @@ def show_fates(settings: Settings, orgs: Sequence[Org], days: Days, console: Con
     console.print(table)
     for line in why:
         console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def show_caused(settings: Settings, slug: str, message_id: str, request: str, console: Console) -> bool:
+    """Print the custom events of unified_events that a message caused, under the request that brought them in."""
+    events = Lake(Root.parse(settings.lake)).scan(slug, UNIFIED_EVENTS).filter(pl.col("message_id") == message_id)
+    columns = ("event_timestamp", "event_name", "template_id", "campaign_id", "message_id")
+    found = events.select(columns).sort("event_timestamp").collect()
+    console.print("From the HTTP door to the unified stream", style="bold")
+    console.print(f"  {request}", markup=False, soft_wrap=True)
+    for at, *rest in found.rows():
+        console.print(f"  → {at:%Y-%m-%d %H:%M:%S}Z  " + "  ".join(map(str, rest)), markup=False, soft_wrap=True)
+    console.print()
+    is_attributed = found.height > 1
+    if not is_attributed:
+        console.print("  the event is not there", style="red")
+    return is_attributed
 
 
 def show_templates(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:

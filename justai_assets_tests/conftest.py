@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,24 @@ from justai_assets_tests.world import SALT, World
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+WORKER_DIED = 70
+"""Exit code of a run that lost a worker: what it never ran is not known to pass."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    if error:
+        node.config.stash[_DIED] = True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.stash.get(_DIED, False):
+        session.exitstatus = WORKER_DIED
+
+
+_DIED = pytest.StashKey[bool]()
 
 
 @pytest.fixture

@@ -163,10 +163,12 @@ def test_org_check_names_every_file_key_and_mend(
     assert "no org file in" in capsys.readouterr().err
 
 
-def test_org_check_tells_of_a_door_that_nothing_reads(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_org_check_tells_of_doors_that_nothing_reads_and_that_accept_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.add_org(WEBHOOK_ORG, custom=["journey_webhooks"])
     assert run(["org", "check"]) == 0
-    assert "sources.redshift is observed but read by no class" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "sources.redshift is observed but read by no class" in printed
+    assert "the HTTP door of iterable_webhooks accepts nothing; set api_key," in printed
 
 
 def test_attribute_writes_the_unified_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

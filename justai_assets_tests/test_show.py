@@ -102,4 +102,4 @@ def test_an_arm_is_shown_by_its_orgs_own_window_with_its_lift(world: World) -> N
 
 def test_piped_output_is_as_wide_as_the_tables(monkeypatch, capsys) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    assert output().width == 120
+    assert output().width == 124

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from justai_assets.bench.process import Run
+from justai_assets.metrics.report.painter import paint
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Report:
         frame = pl.DataFrame([{"name": row.name, "seconds": row.seconds, "peak MB": row.peak_mb} for row in self.rows])
         bars = alt.Chart(frame).mark_bar().encode(y=alt.Y("name", sort=None, title=None))
         sides = [bars.encode(x=alt.X(field, type="quantitative")) for field in ("seconds", "peak MB")]
-        alt.hconcat(*sides).properties(title=self.title).save(picture)
+        picture.write_bytes(paint("svg", alt.hconcat(*sides).properties(title=self.title).to_dict()))
         return data, picture
 
 

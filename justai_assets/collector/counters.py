@@ -8,6 +8,7 @@ A file is a sequence of entries `key length (2) · key · padding to 8 bytes · 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -16,9 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FILE_BYTES = 8 << 20
+RESERVED_BYTES = 64 << 10
+"""Disk space taken at a time. Memory is only touched where the disk has given its word: writing into a hole of a full
+disk kills the process."""
 SUFFIX = ".counts"
 OVERFLOW = "overflow"
-"""Keys are bounded by orgs x doors x fates; those past the file's end share this one."""
+"""Keys are bounded by orgs x doors x fates; those past the file's end, or new on a full disk, share this one."""
 _LENGTH = struct.Struct("<H")
 
 
@@ -33,10 +37,12 @@ class Counters:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
+            os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
             os.ftruncate(descriptor, FILE_BYTES)
             self._map = mmap.mmap(descriptor, FILE_BYTES)
         finally:
             os.close(descriptor)
+        self._reserved = RESERVED_BYTES
         self.file = file
         self._values = memoryview(self._map).cast("Q")
         self._slots: dict[str, int] = {}
@@ -64,7 +70,7 @@ class Counters:
     def _new(self, key: str) -> int:
         name = key.encode()
         at = _value_at(self._end, len(name))
-        if at + 8 + _LENGTH.size > FILE_BYTES:
+        if not self._reserve(at + 8 + _LENGTH.size):
             return self._slots.setdefault(key, self._slots[OVERFLOW])
         start = self._end
         self._map[start + _LENGTH.size : start + _LENGTH.size + len(name)] = name
@@ -73,6 +79,23 @@ class Counters:
         self._end = at + 8
         self._slots[key] = at // 8
         return at // 8
+
+    def _reserve(self, end: int) -> bool:
+        """Whether the file has room up to an offset, the closing length of a last entry included."""
+        if end > FILE_BYTES:
+            return False
+        while self._reserved < end:
+            descriptor = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.posix_fallocate(descriptor, self._reserved, RESERVED_BYTES)
+            except OSError as error:
+                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+                return False
+            finally:
+                os.close(descriptor)
+            self._reserved += RESERVED_BYTES
+        return True
 
 
 class CounterReader:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Group, Parameter, validators
+
+SILENCE = timedelta(minutes=3)
+"""How long a daemon may be silent while its backfill is awaited: six of its heartbeats."""
 
 _WHICH = Group("Which days", validator=validators.MutuallyExclusive())  # type: ignore[no-untyped-call]
 
@@ -44,7 +48,7 @@ def backfill(
     dry_run
         Show the days and stop.
     wait
-        Return when the backfill has ended; exit 1 when it failed.
+        Return when the backfill has ended; exit 1 when it failed, or when no daemon is heard for three minutes.
     """
     import os
     import time
@@ -52,7 +56,7 @@ def backfill(
 
     from justai_assets.contract.days import Days, spans
     from justai_assets.contract.errors import JustAIError
-    from justai_assets.dag.backfills import Which, backfill_status, plan_backfill, request_backfill
+    from justai_assets.dag.backfills import Which, backfill_status, is_daemon_heard, plan_backfill, request_backfill
     from justai_assets.dag.headless import instance
     from justai_assets.settings import Settings
     from justai_assets.show import output
@@ -78,5 +82,11 @@ def backfill(
             return 0
         while not (ended := backfill_status(home, backfill_id))[1]:
             time.sleep(2)
+            silence = datetime.now(UTC) - SILENCE
+            if silence > now and not is_daemon_heard(home, since=silence):
+                raise JustAIError(
+                    f"backfill {backfill_id} is requested, and no daemon has been heard for {SILENCE.seconds} s",
+                    mend="start dagster-daemon with the same DAGSTER_HOME, or look at its log; it finds the request",
+                )
         console.print(f"backfill {backfill_id}: {ended[0]}")
         return 0 if ended[0] == "COMPLETED_SUCCESS" else 1

@@ -20,6 +20,7 @@ def demo(
     Example: `justai demo --sends 1000`
 
     The week has what life has: late events, redeliveries, broken lines, a stale part file, an aborted job's leftovers.
+    When it ends yesterday, a send and a purchase are posted to the HTTP doors besides, and become rows of today.
     Afterwards `justai ui` opens the Dagster UI on the same data.
 
     Parameters
@@ -41,12 +42,14 @@ def demo(
     from justai_assets.contract.days import Days, parse_day
     from justai_assets.dag.headless import make_report, materialize_days
     from justai_assets.dag.marts import parse_project
+    from justai_assets.demo.doors import post_through_doors
+    from justai_assets.demo.orgs import WEBHOOK_ORG
     from justai_assets.demo.place import DemoPlace
     from justai_assets.demo.share import has_server, shared
     from justai_assets.demo.week import land_week
     from justai_assets.metrics.report.shelf import report_prefix
     from justai_assets.settings import Settings
-    from justai_assets.show import output, show_decisions, show_fates, show_templates
+    from justai_assets.show import output, show_caused, show_decisions, show_fates, show_templates
 
     began = time.monotonic()
     console = output()
@@ -68,12 +71,22 @@ def demo(
             is_done = materialize_days(org, days, today=today, console=progress) and is_done
             progress.print(f"[bold]Judging[/] the experiments of {org.slug}, and writing its report")
             is_done = make_report(org, console=progress) and is_done
+    posted = None
+    if end == today - timedelta(days=1):
+        # After the judging, which would otherwise take a day of two events for the week's last.
+        progress.print("[bold]Posting[/] a send and a purchase to the HTTP doors, and materializing today")
+        posted = post_through_doors(place)
+        now = datetime.now(UTC).date()
+        org = settings.orgs().get(WEBHOOK_ORG)
+        is_done = materialize_days(org, Days(today, now), today=now, console=progress) and is_done
     progress.print("[bold]Parsing[/] the dbt project, so that the UI shows the marts")
     parse_project()
     console.print()
     show_templates(settings, orgs, days, console)
     show_fates(settings, orgs, days, console)
     show_decisions(settings, orgs, days, console)
+    if posted:
+        is_done = show_caused(settings, WEBHOOK_ORG, posted.message_id, posted.curl(), console) and is_done
     for org in orgs:
         console.print(f"Report: {home / 'lake' / report_prefix(org.slug) / 'latest.html'}")
     seconds = time.monotonic() - began

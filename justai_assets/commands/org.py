@@ -38,6 +38,8 @@ def check(*slugs: str) -> int:
             out.print(
                 f"      {org.slug}: sources.{door} is observed but read by no class; name it under custom to use it"
             )
+        for door, mend in org.closed_doors.items():
+            out.print(f"      {org.slug}: the HTTP door of {door} accepts nothing; {mend} (sources.{door})")
     for error in orgs.broken.values():
         for line in str(error).splitlines():
             err.print(f"[red]error[/] {escape(line)}", markup=True)

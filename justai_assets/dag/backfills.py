@@ -107,6 +107,12 @@ def request_backfill(instance: dg.DagsterInstance, plan: Plan, *, now: datetime)
     return backfill_id
 
 
+def is_daemon_heard(instance: dg.DagsterInstance, *, since: datetime) -> bool:
+    """Whether the daemon that runs backfills has given a sign of life since a time. It gives one every 30 seconds."""
+    heartbeat = instance.get_daemon_heartbeats().get("BACKFILL")
+    return heartbeat is not None and heartbeat.timestamp >= since.timestamp()
+
+
 def backfill_status(instance: dg.DagsterInstance, backfill_id: str) -> tuple[str, bool]:
     """The status of a backfill in the daemon's word, and whether it has ended."""
     found = instance.get_backfill(backfill_id)

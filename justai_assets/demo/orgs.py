@@ -20,7 +20,7 @@ pseudonym_salt: {salt}
 engagement: iterable_webhooks
 custom: [journey_webhooks, redshift]
 sources:
-  iterable_webhooks: {{}}
+  iterable_webhooks: {{api_key: "{key}"}}
   journey_webhooks: {{api_key: "{key}", events: {{"{workflow}": purchase}}}}
   redshift: {{content: custom_events}}
 attribution: {{window_hours: 24, windows: {{purchase: 72}}}}

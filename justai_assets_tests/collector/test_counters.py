@@ -1,6 +1,9 @@
 from pathlib import Path
 
-from justai_assets.collector.counters import FILE_BYTES, CounterReader, Counters, total
+import pytest
+
+from justai_assets.collector.counters import FILE_BYTES, RESERVED_BYTES, CounterReader, Counters, total
+from justai_assets_tests.collector.disk import small_disk
 
 
 def test_counters_of_several_processes_add_up(tmp_path: Path) -> None:
@@ -52,3 +55,16 @@ def test_more_names_than_a_file_holds_share_one_counter(tmp_path: Path) -> None:
     found = total(tmp_path)
     assert sum(found.values()) == count
     assert found["overflow"] > 0
+
+
+def test_on_a_full_disk_new_counters_share_one_and_the_process_lives(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", f"{RESERVED_BYTES // 1024 + 16}k") as disk:
+        counters = Counters(disk / "1.counts")
+        count = 2 * RESERVED_BYTES // 100
+        for number in range(count):
+            counters.add(f"{number:080d}")
+        found = total(disk)
+        assert sum(found.values()) == count
+        assert 0 < found["overflow"] < count
+        with pytest.raises(OSError, match="No space"):
+            Counters(disk / "2.counts")

@@ -92,6 +92,16 @@ def test_a_broken_org_file_is_named_and_hides_no_other(week: Week, capsys: pytes
     assert "initech.yaml" in printed.err
 
 
+def test_waiting_for_a_backfill_that_no_daemon_takes_ends_and_says_so(
+    week: Week, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("justai_assets.commands.backfill.SILENCE", timedelta(seconds=1))
+    assert run(["backfill", "--org", "acme", "--from", str(LAST), "--to", str(LAST), "--wait"]) == 1
+    said = capsys.readouterr().err
+    assert "no daemon has been heard" in said
+    assert "start dagster-daemon" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import resource
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from justai_assets.storage import Root
+from justai_assets_tests.collector.disk import small_disk
 from justai_assets_tests.collector.service import (
     JSON,
     KEY,
@@ -97,23 +97,6 @@ def test_while_s3_is_away_events_are_taken_and_land_once_it_is_back(
             counts = Counter(envelope["id"] for envelope in landed(Root.parse(config.landing)))
     assert counts == Counter(ids)
     assert "127.0.0.1" not in (tmp_path / "service.log").read_text(), "endpoints are not the log's business"
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own, which can really be full; skipped where none may be mounted."""
-    folder.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("mounting a file system needs the right to")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_with_a_full_disk_nothing_acknowledged_is_lost_and_the_rest_is_asked_to_come_back(tmp_path: Path) -> None:

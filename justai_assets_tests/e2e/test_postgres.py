@@ -15,7 +15,7 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets_tests.dag.demo_week import Week, landed_week
-from justai_assets_tests.e2e.servers import PROJECT, postgres, process
+from justai_assets_tests.e2e.servers import BIN, PROJECT, postgres, process
 
 DAYS = Days(date(2026, 1, 5), date(2026, 2, 3))
 
@@ -30,6 +30,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Week]:
         shutil.copy(PROJECT / "deploy" / "dagster.yaml", home)
         for name, value in {**variables, "DAGSTER_HOME": str(home), "JUSTAI_AUTOMATION_SECONDS": "3600"}.items():
             monkeypatch.setenv(name, value)
+        # Two processes that lay out the same tables at once stumble over each other; docs/operations.md starts with this.
+        subprocess.run([BIN / "dagster", "instance", "migrate"], check=True, capture_output=True, timeout=120)
         yield week
 
 

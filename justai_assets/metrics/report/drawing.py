@@ -13,6 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from justai_assets.metrics.report.painter import paint
+
 LIGHT: Final = {
     "better": "#0072b2",
     "worse": "#c8500a",
@@ -86,9 +88,7 @@ def words_chart(title: str, text: str) -> Any:
 
 def svg(chart: Any, name: str) -> str:
     """The chart as SVG for inlining: colours are CSS variables, ids carry the chart's name, sizes follow the page."""
-    import vl_convert
-
-    drawn = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))
+    drawn = paint("svg", chart.to_dict(validate=False)).decode()
     for token, colour in LIGHT.items():
         drawn = re.sub(rf'"{colour}"', f'"var(--chart-{token})"', drawn, flags=re.IGNORECASE)
     # The library counts its clips over the life of the process; numbered anew, the same data gives the same file.
@@ -103,10 +103,4 @@ def svg(chart: Any, name: str) -> str:
 
 def png(chart: Any, *, scale: float = 2.0) -> bytes:
     """The chart as PNG on white."""
-    import vl_convert
-
-    return bytes(
-        vl_convert.vegalite_to_png(
-            chart.to_dict(validate=False) | {"background": "#ffffff", "padding": 24}, scale=scale
-        )
-    )
+    return paint("png", chart.to_dict(validate=False) | {"background": "#ffffff", "padding": 24}, scale=scale)
