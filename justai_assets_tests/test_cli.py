@@ -163,7 +163,9 @@ def test_org_check_names_every_file_key_and_mend(
     assert "no org file in" in capsys.readouterr().err
 
 
-def test_org_check_tells_of_doors_that_nothing_reads_and_that_accept_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_org_check_tells_of_doors_that_nothing_reads_and_that_accept_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.add_org(WEBHOOK_ORG, custom=["journey_webhooks"])
     assert run(["org", "check"]) == 0
     printed = capsys.readouterr().out
