@@ -61,7 +61,7 @@ def scan_envelopes(
         body: the fields of the body that are needed; other fields are skipped while parsing.
         with_line: also give the line itself, as `line`, for fields whose names are not known beforehand.
     """
-    # Batch by batch: as an expression replace_strict does not stream, and holds a day of bodies (3.8 GB for 5 M).
+    # Batch by batch: as an expression replace_strict does not stream, and holds a day of bodies (docs/performance.md).
     key = pl.col("_path").map_batches(
         lambda paths: paths.replace_strict(keys, return_dtype=pl.String), return_dtype=pl.String, is_elementwise=True
     )
