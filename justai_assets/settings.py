@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.load import Orgs, load_orgs
 
 DEFAULT_LANDING = ".justai/landing"
@@ -47,3 +48,21 @@ class Settings:
     def orgs(self, *, check_secrets: bool = False) -> Orgs:
         """The org files of this slice."""
         return load_orgs(self.orgs_dir, only=self.only, check_secrets=check_secrets)
+
+
+def memory_budget() -> int | None:
+    """Bytes that attribution may hold at once (JUSTAI_MEMORY_BUDGET); None: a quarter of the machine.
+
+    Apart from Settings, because nothing but attribution should stop at a number that cannot be read.
+
+    Raises:
+        JustAIError: it is not a whole number of bytes above 0.
+    """
+    text = os.environ.get("JUSTAI_MEMORY_BUDGET", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise JustAIError(
+            f"JUSTAI_MEMORY_BUDGET={text!r} is not a number of bytes", mend="for example 4000000000, or leave it unset"
+        )
+    return int(text)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.settings import DEFAULT_LAKE, DEFAULT_LANDING, DEFAULT_ORGS_DIR, Settings
+from justai_assets.contract.errors import JustAIError
+from justai_assets.settings import DEFAULT_LAKE, DEFAULT_LANDING, DEFAULT_ORGS_DIR, Settings, memory_budget
 
 NAMES = ("JUSTAI_LANDING", "JUSTAI_LAKE", "JUSTAI_ORGS_DIR", "JUSTAI_ORGS")
 
@@ -28,3 +29,21 @@ def test_every_variable_is_read_when_asked_for(monkeypatch: pytest.MonkeyPatch) 
 def test_a_slice_of_nothing_but_commas_is_no_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUSTAI_ORGS", " , ,")
     assert Settings.from_environment().only is None
+
+
+@pytest.mark.parametrize(("text", "budget"), [(None, None), ("", None), (" ", None), ("300000000", 300_000_000)])
+def test_the_memory_budget_is_bytes_or_left_to_the_engine(
+    text: str | None, budget: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JUSTAI_MEMORY_BUDGET", raising=False)
+    if text is not None:
+        monkeypatch.setenv("JUSTAI_MEMORY_BUDGET", text)
+    assert memory_budget() == budget
+
+
+@pytest.mark.parametrize("text", ["4GB", "0", "-1", "1.5", "²"])
+def test_a_memory_budget_that_is_no_number_of_bytes_says_so(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUSTAI_MEMORY_BUDGET", text)
+    with pytest.raises(JustAIError, match=r"JUSTAI_MEMORY_BUDGET=.* is not a number of bytes \(for example"):
+        memory_budget()
+    Settings.from_environment()

@@ -102,7 +102,7 @@ def _frame(
     else:
         names = ["emailSend", "emailOpen", "emailClick"]
         columns["event_name"] = pl.Series(names).gather(rng.choice(3, rows, p=[1 / 1.34, 0.26 / 1.34, 0.08 / 1.34]))
-        columns["message_id"] = _hex(rng, rows)
+        columns["message_id"] = random_hex(rng, rows)
         template = rng.integers(0, 200, rows)
         columns["template_id"] = pl.Series(template + 500).cast(pl.String)
         columns["campaign_id"] = pl.Series(template // 4 + 9000).cast(pl.String)
@@ -111,7 +111,7 @@ def _frame(
     return frame.select(name for name in order if name in columns)
 
 
-def _hex(rng: Any, rows: int) -> pl.Series:
+def random_hex(rng: Any, rows: int) -> pl.Series:
     """Random 32-digit hex strings, without a loop over rows."""
     import numpy as np
     import pyarrow as pa

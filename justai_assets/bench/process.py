@@ -54,22 +54,46 @@ def run(contender: str, events: Events, first: date, out: Path) -> Run:
         BenchError: it failed; the message ends with the last line it said.
     """
     command = [sys.executable, "-m", "justai_assets.bench.contenders", contender, events.esp, events.custom]
-    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        with (out.parent / f"{contender}.log").open("w+b") as log:
-            process = subprocess.Popen([*command, str(first), str(out)], stdout=log, stderr=log)  # noqa: S603
-            peak = _watch(process)
-            seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            if process.returncode:
-                log.seek(0)
-                said = log.read().decode(errors="replace").strip().splitlines()
-                raise BenchError(f"{contender} ended with {process.returncode}: {said[-1] if said else 'no output'}")
+        spent, _ = measure(contender, [*command, str(first), str(out)], out.parent / f"{contender}.log")
         rows, checksum = _rows(out)
         written = sum(path.stat().st_size for path in out.rglob("*.parquet")) / 1e6
-        return Run(contender, seconds, cpu, peak / 1e6, rows, checksum, written)
+        return Run(contender, spent.seconds, spent.cpu_seconds, spent.peak_mb, rows, checksum, written)
     finally:
         shutil.rmtree(out, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: as in Run."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def measure(contender: str, command: list[str], log: Path) -> tuple[Spent, str]:
+    """Run a command to its end; what it took, and the last line it said.
+
+    Args:
+        contender: its name, for the error.
+        command: program and arguments.
+        log: file for what it says, written anew.
+
+    Raises:
+        BenchError: it failed; the message ends with the last line it said.
+    """
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with log.open("w+b") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)  # noqa: S603
+        peak = _watch(process)
+        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        file.seek(0)
+        said = file.read().decode(errors="replace").strip().splitlines()
+    if process.returncode:
+        raise BenchError(f"{contender} ended with {process.returncode}: {said[-1] if said else 'no output'}")
+    return Spent(seconds, cpu, peak / 1e6), said[-1] if said else ""
 
 
 def _watch(process: subprocess.Popen[bytes]) -> float:

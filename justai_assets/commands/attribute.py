@@ -53,8 +53,6 @@ def attribute(
     overwrite
         Replace what the folder holds.
     """
-    import os
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -63,6 +61,7 @@ def attribute(
     from justai_assets.contract.days import parse_day
     from justai_assets.contract.errors import JustAIError
     from justai_assets.contract.events import DEFAULT_SEND_EVENTS
+    from justai_assets.settings import memory_budget
 
     windows = {}
     for item in window:
@@ -70,7 +69,7 @@ def attribute(
         if not name or not hours.isdigit():
             raise JustAIError(f"--window {item!r} is not name=hours", mend="for example --window purchase=72")
         windows[name] = int(hours)
-    budget = os.environ.get("JUSTAI_MEMORY_BUDGET")
+    budget = memory_budget()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     shown = Console(stderr=True)
     # Drawn for a person only: piped, it would put an empty line before an error.
@@ -84,7 +83,7 @@ def attribute(
             first=parse_day(first) if first else None,
             last=parse_day(last) if last else None,
             overwrite=overwrite,
-            memory_budget=int(budget) if budget else None,
+            memory_budget=budget,
             progress=lambda doing, share: bar.update(task, description=doing, completed=share),
         )
     console = Console(highlight=False, soft_wrap=True)

@@ -13,7 +13,9 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from justai_assets.bench.report import Report
 
-app = cyclopts.App(name="bench", help="Benchmarks: the engine and the doors against what one would run otherwise.")
+app = cyclopts.App(
+    name="bench", help="Benchmarks: the engine, the intake and the doors against what one would run otherwise."
+)
 
 FOLDER = Path(".justai/bench")
 
@@ -73,6 +75,39 @@ def scale(*, users: int = 500_000, skew: float = 0.2, repeats: int = 3, folder: 
     with _progress() as progress:
         report = measure(folder, users=users, skew=skew, repeats=repeats, progress=progress)
     _show(report, folder, "scale")
+
+
+@app.command
+def ingest(
+    *,
+    events: int = 1_000_000,
+    repeats: int = 3,
+    contender: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    folder: Path = FOLDER,
+) -> None:
+    """From landed webhook files to a committed Delta table, against Polars reading the same files and no more.
+
+    Example: `justai bench ingest --events 1000000 --contender scan_ndjson --contender ingest`
+
+    Parameters
+    ----------
+    events
+        Records of the generated day; about 110 MB of files a million.
+    repeats
+        The table shows medians.
+    contender
+        scan_ndjson (lines counted, nothing parsed), parse_needed, parse_all, ingest, ingest_drop; may be repeated.
+    folder
+        For generated files, kept and used again, and results.
+    """
+    from justai_assets.bench.ingest import ingest as measure
+    from justai_assets.bench.ingest_contenders import CONTENDERS
+
+    with _progress() as progress:
+        report = measure(
+            folder, events=events, contenders=contender or tuple(CONTENDERS), repeats=repeats, progress=progress
+        )
+    _show(report, folder, "ingest")
 
 
 @app.command

@@ -145,7 +145,8 @@ def _attributed(org: Org) -> dg.AssetsDefinition:
     ) -> list[DayReport]:
         if org.engine == "databricks":
             return attributed_on_spark(context, org, platform.lake(), days, note, on_day)
-        return build_attributed(org, platform.lake(), days, note=note, on_day=on_day)
+        budget = platform.memory_budget()
+        return build_attributed(org, platform.lake(), days, note=note, memory_budget=budget, on_day=on_day)
 
     return table_asset(org, ATTRIBUTED_EVENTS, deps, build, engine=org.engine)
 

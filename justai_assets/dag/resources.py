@@ -3,12 +3,15 @@
 import dagster as dg
 
 from justai_assets.lake.store import Lake
-from justai_assets.settings import Settings
+from justai_assets.settings import Settings, memory_budget
 from justai_assets.storage import Root
 
 
 class Platform(dg.ConfigurableResource[None]):
-    """The landing and lake roots. Empty fields come from JUSTAI_LANDING and JUSTAI_LAKE when a run uses them."""
+    """The landing and lake roots, and how much memory a run may take.
+
+    Empty fields come from JUSTAI_LANDING and JUSTAI_LAKE when a run uses them.
+    """
 
     landing_url: str = ""
     lake_url: str = ""
@@ -20,3 +23,7 @@ class Platform(dg.ConfigurableResource[None]):
     def lake(self) -> Lake:
         """What we write."""
         return Lake(Root.parse(self.lake_url or Settings.from_environment().lake))
+
+    def memory_budget(self) -> int | None:
+        """Bytes that attribution may hold at once (JUSTAI_MEMORY_BUDGET); None: a quarter of the machine."""
+        return memory_budget()

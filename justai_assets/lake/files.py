@@ -122,7 +122,8 @@ def _sink(folder: Path, frame: pl.LazyFrame, token: str) -> list[Path]:
         return path
 
     target = pl.PartitionBy(folder, file_path_provider=provide, approximate_bytes_per_file=MEMORY_BYTES_PER_FILE)
-    frame.sink_parquet(target, engine="streaming")
+    # Level 1 takes half the time of 3, the default, and writes no more bytes (docs/performance.md).
+    frame.sink_parquet(target, compression="zstd", compression_level=1, engine="streaming")
     return [path for path in paths if path.exists()]
 
 

@@ -61,8 +61,12 @@ def scan_envelopes(
         body: the fields of the body that are needed; other fields are skipped while parsing.
         with_line: also give the line itself, as `line`, for fields whose names are not known beforehand.
     """
+    # Batch by batch: as an expression replace_strict does not stream, and holds a day of bodies (docs/performance.md).
+    key = pl.col("_path").map_batches(
+        lambda paths: paths.replace_strict(keys, return_dtype=pl.String), return_dtype=pl.String, is_elementwise=True
+    )
     parsed = pl.scan_ndjson(files, schema=_schema(body), include_file_paths="_path").select(
-        pl.exclude("_path"), pl.col("_path").replace_strict(keys, return_dtype=pl.String).alias("source_file")
+        pl.exclude("_path"), key.alias("source_file")
     )
     # A blank id is no id: left as it is, all events without one would be the same event.
     parsed = parsed.with_columns(_present_id())

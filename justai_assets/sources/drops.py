@@ -10,11 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import email_key, normal_email, normal_user_id, user_key
 from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import EMAIL, USER_ID, present
+from justai_assets.sources.rows import EMAIL, USER_ID, canonical, present
 from justai_assets.sources.verdict import first_reason, time_reason, when
 
 KINDS: Final = {
@@ -74,7 +73,7 @@ def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
     """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case."""
     text = ("event_name", "message_id", "template_id", "campaign_id")
     return rows.with_columns(
-        present(pl.col("event_name")).replace(CANONICAL_NAMES).alias("event_name"),
+        canonical(present(pl.col("event_name"))).alias("event_name"),
         *(present(pl.col(name)).alias(name) for name in text[1:]),
     ).with_columns(
         first_reason(

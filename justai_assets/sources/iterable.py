@@ -6,10 +6,9 @@ from datetime import date
 
 import polars as pl
 
-from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, USER_ID, finished, has_no_body, present
+from justai_assets.sources.rows import EMAIL, USER_ID, canonical, finished, has_no_body, present
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
@@ -49,7 +48,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     raw_name = present(body.field("eventName"))
     rows = envelopes.select(
         pl.col("id").alias("event_id"),
-        raw_name.replace(CANONICAL_NAMES).alias("event_name"),
+        canonical(raw_name).alias("event_name"),
         raw_name.alias("raw_event_name"),
         utc(fields.field("createdAt")).alias("event_timestamp"),
         utc(pl.col("received_at")).alias("received_at"),

@@ -31,11 +31,17 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     source = org.sources.journey_webhooks
     if source is None:
         raise JustAIError(f"{org.slug} has no journey_webhooks door", mend="add sources.journey_webhooks")
+    events = source.events
     body = pl.col("body").struct
     workflow = body.field("workflowId").str.strip_chars()
     rows = envelopes.select(
         pl.col("id").alias("event_id"),
-        workflow.replace_strict(source.events, default=None, return_dtype=pl.String).alias("event_name"),
+        workflow.map_batches(
+            # In batches: as an expression replace_strict does not stream.
+            lambda ids: ids.replace_strict(events, default=None, return_dtype=pl.String),
+            return_dtype=pl.String,
+            is_elementwise=True,
+        ).alias("event_name"),
         utc(pl.col("received_at")).alias("event_timestamp"),
         normal_email(body.field("email")).alias(EMAIL),
         normal_user_id(body.field("userId")).alias(USER_ID),

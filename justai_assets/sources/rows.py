@@ -8,6 +8,7 @@ from datetime import date
 import polars as pl
 from pydantic import SecretStr
 
+from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.sources.identity import email_key, user_key
 from justai_assets.sources.privacy import refusal
 from justai_assets.sources.verdict import first_reason, time_reason, when
@@ -21,6 +22,11 @@ def present(text: pl.Expr) -> pl.Expr:
     """Trimmed text; blank is null."""
     trimmed = text.str.strip_chars()
     return pl.when(trimmed != "").then(trimmed)
+
+
+def canonical(name: pl.Expr) -> pl.Expr:
+    """Event names as the contract spells them; others stay. In batches: as an expression `replace` does not stream."""
+    return name.map_batches(lambda names: names.replace(CANONICAL_NAMES), return_dtype=pl.String, is_elementwise=True)
 
 
 def has_no_body() -> pl.Expr:

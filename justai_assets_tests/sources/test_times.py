@@ -1,0 +1,29 @@
+"""Times in every format that senders use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from justai_assets.sources.times import utc
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05 12:41:03 +00:00",
+        "2026-01-05T12:41:03Z",
+        "2026-01-05 14:41:03.000+02:00",
+        "2026-01-05 07:41:03.0 -0500",
+    ],
+)
+def test_the_four_formats_name_the_same_moment(text: str) -> None:
+    read = pl.select(utc(pl.lit(f" {text} "))).item()
+    assert read == datetime(2026, 1, 5, 12, 41, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "2026-01-05 12:41:03", "2026-02-30T12:41:03Z"])
+def test_what_has_no_offset_or_is_no_date_is_null(text: str | None) -> None:
+    assert pl.select(utc(pl.lit(text, pl.String))).item() is None
