@@ -1,8 +1,8 @@
 """Upkeep of a Delta table: small files merged day by day, and files that nothing refers to removed.
 
-Neither changes a row. Both may run beside `Lake.replacing`: a compaction carries the writers' application transaction,
-so that of two commits from one snapshot the later one fails and is made anew, whichever of them it is. A day replaced
-while it was being merged keeps its new content; the merge begins again from it.
+Neither changes a row. Both may run beside `Lake.replacing`: like a writer, a compaction commits on the very version it
+was made from, so that of two commits from one snapshot the later one fails and is made anew, whichever of them it is.
+A day replaced while it was being merged keeps its new content; the merge begins again from it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from justai_assets.contract.errors import JustAIError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.store import APPLICATION, Lake
+from justai_assets.lake.store import Lake
 
 TARGET_BYTES = 256 << 20
 """Files are merged up to this: in the middle of the 128 to 512 MB that scan well."""
@@ -98,7 +98,6 @@ def _compact_day(lake: Lake, slug: str, table: Table, day: date, target: int) ->
                     custom_metadata={"days": str(day)},
                     # No retry inside delta-rs: it would put the merged files on top of a day replaced meanwhile.
                     max_commit_retries=0,
-                    app_transactions=[Transaction(APPLICATION, found.version() + 1)],
                 ),
             )
         except CommitFailedError:

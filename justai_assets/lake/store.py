@@ -1,8 +1,9 @@
 """The lake: Delta tables of every org, read by day and replaced by day.
 
-A day is replaced in one commit or not at all. Two writers of the same table never both succeed from the same
-snapshot: every commit carries the same application transaction, so that the later one sees a conflict, reads the
-table again and commits on top. The files it wrote stay valid, because a day's content does not depend on the table.
+A day is replaced in one commit or not at all. A commit lands on the very version it was made from: delta-rs would
+otherwise put it on top of commits made meanwhile that it does not hold for conflicts, such as a compaction of the same
+day, and the day would be there twice. Whoever comes later reads the table again and commits anew; the files it wrote
+stay valid, because a day's content does not depend on the table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -30,9 +31,6 @@ from justai_assets.orgs.model import SLUG
 from justai_assets.storage import Root
 
 COMMIT_ATTEMPTS = 12
-APPLICATION = "justai_assets.replace_days"
-"""The application transaction of every commit that adds or removes files of a day."""
-
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -218,7 +216,7 @@ class Lake:
                     partition_filters=filters,
                     commit_properties=CommitProperties(
                         custom_metadata={**note, "days": str(writer.days)},
-                        app_transactions=[Transaction(APPLICATION, table.version() + 1)],
+                        max_commit_retries=0,
                     ),
                 )
             except CommitFailedError:

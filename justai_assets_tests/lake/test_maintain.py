@@ -132,6 +132,29 @@ def test_a_compaction_from_an_old_snapshot_does_not_bring_replaced_rows_back(
     assert set(found["message_id"].str.split("/").list.first()) == {"second"}
 
 
+def test_a_writer_from_an_old_snapshot_does_not_leave_the_merged_rows_beside_its_own(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = Days(DAYS.first, DAYS.first)
+    replace(lake, day, "first")
+    original = Lake.open
+    merged = 0
+
+    def open_then_compact(self: Lake, slug: str, table: object, version: int | None = None) -> object:
+        nonlocal merged
+        found = original(self, slug, table, version)  # type: ignore[arg-type]
+        monkeypatch.setattr(Lake, "open", original)
+        merged += compact(lake, "acme", UNIFIED_EVENTS).days
+        return found
+
+    monkeypatch.setattr(Lake, "open", open_then_compact)
+    replace(lake, day, "second")
+    found = stored(lake)
+    assert merged == 1
+    assert found.height == 20
+    assert set(found["message_id"].str.split("/").list.first()) == {"second"}
+
+
 def test_writers_and_compactions_at_once_lose_and_double_nothing(lake: Lake) -> None:
     replace(lake, DAYS, "0")
     stop = threading.Event()
