@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.errors import UsageError
 
 
-class DaysError(JustAIError):
+class DaysError(UsageError):
     """A range that is not a range of days."""
 
     code = "days"
