@@ -145,8 +145,8 @@ def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterato
     if refused.is_empty():
         # A day without a refusal says so: its number is 0, not absent.
         yield Fate(day, door, QUARANTINED, 0)
-    for column in intake.extra_columns:
-        yield Fate(day, door, UNREAD_COLUMN, intake.received, safe_key(column))
+    for column, records in intake.extra_columns.items():
+        yield Fate(day, door, UNREAD_COLUMN, records, safe_key(column))
 
 
 def _quarantined(intake: Intake, day: date | None, asset: str, door: str) -> pl.LazyFrame:

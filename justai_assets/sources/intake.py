@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -53,7 +54,8 @@ class Intake:
         rejected: refused records and files (REJECTED_SCHEMA).
         duplicates: accepted records beyond the first of their id.
         landed: the objects.
-        extra_columns: columns of drops that the contract does not know; they are not read.
+        extra_columns: columns of drops that the contract does not know and that are not read, and the records of the
+            files that have them.
         marks: what a person should know of this day, in words.
     """
 
@@ -62,7 +64,7 @@ class Intake:
     rejected: pl.LazyFrame
     duplicates: int
     landed: LandedDay
-    extra_columns: tuple[str, ...] = ()
+    extra_columns: Mapping[str, int] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
 
 
@@ -140,7 +142,7 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
             parts = _Parts(scratch)
             for index, path in enumerate(files):
                 _one_file(parts, path, keys[str(path)], typed, scratch / f"sound-{index}.jsonl", door, reader.body)
-    return _intake(received, parts, landed, table, ())
+    return _intake(received, parts, landed, table, {})
 
 
 def _one_file(
@@ -179,7 +181,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     files = committed(landing, door, org.slug, landed)
     parts = _Parts(scratch)
     marks: list[str] = []
-    extra: set[str] = set()
+    extra: Counter[str] = Counter()
     received = 0
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
@@ -199,7 +201,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     marks += [f"{row['reason']}: {row['source_file']}" for row in refused_files.iter_rows(named=True)]
     if extra:
         marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
-    return _intake(received, parts, landed, table, tuple(sorted(extra)), tuple(marks))
+    return _intake(received, parts, landed, table, dict(sorted(extra.items())), tuple(marks))
 
 
 def _one_drop_file(
@@ -207,7 +209,7 @@ def _one_drop_file(
     path: Path,
     found: LandedObject,
     kinds: dict[str, str],
-    extra: set[str],
+    extra: Counter[str],
     org: Org,
     day: date | None,
     door: str,
@@ -224,7 +226,7 @@ def _one_drop_file(
         else:
             typed = drops.typed_unified(rows, day)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
-        extra.update(file.extra)
+        extra.update(dict.fromkeys(file.extra, records))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
         return error.rows
@@ -247,7 +249,7 @@ def _intake(
     parts: _Parts,
     landed: LandedDay,
     table: Table,
-    extra: tuple[str, ...],
+    extra: Mapping[str, int],
     marks: tuple[str, ...] = (),
 ) -> Intake:
     rows = parts.scan()

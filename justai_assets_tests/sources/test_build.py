@@ -139,3 +139,11 @@ def test_what_is_not_read_is_named(landed: World) -> None:
     assert second[1].endswith("the door's files: redshift/acme/event_date=2026-01-06/0013_part_00")
     assert second[0].endswith(" and 2 more")
     assert "ada" not in second[0]
+
+
+def test_a_column_that_is_not_read_counts_the_records_of_the_files_that_have_it(landed: World) -> None:
+    at = datetime(2026, 1, 6, 2, tzinfo=UTC)
+    landed.drop("redshift", "acme", "2026-01-06", drop(at, 1).with_columns(note=pl.lit("x")), "0001_part_00")
+    built(landed)
+    assert fates(landed)[date(2026, 1, 6), "redshift", "unread_column", "note"] == 1
+    assert fates(landed)[date(2026, 1, 6), "redshift", "received", None] == 3
