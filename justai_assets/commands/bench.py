@@ -24,6 +24,8 @@ FOLDER = Path(".justai/bench")
 def attribution(
     *,
     users: int = 1_000_000,
+    days: int = 3,
+    customs_a_send: float = 0.5,
     repeats: int = 3,
     contender: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     folder: Path = FOLDER,
@@ -35,7 +37,11 @@ def attribution(
     Parameters
     ----------
     users
-        People; a day has as many sends, and half as many custom events.
+        People; a day has as many sends.
+    days
+        Days of events; the first of several is looked back at only.
+    customs_a_send
+        Custom events for each send.
     repeats
         The table shows medians.
     contender
@@ -48,7 +54,13 @@ def attribution(
 
     with _progress() as progress:
         report = measure(
-            folder, users=users, contenders=contender or DEFAULT_CONTENDERS, repeats=repeats, progress=progress
+            folder,
+            users=users,
+            days=days,
+            customs_a_send=customs_a_send,
+            contenders=contender or DEFAULT_CONTENDERS,
+            repeats=repeats,
+            progress=progress,
         )
     _show(report, folder, "attribution")
 
