@@ -108,7 +108,8 @@ def ingest(
     repeats
         The table shows medians.
     contender
-        scan_ndjson (lines counted, nothing parsed), parse_needed, parse_all, ingest, ingest_drop; may be repeated.
+        scan_ndjson (lines counted, nothing parsed), parse_needed, parse_all, read_needed, ingest, ingest_drop; may
+        be repeated.
     folder
         For generated files, kept and used again, and results.
     """

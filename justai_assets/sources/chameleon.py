@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
 from justai_assets.sources.rows import EMAIL, USER_ID, finished, has_no_body, present
@@ -52,7 +53,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         normal_user_id(profile.field("uid")).alias(USER_ID),
         pl.coalesce(*(present(data.field(name).struct.field("id")) for name in _THINGS)).alias("template_id"),
         present(pl.col("line").str.extract(_COPY_ID, 1)).alias("copy_id"),
-        pl.col("source_file"),
+        pl.col("source_file", LINE_NUMBER),
         has_no_body(),
         pl.lit(None, pl.Int64).alias("source_row"),
     )

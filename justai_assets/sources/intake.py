@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +17,7 @@ import pyarrow as pa
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
-from justai_assets.landing.envelopes import REJECTED_SCHEMA, count_records, salvage, scan_envelopes
+from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
 from justai_assets.sources import chameleon, drops, iterable, journey
@@ -39,15 +40,13 @@ WEBHOOKS: Final = {
     chameleon.DOOR: WebhookDoor(chameleon.BODY, chameleon.typed, chameleon.WITH_LINE),
 }
 
-_UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, OSError)
-
 
 @dataclass(frozen=True)
 class Intake:
     """What a day of a door came to. The frames are valid inside `open_day` only.
 
     Attributes:
-        received: records that lie in the day's folder, counted apart from parsing them; a file that cannot be read, or
+        received: records that lie in the day's folder, counted before they are parsed; a file that cannot be read, or
             is announced but absent, counts as one.
         accepted: rows of the table, each with no reason against it, duplicates removed.
         rejected: refused records and files (REJECTED_SCHEMA).
@@ -122,55 +121,23 @@ class _Parts:
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     reader = WEBHOOKS[door]
     parts = _Parts(scratch)
-    with landing.on_disk([found.key for found in landed.data]) as files:
-        received = count_records(files)
-        keys = {str(path): safe_key(found.key) for path, found in zip(files, landed.data, strict=True)}
-
-        def typed(paths: list[Path], names: dict[str, str]) -> pl.LazyFrame:
-            envelopes = scan_envelopes(paths, names, reader.body, with_line=reader.with_line)
-            return reader.typed(envelopes, org, landed.day)
-
-        try:
-            if files:
-                parts.add(typed(files, keys))
-            needs_salvage = _lacks_ids(parts)
-        except _UNREADABLE:
-            needs_salvage = True
-        if needs_salvage:
-            parts = _Parts(scratch)
-            for index, path in enumerate(files):
-                _one_file(parts, path, keys[str(path)], typed, scratch / f"sound-{index}.jsonl", door, reader.body)
+    received = 0
+    with (
+        landing.on_disk([found.key for found in landed.data]) as paths,
+        # Parsing holds Python's lock and one core; typing leaves it: one batch is typed while the next is parsed.
+        ThreadPoolExecutor(1, thread_name_prefix="typing") as pool,
+    ):
+        files = [(path, safe_key(found.key)) for path, found in zip(paths, landed.data, strict=True)]
+        typing: Future[None] | None = None
+        for batch in read_envelopes(files, door, reader.body, with_line=reader.with_line):
+            received += batch.received
+            parts.rejected.append(batch.rejected)
+            if typing is not None:
+                typing.result()
+            typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
+        if typing is not None:
+            typing.result()
     return _intake(received, parts, landed, table, ())
-
-
-def _one_file(
-    parts: _Parts,
-    path: Path,
-    key: str,
-    typed: Callable[[list[Path], dict[str, str]], pl.LazyFrame],
-    sound: Path,
-    door: str,
-    body: pl.Struct,
-) -> None:
-    trial = _Parts(parts.folder, list(parts.paths))
-    try:
-        trial.add(typed([path], {str(path): key}))
-        is_sound = not _lacks_ids(_Parts(parts.folder, trial.paths[-1:]))
-    except _UNREADABLE:
-        is_sound = False
-    if is_sound:
-        parts.paths.append(trial.paths[-1])
-        return
-    parts.rejected.append(salvage(path, key, door, body, sound))
-    if sound.stat().st_size:
-        # What the salvage kept has passed the same parser: a failure here is not the data's.
-        parts.add(typed([sound], {str(sound): key}))
-    sound.unlink()
-
-
-def _lacks_ids(parts: _Parts) -> bool:
-    rows = parts.scan()
-    return rows is not None and bool(rows.select(pl.col("event_id").is_null().any()).collect().item())
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
@@ -258,10 +225,10 @@ def _intake(
     repeated = _repeats(accepted) if "event_id" in table.schema else pl.Series("_row", [], pl.UInt32)
     if len(repeated):
         accepted = accepted.filter(~pl.col("_row").is_in(repeated.implode()))
-    row = pl.col("source_row") if "source_row" in rows.collect_schema() else pl.lit(None, pl.Int64)
+    row = LINE_NUMBER if LINE_NUMBER in rows.collect_schema() else "source_row"
     refused.append(
         rows.filter(pl.col("reason").is_not_null()).select(
-            "reason", "source_file", row.alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
+            "reason", "source_file", pl.col(row).alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
         )
     )
     names = table.schema.names()

@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
 from justai_assets.sources.rows import EMAIL, USER_ID, canonical, finished, has_no_body, present
@@ -36,7 +37,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     """Envelopes as rows of esp_events, each with its `reason` (null: accepted).
 
     Args:
-        envelopes: id, received_at, query, body (BODY), source_file.
+        envelopes: as `read_envelopes` gives them, with BODY.
         org: gives the salt.
         day: the folder's day; None for the folder of undated records.
 
@@ -63,7 +64,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         .fill_null(value=False)
         .alias("is_machine"),
         *(fields.field(name) for name in _PERSONAL),
-        pl.col("source_file"),
+        pl.col("source_file", LINE_NUMBER),
         has_no_body(),
     )
     return finished(

@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
 from justai_assets.sources.rows import EMAIL, USER_ID, finished, has_no_body
@@ -46,7 +47,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         normal_email(body.field("email")).alias(EMAIL),
         normal_user_id(body.field("userId")).alias(USER_ID),
         (workflow.is_null() | (workflow == "")).alias("_has_no_workflow"),
-        pl.col("source_file"),
+        pl.col("source_file", LINE_NUMBER),
         has_no_body(),
         pl.lit(None, pl.Int64).alias("source_row"),
         pl.lit(None, pl.String).alias("template_id"),

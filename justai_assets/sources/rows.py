@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.sources.identity import email_key, user_key
 from justai_assets.sources.privacy import refusal
-from justai_assets.sources.verdict import first_reason, time_reason, when
+from justai_assets.sources.verdict import REASON, first_reason, time_reason, when
 
 EMAIL = "_email"
 USER_ID = "_user_id"
@@ -55,17 +55,32 @@ def finished(
         published: text columns that will be stored, looked at for personal data.
         personal: further raw columns to compare them with; they are dropped.
     """
-    return rows.with_columns(
-        first_reason(
-            when(pl.col(HAS_NO_BODY) | pl.col("event_id").is_null(), "bad_envelope"),
-            *reasons,
-            refusal((*published, "event_id"), (USER_ID, *personal)),
-            time_reason(day),
-        ),
-        pl.lit(day, pl.Date).alias("event_date"),
-        pl.lit(door).alias("door"),
-        email_key(EMAIL, salt).alias("email_key"),
-        user_key(USER_ID, salt).alias("user_key"),
-        # What points at a refused record is looked at too: a sender may have put anything into an id.
-        pl.when(refusal(("event_id",), (USER_ID, *personal)).is_null()).then(pl.col("event_id")).alias("record_id"),
-    ).drop(EMAIL, USER_ID, HAS_NO_BODY, *personal)
+    return (
+        rows.with_columns(
+            first_reason(
+                when(pl.col(HAS_NO_BODY) | pl.col("event_id").is_null(), "bad_envelope"),
+                *reasons,
+                refusal((*published, "event_id"), (USER_ID, *personal)),
+                time_reason(day),
+            ),
+            pl.lit(day, pl.Date).alias("event_date"),
+            pl.lit(door).alias("door"),
+            email_key(EMAIL, salt).alias("email_key"),
+            user_key(USER_ID, salt).alias("user_key"),
+        )
+        .with_columns(_record_id((USER_ID, *personal)))
+        .drop(EMAIL, USER_ID, HAS_NO_BODY, *personal)
+    )
+
+
+def _record_id(personal: Sequence[str]) -> pl.Expr:
+    """What points at a refused record; null for the accepted ones, which are nearly all."""
+
+    def of(rows: pl.Series) -> pl.Series:
+        refused = rows.struct.unnest().with_row_index("_at").filter(pl.col(REASON).is_not_null())
+        # It is looked at too: a sender may have put anything into an id.
+        ids = refused.select("_at", pl.when(refusal(("event_id",), personal).is_null()).then("event_id").alias("id"))
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(rows)).scatter(ids["_at"], ids["id"])
+
+    columns = pl.struct(REASON, "event_id", *personal)
+    return columns.map_batches(of, return_dtype=pl.String, is_elementwise=True).alias("record_id")
