@@ -134,7 +134,8 @@ def test_a_tick_fails_when_no_org_can_be_listed(org: World, monkeypatch: pytest.
     def denied(*_: object, **__: object) -> None:
         raise JustAIError("access denied")
 
-    monkeypatch.setattr(Root, "list", denied)
+    for name in ("list", "list_folders"):
+        monkeypatch.setattr(Root, name, denied)
     with pytest.raises(Exception, match="access denied"):
         sensors.tick("watch_journey_webhooks")
 
