@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from justai_assets.dag.alerts import alert_sensors
+from justai_assets.dag.alert_sensors import alert_sensors
 from justai_assets.dag.automation import automation_sensor
 from justai_assets.dag.checks import table_checks
 from justai_assets.dag.delta_share import credential_check, share_assets
