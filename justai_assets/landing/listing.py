@@ -77,6 +77,12 @@ def list_day(root: Root, door: str, slug: str, day: date | None) -> LandedDay:
     return _landed(day, root.list(day_prefix(door, slug, day)), SUFFIXES.get(door, WEBHOOK_SUFFIXES))
 
 
+def days_with_folder(root: Root, door: str, slug: str) -> list[date]:
+    """The days that have a folder at a door of an org, sorted; one request per thousand. On disk it may be empty."""
+    found = (day_of(f"{folder}/") for folder in root.list_folders(door_prefix(door, slug)))
+    return sorted(day for day in found if day is not None)
+
+
 def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
     """What lies below a door's prefix of one org, by day; objects outside an event_date folder belong to none."""
     by_day: dict[date, list[LandedObject]] = defaultdict(list)
