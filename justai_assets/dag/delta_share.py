@@ -11,7 +11,7 @@ import dagster as dg
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
-from justai_assets.dag.org_assets import table_asset, table_key
+from justai_assets.dag.org_assets import in_time, table_asset, table_key
 from justai_assets.dag.partitions import same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.lake.ledger import DayReport
@@ -95,7 +95,7 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
     upstream = dg.AssetDep(table_key(org.slug, DELTA_SHARE), partition_mapping=same_day())
     return [
         # What keeps the mirror up to date is the sensor on the share's version, not an upstream asset.
-        table_asset(org, DELTA_SHARE, [], mirror_days, is_automated=False),
+        table_asset(org, DELTA_SHARE, [], mirror_days, is_automated=False, freshness_policy=in_time()),
         table_asset(org, UNIFIED_EVENTS, [upstream], unify_days),
     ]
 

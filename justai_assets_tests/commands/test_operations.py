@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,30 @@ def test_status_shows_what_landed_and_what_is_behind(week: Week, capsys: pytest.
     assert one["complete"] is None
     assert one["behind"] == [str(day) for day in DAYS]
     assert 0 <= one["lag_seconds"] < 600  # type: ignore[operator]
+
+
+def test_status_shows_a_share_and_a_door_that_is_long_silent(
+    org_files: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = DemoPlace(tmp_path / "demo")
+    share = 'slug: umbra\nstart_date: 2026-01-01\npseudonym_salt: "env:X"\nengagement: delta_share\n'
+    share += "sources:\n  delta_share: {profile: 'file:x', table: a.b.c}\n"
+    (place.orgs_dir / "umbra.yaml").write_text(share, encoding="utf-8")
+    webhooks = share.replace("umbra", "initech").replace("delta_share: {profile: 'file:x', table: a.b.c}", "x: {}")
+    webhooks = webhooks.replace("delta_share", "iterable_webhooks").replace("x: {}", "iterable_webhooks: {}")
+    (place.orgs_dir / "initech.yaml").write_text(webhooks, encoding="utf-8")
+    day = LAST - timedelta(days=30)
+    file = place.landing / f"webhooks/iterable/initech/event_date={day}/0.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    written = datetime.now(UTC).timestamp() - 30 * 86400
+    os.utime(file, (written, written))
+    assert run(["status", "--org", "umbra", "--org", "initech", "--json"]) == 0
+    found = lines(capsys.readouterr().out)
+    assert found["umbra", "delta_share"]["last_file"] is None
+    silent = found["initech", "iterable_webhooks"]
+    assert silent["last_day"] == str(day)
+    assert silent["lag_seconds"] // 86400 == 30  # type: ignore[operator]
 
 
 def test_status_shows_what_is_built_and_what_is_left_failed(week: Week, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.landing import contents
 from justai_assets.landing import memory as memories
 from justai_assets.landing import survey as surveys
 from justai_assets.landing import watch as watching
@@ -38,13 +41,14 @@ class Watcher:
     door: str = DOOR
     cursor: str | None = None
     cache: Cache = field(default_factory=Cache)
+    slice_name: str = ""
 
     def tick(self, *, now: datetime | None = None, is_crash: bool = False, **more: object) -> Tick:
         known = decode(self.cursor)
         more = {"clock": time.monotonic, **more}
         tick = watch(
             self.world.landing, self.world.lake.root, self.door, self.orgs, known, now=now or datetime.now(UTC),
-            cache=self.cache, **more,
+            cache=self.cache, slice_name=self.slice_name, **more,
         )  # fmt: skip
         if is_crash:
             self.cache = Cache()
@@ -159,16 +163,44 @@ def test_what_a_dead_tick_may_have_reported_is_owed_until_its_org_can_be_listed(
     assert watcher.reported() == []
 
 
+def test_two_slices_of_the_orgs_do_not_take_each_others_crash_for_their_own(any_world: World) -> None:
+    (recent,) = days_before_now(1)
+    one, other = (Watcher(any_world, {slug: AT_ONCE}, slice_name=slug) for slug in ("acme", "globex"))
+    for slug in ("acme", "globex"):
+        put(any_world, slug, recent, "first")
+    one.tick()
+    other.tick()
+    put(any_world, "acme", recent, "second")
+    assert one.tick(is_crash=True).reports
+    put(any_world, "globex", recent, "second")
+    assert other.tick().reports
+    put(any_world, "acme", recent, "first")
+    assert one.reported() == [("acme", recent)], "it was built from the second"
+
+
+def test_a_few_old_days_rewritten_far_apart_are_reported_alone(any_world: World) -> None:
+    days = ["2026-02-01", "2026-02-28", "2026-03-25"]
+    watcher = Watcher(any_world, {"acme": AT_ONCE})
+    for hours, content in enumerate(("x", "late")):
+        for day in days:
+            put(any_world, "acme", day, content)
+        found = watcher.reported(now=ahead(hours=2 * hours))
+    assert found == [("acme", day) for day in days]
+
+
 def fail_listing(monkeypatch: pytest.MonkeyPatch, slug: str) -> None:
     """As when a bucket policy denies one org's prefix."""
-    real = Root.list
 
-    def listing(self: Root, prefix: str, *, after: str | None = None):
-        if prefix == door_prefix(DOOR, slug):
-            raise StorageError("listing: access denied")
-        return real(self, prefix, after=after)
+    def denying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def listing(self: Root, prefix: str, **more: Any) -> Any:
+            if prefix == door_prefix(DOOR, slug):
+                raise StorageError("listing: access denied")
+            return real(self, prefix, **more)
 
-    monkeypatch.setattr(Root, "list", listing)
+        return listing
+
+    for name in ("list", "list_folders", "list_flat"):
+        monkeypatch.setattr(Root, name, denying(getattr(Root, name)))
 
 
 def test_one_org_that_cannot_be_listed_does_not_stop_the_others(
@@ -358,21 +390,62 @@ def test_an_empty_root_is_not_believed_at_once(watcher: Watcher) -> None:
     assert len(watcher.reported(now=ahead(hours=4))) == 10
 
 
-def test_a_sweep_that_is_cut_off_goes_on_where_it_stopped(s3_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_is_cut_off_goes_on_where_it_stopped(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surveys, "CHECK_EVERY", 5)
-    watcher = Watcher(s3_world, {"acme": Watched(START)})
     expected = [("acme", f"2026-01-{day:02d}") for day in range(1, 13)]
     for _, day in expected:
         for part in range(3):
-            put(s3_world, "acme", day, name=f"{part}.parquet")
+            put(watcher.world, "acme", day, name=f"{part}.parquet")
     found: Sequence[tuple[str, str]] = ()
     for _ in range(20):
         seconds = iter([0, 0, *([100] * 1000)])
+        # Only the listing is under test: whatever was listed is read.
+        monkeypatch.setattr(watching, "READING", timedelta(days=1))
         found = [*found, *watcher.reported(clock=lambda seconds=seconds: float(next(seconds)))]
         if decode(watcher.cursor).places["acme"].resume is None:
             break
         assert found[-1] != expected[-1]
     assert found == expected
+
+
+def test_a_look_at_recent_days_that_is_cut_off_goes_on_where_it_stopped(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surveys, "CHECK_EVERY", 5)
+    watcher.tick()
+    days = days_before_now(3, 2, 1)
+    for day in days:
+        for part in range(6):
+            put(watcher.world, "acme", day, name=f"{part}.parquet")
+    found = watcher.reported(clock=late_from_the_third_look())
+    assert found
+    assert len(found) < len(days)
+    assert [day for _, day in (*found, *watcher.reported())] == days
+
+
+def late_from_the_third_look() -> Callable[[], float]:
+    seconds = iter([0.0, 0.0])
+    return lambda: next(seconds, 100.0)
+
+
+def test_on_disk_a_tick_keeps_to_its_budget_whatever_lies_there_and_every_tick_gets_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "STRETCH", 10)
+    watcher = Watcher(world, {"acme": AT_ONCE})
+    days = [f"2026-01-{day:02d}" for day in range(1, 7)]
+    for day in days:
+        put(world, "acme", day, day * 10)
+    ticks = []
+    while not ticks or len([one for tick in ticks for one in tick]) < len(days):
+        assert len(ticks) < 50
+        seconds = count(0, 10)
+        ticks.append([day for _, day in watcher.reported(clock=lambda seconds=seconds: float(next(seconds)))])
+    assert [day for tick in ticks for day in tick] == days
+    assert max(len(tick) for tick in ticks) == 1
+    assert [] in ticks, "a day of ten stretches takes more than one tick"
+    watcher.cache = Cache()
+    assert watcher.reported(now=ahead(hours=2)) == []
 
 
 def put_fast(world: World, key: str) -> None:
