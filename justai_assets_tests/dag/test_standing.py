@@ -47,6 +47,27 @@ def test_days_left_failed_are_listed_by_table(week: Week, instance: dg.DagsterIn
     assert all(one.missing == () for one in found.values())
 
 
+@pytest.mark.parametrize("days", [DAYS, Days(DAYS.first, DAYS.first)], ids=["a range", "a day"])
+def test_days_whose_blocking_check_failed_or_was_not_carried_out_are_left_failed_until_they_are_sound(
+    week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, days: Days
+) -> None:
+    def failed() -> dict[str, tuple[date, ...]]:
+        return {one.key.path[-1]: one.failed for one in unfinished_days(instance, week.org("acme"), DAYS) if one.failed}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("justai_assets.quality.pii._PSEUDONYM", "^never$")
+        assert not week.run(instance, ["esp_events"], days).success
+    assert failed() == {"esp_events": tuple(days)}
+    plan = plan_backfill(instance, week.org("acme"), DAYS, "failed", today=TODAY)
+    assert plan.days_by_table[dg.AssetKey(["acme", "unified_events"])] == tuple(days)
+    with monkeypatch.context() as patch:
+        patch.setattr("justai_assets.dag.day_checks.no_pii", lambda *_: 1 / 0)
+        assert not week.run(instance, ["esp_events"], days).success
+    assert failed() == {"esp_events": tuple(days)}
+    assert week.run(instance, ["esp_events"], days).success
+    assert failed() == {}
+
+
 def test_the_standing_check_names_table_and_days_and_mends_itself(week: Week, instance: dg.DagsterInstance) -> None:
     job = week.definitions.resolve_job_def(JOB)
 

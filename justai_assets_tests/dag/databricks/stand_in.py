@@ -84,7 +84,9 @@ class StandIn:
     def _work(self, asked: Task) -> Iterator[dict[str, Any]]:
         rule = Rule(asked.window_hours, dict(asked.windows), asked.send_events)
         read = {
-            name: pl.scan_delta(source.delta, storage_options=self.options or None).select(list(source.columns))
+            name: pl.scan_delta(source.delta, version=source.version, storage_options=self.options or None).select(
+                list(source.columns)
+            )
             for name, source in asked.sources.items()
         }
         frames = []

@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, FATES, UNIFIED_EVENTS
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag import retries
 from justai_assets.dag.databricks import workspace as module
 from justai_assets_tests.dag.databricks.stand_in import TOKEN, StandIn, workspace
@@ -99,6 +99,10 @@ def test_a_job_cluster_gets_wheel_policy_range_and_gives_what_polars_gives(s3_wo
     attributed, unified = place.tasks
     assert (attributed.lo, attributed.hi) == (DAYS.first, DAYS.last)
     assert attributed.sources.keys() == {"esp_events", "custom_events"}
+    for table in (ESP_EVENTS, CUSTOM_EVENTS):
+        opened = s3_world.lake.open("acme", table)
+        assert opened is not None
+        assert attributed.sources[table.name].version == opened.version() > 0
     assert attributed.target.delta == s3_world.lake.uri("acme", ATTRIBUTED_EVENTS)
     assert (attributed.window_hours, attributed.windows) == (24, {"signup": 72})
     assert attributed.note == {"run_id": result.run_id, "org": "acme"}
