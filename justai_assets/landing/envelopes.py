@@ -151,7 +151,9 @@ def _why(line: bytes) -> tuple[str, str | None]:
 
 def _schema(body: pl.Struct) -> dict[str, pl.DataType]:
     query = pl.Struct({"campaignId": pl.String()})
-    return {"id": pl.String(), "received_at": pl.String(), "query": query, "body": body}
+    # The mark is a boolean; as a text, no other value of it can break the line.
+    mark = {"authenticated": pl.String()}
+    return {"id": pl.String(), "received_at": pl.String(), "query": query, **mark, "body": body}
 
 
 def _refuse(constant: str) -> None:
