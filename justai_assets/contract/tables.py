@@ -78,6 +78,7 @@ ESP_EVENTS: Final = Table(
         *_MESSAGE,
         *_KEYS,
         Column("is_machine", pl.Boolean(), "Opened by a mail proxy, or opened or clicked by a bot.", nullable=False),
+        Column("is_authenticated", pl.Boolean(), "False: no credential vouched for its sender, which the org allows."),
         *_SOURCE,
     ),
     "One engagement event (send, open, click, …), typed, deduplicated, pseudonymous.",

@@ -33,7 +33,13 @@ LINE_NUMBER: Final = "_line"
 BATCH_LINES: Final = 32_768
 BATCH_BYTES: Final = 32 << 20
 
-_ENVELOPE: Final = {"id": pl.String(), "received_at": pl.String(), "query": pl.Struct({"campaignId": pl.String()})}
+_ENVELOPE: Final = {
+    "id": pl.String(),
+    "received_at": pl.String(),
+    "query": pl.Struct({"campaignId": pl.String()}),
+    # The mark is a boolean; as a text, no other value of it can break the line.
+    "authenticated": pl.String(),
+}
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
 _NOT_A_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -44,8 +50,8 @@ class Batch:
 
     Attributes:
         received: lines that are not blank; a part of a file that cannot be unpacked counts as one.
-        envelopes: the sound ones: id (never null), received_at, query, body, source_file, `_line`, and `line` where
-            asked for.
+        envelopes: the sound ones: id (never null), received_at, query, authenticated, body, source_file, `_line`, and
+            `line` where asked for.
         rejected: the others (REJECTED_SCHEMA).
     """
 

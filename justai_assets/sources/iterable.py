@@ -9,7 +9,16 @@ import polars as pl
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, USER_ID, canonical, finished, has_no_body, present
+from justai_assets.sources.rows import (
+    EMAIL,
+    REJECTED,
+    USER_ID,
+    canonical,
+    finished,
+    has_no_body,
+    present,
+    refused_at_the_door,
+)
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
@@ -22,6 +31,7 @@ _TEXT = (
 
 BODY = pl.Struct(
     {
+        **REJECTED,
         "email": pl.String(),
         "userId": pl.String(),
         "eventName": pl.String(),
@@ -63,9 +73,12 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         (present(fields.field("proxySource")).is_not_null() | (fields.field("isBot") == "true"))
         .fill_null(value=False)
         .alias("is_machine"),
+        # Only events without a credential carry the mark.
+        pl.col("authenticated").ne_missing("false").alias("is_authenticated"),
         *(fields.field(name) for name in _PERSONAL),
         pl.col("source_file", LINE_NUMBER),
         has_no_body(),
+        refused_at_the_door(day),
     )
     return finished(
         rows,

@@ -118,7 +118,7 @@ def make_day(lake: Lake, day: date, events: int) -> None:
         "event_date": pl.lit(day),
         "is_attributed": pl.lit(value=True),
         "window_hours": pl.lit(24),
-        **dict.fromkeys(("user_key", "source_row", "copy_id", "reason"), nothing),
+        **dict.fromkeys(("user_key", "source_row", "copy_id", "reason", "is_authenticated"), nothing),
     }
     bought = (
         sent.head(int(sends * 0.045))
