@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,6 +54,7 @@ class Intake:
         landed: the objects.
         extra_columns: columns of drops that the contract does not know; they are not read.
         marks: what a person should know of this day, in words.
+        columns: reason → the columns of the contract for which files of a drop were refused whole.
     """
 
     received: int
@@ -63,6 +64,7 @@ class Intake:
     landed: LandedDay
     extra_columns: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -94,6 +96,7 @@ class _Parts:
     folder: Path
     paths: list[Path] = field(default_factory=list)
     rejected: list[pl.DataFrame] = field(default_factory=list)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, typed: pl.LazyFrame) -> None:
         path = self.folder / f"typed-{len(self.paths):06d}.parquet"
@@ -164,6 +167,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
         received += 1
     refused_files = pl.concat(parts.rejected) if parts.rejected else pl.DataFrame(schema=REJECTED_SCHEMA)
     marks += [f"{row['reason']}: {row['source_file']}" for row in refused_files.iter_rows(named=True)]
+    marks += [f"{reason}: the column {', '.join(columns)}" for reason, columns in parts.columns.items()]
     if extra:
         marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
     return _intake(received, parts, landed, table, tuple(sorted(extra)), tuple(marks))
@@ -184,6 +188,7 @@ def _one_drop_file(
     try:
         file = parquet.inspect(path, found.name, kinds, drops.OPTIONAL)
         records = file.rows
+        extra.update(file.extra)
         rows = parquet.rows(file, found.name, kinds, parts.folder / f"int96-{len(parts.paths)}.parquet")
         rows = rows.with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
         if content == "custom_events":
@@ -191,9 +196,12 @@ def _one_drop_file(
         else:
             typed = drops.typed_unified(rows, day)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
-        extra.update(file.extra)
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
+        extra.update(error.extra)
+        if error.column:
+            named = (*parts.columns.get(error.code, ()), *error.column.split(", "))
+            parts.columns[error.code] = tuple(dict.fromkeys(named))
         return error.rows
     except (pl.exceptions.PolarsError, pa.ArrowException):
         # The footer was sound, a page is not: none of the file's rows is taken, all are counted.
@@ -220,7 +228,8 @@ def _intake(
     rows = parts.scan()
     refused = [pl.LazyFrame(schema=REJECTED_SCHEMA), *(frame.lazy() for frame in parts.rejected)]
     if rows is None:
-        return Intake(received, pl.LazyFrame(schema=table.schema), pl.concat(refused), 0, landed, extra, marks)
+        none = pl.LazyFrame(schema=table.schema)
+        return Intake(received, none, pl.concat(refused), 0, landed, extra, marks, parts.columns)
     accepted = rows.filter(pl.col("reason").is_null())
     repeated = _repeats(accepted) if "event_id" in table.schema else pl.Series("_row", [], pl.UInt32)
     if len(repeated):
@@ -232,7 +241,8 @@ def _intake(
         )
     )
     names = table.schema.names()
-    return Intake(received, accepted.select(names), pl.concat(refused), len(repeated), landed, extra, marks)
+    accepted = accepted.select(names)
+    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns)
 
 
 def _repeats(rows: pl.LazyFrame) -> pl.Series:
