@@ -18,7 +18,8 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import DeltaShare, Org
 from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.keep import held_days, keep, kept_state, sole_user
+from justai_assets.sources.delta_share.held import held_days
+from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
 from justai_assets.sources.delta_share.mirror import mirror
 from justai_assets.sources.delta_share.profile import Profile
 from justai_assets.sources.delta_share.step import Step, Target

@@ -32,6 +32,7 @@ CAPABILITIES = "responseformat=parquet,delta;readerfeatures=timestampntz;include
 """What we can read. Deletion vectors and column mapping are not in it: a server then refuses, or answers without."""
 
 MAX_FILES_A_PAGE = 10_000
+MAX_PAGES = 10_000
 MAX_ERROR_BYTES = 65_536
 MAX_OFFERS_SHOWN = 20
 _HINTS_OF_A_FEATURE = ("deletionvector", "deletion vector", "columnmapping", "column mapping", "unsupported_delta")
@@ -92,6 +93,11 @@ class ShareClient:
         """Close the connections."""
         self._http.close()
 
+    @property
+    def endpoint(self) -> str:
+        """Where the server is."""
+        return self._profile.endpoint
+
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def version(self, table: TableName) -> int:
@@ -112,19 +118,28 @@ class ShareClient:
         if hints:
             body["jsonPredicateHints"] = hints
         body["refreshToken" if refresh_token else "includeRefreshToken"] = refresh_token or True
+        turns = PageTurns()
         while True:
             ask = partial(self._once, "POST", f"{table.path}/query", self._answer, json=body)
             answer = self._of_table(table, ask)
             yield answer
-            if not answer.next_page:
+            if not turns.goes_on(answer.next_page):
                 return
             body = {key: value for key, value in body.items() if key in {"maxFiles", "jsonPredicateHints"}}
             body["pageToken"] = answer.next_page
 
-    def changes(self, table: TableName, first: int, last: int) -> Answer:
-        """The change feed from one version to another, both inclusive."""
-        asked = {"startingVersion": first, "endingVersion": last}
-        return self._of_table(table, lambda: self._once("GET", f"{table.path}/changes", self._answer, params=asked))
+    def changes(self, table: TableName, first: int, last: int) -> Iterator[Answer]:
+        """The change feed from one version to another, both inclusive, page by page."""
+        asked = {"startingVersion": str(first), "endingVersion": str(last), "maxFiles": str(MAX_FILES_A_PAGE)}
+        turns = PageTurns()
+        while True:
+            ask = partial(self._once, "GET", f"{table.path}/changes", self._answer, params=asked)
+            answer = self._of_table(table, ask)
+            yield answer
+            if not turns.goes_on(answer.next_page):
+                return
+            # The range stays beside the token: servers take it from either.
+            asked["pageToken"] = answer.next_page
 
     # -- how it is asked ---------------------------------------------------------------------------------------------
 
@@ -151,12 +166,14 @@ class ShareClient:
 
     def _items(self, path: str) -> Iterator[dict[str, Any]]:
         params: dict[str, str] = {}
+        turns = PageTurns()
         while True:
             page = self.patience.retrying(partial(self._once, "GET", path, _json, params=params))
             yield from page.get("items") or []
-            if not page.get("nextPageToken"):
+            token = str(page.get("nextPageToken") or "")
+            if not turns.goes_on(token):
                 return
-            params = {"pageToken": page["nextPageToken"]}
+            params = {"pageToken": token}
 
     def _once(self, method: str, path: str, read: Callable[[httpx.Response], T], **how: Any) -> T:
         with told_as_ours("the share server"), self._http.stream(method, path, **how) as response:
@@ -207,6 +224,26 @@ class ShareClient:
                 mend="ask the provider to share a view of it, or to rewrite the table without that feature",
             )
         raise BadAnswerError(f"the share server answered {status}: {said}", mend="report it to the provider")
+
+
+class PageTurns:
+    """The pages of one list, which must come to an end."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def goes_on(self, token: str) -> bool:
+        """Whether there is a next page.
+
+        Raises:
+            BadAnswerError: its token was given before, or there are more pages than any list of ours can have.
+        """
+        if not token:
+            return False
+        if token in self._seen or len(self._seen) >= MAX_PAGES:
+            raise BadAnswerError("the server's list of pages does not end", mend="report it to the provider")
+        self._seen.add(token)
+        return True
 
 
 class _NotFoundError(TableNotOfferedError):

@@ -93,6 +93,24 @@ class ShareMovedError(TransientShareError):
     code = "share_moved"
 
 
+class StaleShareError(TransientShareError):
+    """A list that is older than what is mirrored already."""
+
+    code = "share_stale"
+
+
+class BusyShareError(TransientShareError):
+    """Another run is mirroring the same share."""
+
+    code = "share_busy"
+
+
+class StoppedError(ShareError):
+    """A request that was given up because the run ends; never the reason why it does."""
+
+    code = "share_stopped"
+
+
 class AddressExpiredError(TransientShareError):
     """A pre-signed address that the file store no longer honours; a fresh one is asked for."""
 

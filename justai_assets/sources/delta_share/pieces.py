@@ -59,17 +59,22 @@ def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
     if kind == "date":
         return value.str.to_date("%Y-%m-%d", strict=False).alias(name)
     if kind == "time":
-        # Serialised as `2026-01-31 08:15:00.123456`, in UTC.
-        naive = value.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        # Serialised in UTC, as `2026-01-31 08:15:00.123456` or as `2026-01-31T08:15:00.123456Z`.
+        plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+        naive = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
         return naive.dt.replace_time_zone("UTC").alias(name)
     return value.alias(name)
 
 
 class Pieces:
-    """Files that hold several days, cut by day into a folder. A cut that exists is whole."""
+    """Files that hold several days, cut by day into a folder. A cut that exists is whole.
+
+    What lies in the folder is looked at once a file: a table of many files and days has their product in pieces.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cuts: dict[str, dict[Day, Path]] = {}
 
     def days(self, file: SharedFile) -> frozenset[Day]:
         """The days of a file that has been cut, also those whose pieces are no longer needed and gone."""
@@ -77,10 +82,12 @@ class Pieces:
 
     def of(self, file: SharedFile) -> Mapping[Day, Path] | None:
         """Day → piece of a file that has been cut, as far as the pieces are still there; None before the cut."""
-        folder = self._folder / local_name(file.id)
-        if not folder.is_dir():
-            return None
-        return {self._day(path): path for path in sorted(folder.rglob("*.parquet"))}
+        if file.id not in self._cuts:
+            folder = self._folder / local_name(file.id)
+            if not folder.is_dir():
+                return None
+            self._cuts[file.id] = {self._day(path): path for path in folder.rglob("*.parquet")}
+        return self._cuts[file.id]
 
     def cut(self, file: SharedFile, path: Path) -> Mapping[Day, Path]:
         """Cut a file; its original is removed once the cut is whole.
@@ -110,8 +117,15 @@ class Pieces:
         path.unlink(missing_ok=True)
         return self.of(file) or {}
 
+    def drop(self, file: SharedFile, day: Day) -> None:
+        """Remove one day of a cut, if it is there."""
+        piece = self._cuts.get(file.id, {}).pop(day, None)
+        if piece is not None:
+            piece.unlink(missing_ok=True)
+
     def forget(self, file: SharedFile) -> None:
         """Remove the cut of a file, if there is one."""
+        self._cuts.pop(file.id, None)
         shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
 
     def _day(self, path: Path) -> Day:
