@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from justai_assets.landing import parquet
-from justai_assets.landing.paths import UNDATED, day_of, partition_of
 from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.days import Day, days_text, parse_days
+from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.drops import KINDS
@@ -86,7 +86,7 @@ class Pieces:
             folder = self._folder / local_name(file.id)
             if not folder.is_dir():
                 return None
-            self._cuts[file.id] = {self._day(path): path for path in folder.rglob("*.parquet")}
+            self._cuts[file.id] = {parse_day_text(path.stem): path for path in folder.glob("*.parquet")}
         return self._cuts[file.id]
 
     def cut(self, file: SharedFile, path: Path) -> Mapping[Day, Path]:
@@ -103,7 +103,9 @@ class Pieces:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         rows = file_rows(file, path, part, dated=True)
-        by_day = pl.PartitionBy(part, key="event_date", include_key=False, approximate_bytes_per_file=None)
+        by_day = pl.PartitionBy(
+            part, file_path_provider=_name, key="event_date", include_key=False, approximate_bytes_per_file=None
+        )
         try:
             rows.sink_parquet(by_day, compression="lz4", engine="streaming")
         except (pl.exceptions.PolarsError, pa.ArrowException):
@@ -111,7 +113,7 @@ class Pieces:
             raise CorruptFileError(f"file {file.id} of the share is damaged", mend=_REWRITE) from None
         for spare in part.glob("int96-*.parquet"):
             spare.unlink()
-        days = [self._day(piece) for piece in part.rglob("*.parquet")]
+        days = [parse_day_text(piece.stem) for piece in part.glob("*.parquet")]
         (part / _MANIFEST).write_text(days_text(days), encoding="utf-8")
         part.rename(target)
         path.unlink(missing_ok=True)
@@ -128,9 +130,7 @@ class Pieces:
         self._cuts.pop(file.id, None)
         shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
 
-    def _day(self, path: Path) -> Day:
-        key = path.relative_to(self._folder).as_posix()
-        day = day_of(key)
-        if day is None and partition_of(key) != UNDATED:
-            raise AssertionError(f"a piece lies outside a day: {key}")
-        return day
+
+def _name(piece: Any) -> str:
+    # Not a folder a day: to make and to remove them costs more than the files in them.
+    return f"{day_text(piece.partition_keys['event_date'][0])}.parquet"
