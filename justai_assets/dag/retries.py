@@ -12,6 +12,7 @@ from justai_assets.dag.databricks.errors import SparkJobError
 
 RETRIES = 3
 RETRY_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 3600.0
 
 _LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 
@@ -23,6 +24,12 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno not in _LASTING
 
 
+def _wait_seconds(error: BaseException, retry_number: int) -> float:
+    # What a server asks for in Retry-After, as long as a run can wait for it.
+    asked = float(getattr(error, "retry_after", None) or 0.0)
+    return max(RETRY_SECONDS * 2**retry_number, min(asked, LONGEST_WAIT_SECONDS))
+
+
 @contextmanager
 def verdicts(retry_number: int) -> Iterator[None]:
     """Inside an asset: transient errors ask for a retry, doubling the wait; lasting ones fail with code and mend."""
@@ -30,7 +37,7 @@ def verdicts(retry_number: int) -> Iterator[None]:
         yield
     except Exception as error:
         if is_transient(error):
-            raise dg.RetryRequested(RETRIES, RETRY_SECONDS * 2**retry_number) from error
+            raise dg.RetryRequested(RETRIES, _wait_seconds(error, retry_number)) from error
         if isinstance(error, JustAIError):
             metadata: dict[str, Any] = {"code": error.code, "mend": error.mend}
             if isinstance(error, SparkJobError) and error.link:

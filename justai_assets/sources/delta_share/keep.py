@@ -31,12 +31,19 @@ def keep(lake: Lake, slug: str, state: MirrorState) -> None:
     lake.root.write(state_key(lake, slug), state.to_json().encode())
 
 
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def sole_user(work: Path) -> Iterator[Path]:
     """The work folder, for this run alone; BusyShareError when another run of this machine is using it."""
     import fcntl
 
-    work.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_private(work.parent)
     with work.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

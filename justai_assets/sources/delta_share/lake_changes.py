@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.landing.paths import day_of
 from justai_assets.lake.store import Lake
+from justai_assets.landing.paths import day_of
 from justai_assets.sources.delta_share.days import Day
 
 MAX_VERSIONS = 2_000

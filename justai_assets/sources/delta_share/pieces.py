@@ -60,7 +60,7 @@ def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
         return value.str.to_date("%Y-%m-%d", strict=False).alias(name)
     if kind == "time":
         # Serialised in UTC, as `2026-01-31 08:15:00.123456` or as `2026-01-31T08:15:00.123456Z`.
-        plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+        plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z").str.strip_suffix("+00:00")
         naive = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
         return naive.dt.replace_time_zone("UTC").alias(name)
     return value.alias(name)

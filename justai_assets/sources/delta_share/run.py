@@ -151,9 +151,10 @@ class Run:
                     self.state, self._is_marked = state.with_dirty(only), True
                 return Scope(only)
             version = self.client.version(self.table)
-            return None if version == state.version and not dirty & only else Scope(only, version)
+            is_settled = version == state.version and not dirty & only and not state.broken
+            return None if is_settled else Scope(only, version)
         version = self.client.version(self.table)
-        if self.wish.recheck or state.version is None:
+        if self.wish.recheck or state.version is None or state.broken:
             return Scope(None, version)
         if version == state.version:
             return Scope(dirty, version) if dirty else None
@@ -203,7 +204,7 @@ class Run:
             self.state, learned=learned, change_feed=schema.change_feed, table_id=schema.table_id, broken=""
         )
         plan = make_plan([(file, supply.days[file.id]) for file in listing.files], self.state, scope.days)
-        self._refuse_empty(listing, plan, supply)
+        self._refuse_empty(plan, supply)
         if self.wish.days is not None:
             if plan.touched:
                 self.state = replace(self.state, version=None)
@@ -218,7 +219,7 @@ class Run:
             self.state = replace(self.state, version=None)
         return plan
 
-    def _refuse_empty(self, listing: Listing, plan: Plan, supply: Supply) -> None:
+    def _refuse_empty(self, plan: Plan, supply: Supply) -> None:
         if self.wish.accept_empty or supply.is_known_to_have_rows():
             return
         if self.wish.days is None and plan.kept & held_days(self.target.lake, self.target.slug):
