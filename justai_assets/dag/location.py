@@ -10,7 +10,7 @@ import dagster as dg
 from justai_assets.dag.alert_sensors import alert_sensors
 from justai_assets.dag.automation import automation_sensor
 from justai_assets.dag.checks import table_checks
-from justai_assets.dag.delta_share import credential_check, share_assets
+from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
 from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
 from justai_assets.dag.door_sensor import door_sensors
 from justai_assets.dag.hint_sensor import hint_sensor
@@ -57,7 +57,7 @@ def location(
     if sharing:
         mirror = mirror_job(sharing)
         assets += [asset for org in sharing for asset in share_assets(org)]
-        checks += [credential_check(org) for org in sharing]
+        checks += [check(org) for org in sharing for check in (credential_check, contract_check)]
         jobs.append(mirror)
         schedules.append(recheck_schedule(sharing, mirror))
         sensors.append(versions_sensor(sharing, mirror))

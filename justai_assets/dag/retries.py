@@ -13,6 +13,7 @@ from justai_assets.storage import lasting_reason
 
 RETRIES = 3
 RETRY_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 3600.0
 
 _LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 
@@ -26,6 +27,12 @@ def is_transient(error: BaseException) -> bool:
     return error.errno not in _LASTING and lasting_reason(error) is None
 
 
+def _wait_seconds(error: BaseException, retry_number: int) -> float:
+    # What a server asks for in Retry-After, as long as a run can wait for it.
+    asked = float(getattr(error, "retry_after", None) or 0.0)
+    return max(RETRY_SECONDS * 2**retry_number, min(asked, LONGEST_WAIT_SECONDS))
+
+
 @contextmanager
 def verdicts(retry_number: int) -> Iterator[None]:
     """Inside an asset: transient errors ask for a retry, doubling the wait; lasting ones fail with code and mend.
@@ -37,7 +44,7 @@ def verdicts(retry_number: int) -> Iterator[None]:
     except Exception as error:
         if is_transient(error):
             if retry_number < RETRIES:
-                raise dg.RetryRequested(RETRIES, RETRY_SECONDS * 2**retry_number) from error
+                raise dg.RetryRequested(RETRIES, _wait_seconds(error, retry_number)) from error
             raise _failure(error, f"; the same after {RETRIES} retries") from error
         if isinstance(error, JustAIError) or (isinstance(error, OSError) and lasting_reason(error)):
             raise _failure(error) from error

@@ -45,7 +45,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many, from the footer."""
-        return int(pq.read_metadata(self.path).num_rows)
+        return rows_in(self.path)
 
     def scan(self, table: str, scratch: Path) -> pl.LazyFrame:
         """The rows, typed, with source_row and source_file."""
@@ -128,6 +128,11 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
         quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
         yield DaysInCommit(rows, quarantine, ledger)
+
+
+def rows_in(path: Path) -> int:
+    """The rows of a Parquet file, from its footer."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> pl.LazyFrame:

@@ -141,7 +141,7 @@ def test_a_dripping_file_ends_with_the_time_allowed_for_it(door: Door, tmp_path:
     start = time.monotonic()
     with (
         downloads(door, tmp_path / "in", door.client(patience=patience)) as (opened, listing),
-        pytest.raises(SlowShareError, match=r"more than 0\.2 s"),
+        pytest.raises(SlowShareError, match=r"did not answer in time"),
     ):
         opened.fetch(listing.files[0])
     assert time.monotonic() - start < 5

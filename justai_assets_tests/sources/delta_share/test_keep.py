@@ -6,7 +6,8 @@ import pytest
 
 from justai_assets.contract.days import Days
 from justai_assets.sources.delta_share.errors import TransientShareError
-from justai_assets.sources.delta_share.keep import held_days, keep, kept_state, sole_user
+from justai_assets.sources.delta_share.held import held_days
+from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
 from justai_assets.sources.delta_share.state import MirrorState, StateError
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door
