@@ -11,7 +11,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, JustAIError
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.dag.checks import DAY_CHECKS, Subject
+from justai_assets.dag.day_checks import DAY_CHECKS, Subject
 from justai_assets.dag.delta_share import (
     contract_evaluation,
     log_check,
