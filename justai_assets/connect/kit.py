@@ -68,7 +68,8 @@ def _added(door: str, customer: Customer) -> Step:
     else:
         if org.is_unified:
             lines["engagement"] = "iterable_webhooks"
-            sources = {"iterable_webhooks": {"api_key": webhooks.default_key(org.slug)}, **sources}
+            if org.sources.iterable_webhooks is None:
+                sources = {"iterable_webhooks": {"api_key": webhooks.default_key(org.slug)}, **sources}
             said.append(
                 f"{org.engagement} brings a joined stream without user keys, to which no custom event can be "
                 "attributed: engagement has to come from iterable_webhooks."

@@ -38,9 +38,8 @@ def unload(
             overwritten, nothing is removed, and readers go by the manifest.
         region: the bucket's, when it is not the cluster's.
         day: the one day that the query gives. It is written straight into its folder, without PARTITION BY: CLEANPATH
-            then empties the folder also when the query has no row, and a manifest speaks of this day for good. None:
-            PARTITION BY, by which CLEANPATH touches only the days that get rows, and one manifest speaks of the days
-            of the last run.
+            then empties the folder also when the query has no row. None: PARTITION BY, by which CLEANPATH touches only
+            the days that get rows, and one manifest speaks of the days of the last run.
 
     Raises:
         SqlError: a role or region that is none.

@@ -32,7 +32,6 @@ _SAID: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 _BY_DAY: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("redshift", "export"): (_DAY_BY_DAY,),
-    ("redshift", "manifest"): ("Each day has a manifest of its own, which later runs leave alone.",),
     ("databricks", "export"): (
         _DAY_BY_DAY,
         "It runs on classic compute, serverless and SQL warehouses. On classic compute, run before it:",
@@ -43,8 +42,8 @@ _BY_DAY: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 _ALL_AT_ONCE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("redshift", "export"): ("Run daily.", _FOUND_DAYS),
     ("redshift", "manifest"): (
-        "It says nothing of older days: once a later run has replaced it, a stale part there counts again. Prefer the",
-        "form with CLEANPATH, or --from and --to, by which each day has a manifest of its own.",
+        "It says nothing of older days: once a later run has replaced it, a stale part there counts again.",
+        "Prefer the form with CLEANPATH; before changing to it, the manifest at the prefix must be deleted.",
     ),
     ("databricks", "export"): (
         "Run daily, on classic compute: serverless and SQL warehouses do not have the setting partitionOverwriteMode,",

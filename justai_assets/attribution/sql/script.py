@@ -79,8 +79,8 @@ def statements(
 ) -> list[str]:
     """The statements of a script, in order, without semicolons.
 
-    A drop of up to 31 fixed days replaces each day by itself, so that none keeps a stale file. The form pyspark gives
-    the statements of one day, with `<day>` in its place.
+    An export of up to 31 fixed days replaces each day by itself, so that none keeps a stale file. The form pyspark
+    gives the statements of one day, with `<day>` in its place.
 
     Raises:
         SqlError: a form the dialect does not have, or a name, role or range that cannot be rendered.
@@ -97,6 +97,12 @@ def statements(
             return custom_query(inputs, dialect, of, is_zoned=is_zoned)
         return rule_query(rule, inputs, dialect, of, is_zoned=is_zoned)
 
+    def unload(of: Span, day: date | None) -> str:
+        may_delete = form == "export"
+        return redshift.unload(
+            query(of), target.place, target.role, may_delete=may_delete, region=target.region, day=day
+        )
+
     match form:
         case "export" | "pyspark" if dialect == "databricks":
             made = databricks.tables(target.place, content)
@@ -108,17 +114,15 @@ def statements(
             if days:
                 return [*made, *(databricks.replace_day(query(Span(Days(day, day))), content, day) for day in days)]
             return [*databricks.CLASSIC, *made, databricks.replace_found_days(query(span), content)]
-        case "export" | "manifest":
-            singles = _single_days(span)
-            spans = [Span(Days(day, day)) for day in singles] or [span]
-            days_or_none: list[date] | list[None] = singles or [None]
-            unloads = (
-                redshift.unload(
-                    query(of), target.place, target.role, may_delete=form == "export", region=target.region, day=day
-                )
-                for of, day in zip(spans, days_or_none, strict=True)
-            )
-            return [redshift.SESSION, *unloads]
+        case "export":
+            days = _single_days(span)
+            if days:
+                return [redshift.SESSION, *(unload(Span(Days(day, day)), day) for day in days)]
+            return [redshift.SESSION, unload(span, None)]
+        case "manifest":
+            # One manifest at the prefix, whatever the days: one in a day's folder would speak for that day also after
+            # a later run has written other parts to it.
+            return [redshift.SESSION, unload(span, None)]
         case "share":
             return databricks.share(query(span), view=target.view or databricks.VIEW, version=target.version)
         case "view":
@@ -142,7 +146,7 @@ def script(
 ) -> str:
     """The whole script below a heading of comments: statements ended by semicolons, or Python for the form pyspark."""
     parts = statements(rule, inputs, dialect, form, target, span, is_zoned=is_zoned, content=content)
-    is_by_day = form == "pyspark" or (form in DROPS and bool(_single_days(span)))
+    is_by_day = form == "pyspark" or (form == "export" and bool(_single_days(span)))
     said = [*remarks, *heading(slug, rule, dialect, form, content, span, is_by_day=is_by_day)]
     if form == "pyspark":
         return _in_python(said, parts, span)
