@@ -49,8 +49,10 @@ def status(
     failed = None
     if os.environ.get("DAGSTER_HOME"):
         from justai_assets.dag.failed_days import failed_by_org
+        from justai_assets.dag.home import database_errors, opening_errors
 
-        failed = failed_by_org(chosen, today=now.date())
+        with database_errors(), opening_errors():
+            failed = failed_by_org(chosen, today=now.date())
     found = read_status(settings, chosen, now=now, days_back=days)
     console = output()
     if json:
