@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from justai_assets.contract.errors import JustAIError
+
 if TYPE_CHECKING:
     from justai_assets.bench.report import Report
 
@@ -174,6 +176,49 @@ def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOL
         lines = measure(folder, events=events, lookback_days=lookback_days, progress=progress)
     for line in lines:
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+@app.command
+def share(
+    *,
+    rows: int = 4_000_000,
+    files: int = 40,
+    days: int = 20,
+    layout: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+) -> None:
+    """The Delta Sharing mirror against downloading and rewriting the same files; then an unchanged share, and one day.
+
+    The server of the protocol lives beside the tests, so this needs a checkout.
+
+    Example: `justai bench share --rows 20000000 --files 200 --layout partitioned`
+
+    Parameters
+    ----------
+    rows
+        Rows of the shared table.
+    files
+        Its files.
+    days
+        Days it spans.
+    layout
+        partitioned, view, unpartitioned; may be repeated, all by default.
+    """
+    try:
+        from importlib import import_module
+
+        measure = import_module("justai_assets_tests.bench.share_mirror")
+    except ModuleNotFoundError:
+        raise JustAIError(
+            "the share server lives beside the tests, which are not installed", mend="run this from a checkout"
+        ) from None
+    unknown = sorted(set(layout) - set(measure.LAYOUTS))
+    if unknown:
+        raise JustAIError(f"{unknown[0]} is no layout", mend=f"choose among {', '.join(measure.LAYOUTS)}")
+    from rich.console import Console
+
+    for one in layout or measure.LAYOUTS:
+        for line in measure.bench(rows, files, days, one):
+            Console(highlight=False, soft_wrap=True).print(line, markup=False)
 
 
 @contextmanager

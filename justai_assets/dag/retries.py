@@ -30,7 +30,7 @@ def is_transient(error: BaseException) -> bool:
 def _wait_seconds(error: BaseException, retry_number: int) -> float:
     # What a server asks for in Retry-After, as long as a run can wait for it.
     asked = float(getattr(error, "retry_after", None) or 0.0)
-    return float(max(RETRY_SECONDS * 2**retry_number, min(asked, LONGEST_WAIT_SECONDS)))
+    return max(RETRY_SECONDS * 2.0**retry_number, min(asked, LONGEST_WAIT_SECONDS))
 
 
 @contextmanager

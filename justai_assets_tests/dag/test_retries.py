@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
-from justai_assets.dag.retries import RETRIES, RETRY_SECONDS, is_transient, verdicts
+from justai_assets.dag.retries import LONGEST_WAIT_SECONDS, RETRIES, RETRY_SECONDS, is_transient, verdicts
+from justai_assets.sources.delta_share.errors import ThrottledError
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,13 @@ def test_each_wait_is_twice_the_last() -> None:
             raise TransientStorageError("away")
         waits.append(caught.value.seconds_to_wait)
     assert waits == [RETRY_SECONDS, RETRY_SECONDS * 2, RETRY_SECONDS * 4]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(300.0, 300.0), (1.0, RETRY_SECONDS), (86_400.0, LONGEST_WAIT_SECONDS)])
+def test_a_wait_that_a_server_asks_for_is_kept_up_to_an_hour(asked: float, waited: float) -> None:
+    with pytest.raises(dg.RetryRequested) as caught, verdicts(0):
+        raise ThrottledError("later", retry_after=asked)
+    assert caught.value.seconds_to_wait == waited
 
 
 def test_a_lasting_error_fails_with_its_code_and_mend() -> None:

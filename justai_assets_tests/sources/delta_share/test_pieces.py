@@ -102,3 +102,26 @@ def test_a_file_whose_own_types_are_not_the_tables_is_refused(tmp_path: Path, ch
     file = shared(tmp_path / "f.parquet", events(D1, 2).with_columns(change))
     with pytest.raises(CorruptFileError, match="wrong_type"):
         file_rows(file, tmp_path / "f.parquet", tmp_path, dated=True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-01-01 08:15:00.5", "2026-01-01T08:15:00.500Z", "2026-01-01T08:15:00.500000+00:00"],
+)
+def test_a_partition_value_is_a_time_in_either_form(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "f.parquet"
+    file = shared(path, events(D1, 1).drop("event_timestamp"), partition={"event_timestamp": value})
+    found = file_rows(file, path, tmp_path).collect()["event_timestamp"].to_list()
+    assert found == [datetime(2026, 1, 1, 8, 15, 0, 500_000, tzinfo=UTC)]
+
+
+def test_one_day_of_a_cut_may_leave_before_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    file = shared(path, pl.concat([events(D1, 2), events(D2, 2)]))
+    pieces = Pieces(tmp_path / "pieces")
+    gone = pieces.cut(file, path)[D1]
+    pieces.drop(file, D1)
+    pieces.drop(file, D1)
+    assert not gone.exists()
+    assert set(pieces.of(file) or {}) == set(Pieces(tmp_path / "pieces").of(file) or {}) == {D2}
+    assert pieces.days(file) == {D1, D2}
