@@ -26,11 +26,12 @@ from justai_assets.commands import (
     status,
     ui,
 )
-from justai_assets.contract.days import DaysError
-from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.errors import JustAIError, UsageError
 
 FAILED = 1
 WRONG_USE = 2
+DEBUG = "JUSTAI_DEBUG"
+"""Set, an error that nobody foresaw comes with its traceback."""
 
 app = cyclopts.App(
     name="justai",
@@ -72,7 +73,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.CycloptsError as error:
         return _fail(" ".join(str(error).split()), WRONG_USE, hint="see justai --help")
-    except DaysError as error:
+    except UsageError as error:
         return _fail(str(error), WRONG_USE)
     except JustAIError as error:
         return _fail(str(error), FAILED)
@@ -84,6 +85,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}", FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted; nothing of the unfinished step was kept", 130)
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic of a Rust library is no Exception
+        if os.environ.get(DEBUG):
+            raise
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        what = f"{type(error).__name__}{f': {said[:200]}' if said else ''}"
+        return _fail(f"this should not have happened: {what}", FAILED, hint=f"{DEBUG}=1 shows where; please report it")
     return code if isinstance(code, int) else 0
 
 

@@ -93,6 +93,20 @@ class Root:
         """The full address of a key, as delta-rs and polars take it."""
         return str(self.local(key)) if self.is_local else f"{self.url}/{key}"
 
+    def require(self, variable: str) -> None:
+        """That the root is there, where that can be told: on disk, where a typo or an unmounted disk reads as empty.
+
+        Args:
+            variable: the environment variable that names it, for the mend.
+
+        Raises:
+            StorageError: a local root that is no folder.
+        """
+        if self.is_local and not self.local().is_dir():
+            raise StorageError(
+                f"there is no folder {self.local()}", mend=f"mount or make it, or set {variable} to where it is"
+            )
+
     @cached_property
     def store(self) -> LocalStore | S3Store:
         """The obstore client of this root."""

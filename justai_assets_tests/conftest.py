@@ -90,4 +90,6 @@ def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("ACME_SALT", SALT)
     for name in ("JUSTAI_ORGS", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
+    if "://" not in landing:
+        Path(landing).mkdir()  # a landing root that is not there is an error, not an empty one
     return World(folder, Root.parse(landing), Lake(Root.parse(lake)))

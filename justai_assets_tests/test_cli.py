@@ -82,6 +82,11 @@ def test_the_options_of_an_example_exist(words: tuple[str, ...], capsys: pytest.
         ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window-hours", "73"],
         ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window-hours", "0"],
         ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window-hours", "1.5"],
+        ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window", "purchase"],
+        ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window", "purchase=100"],
+        ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window", "purchase=²"],
+        ["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--from", "2026-01-05", "--to", "2026-01-01"],
+        ["attribute", "--esp", "", "--custom", "y", "--out", "z"],
         ["ui", "--port", "http"],
     ],
     ids=" ".join,
@@ -102,7 +107,6 @@ def test_what_fails_is_1_and_one_line_with_the_mend(
         (["materialize", "--org", "acme", "--from", "2020-01-01", "--to", "2020-01-02"], "has the days 2026-01-01"),
         (["materialize", "--org", "acme", *DAYS, "--asset", "nothing"], "no table nothing (it has esp_events"),
         (["attribute", "--esp", f"{tmp_path}/no/*", "--custom", "x", "--out", f"{tmp_path}/out"], "no Parquet file"),
-        (["attribute", "--esp", "x", "--custom", "y", "--out", "z", "--window", "purchase"], "name=hours"),
         (["demo", "--home", str(tmp_path / "a file")], "not a folder (name another --home)"),
         (["demo", "--home", str(tmp_path)], "no demo made it"),
         (["demo", "--home", str(tmp_path / "a file" / "inside")], "Not a directory"),
@@ -210,3 +214,24 @@ def test_the_program_itself_exits_with_these_codes_and_stays_quiet_when_its_read
     line = " ".join([*(f"'{word}'" for word in program), "--help", "|", "true"])
     piped = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
     assert "Traceback" not in piped.stderr
+
+
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("a\nb"), pl.exceptions.PanicException("a Rust panic"), AssertionError()]
+)
+def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_comes_on_request(
+    raised: BaseException, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from justai_assets.settings import Settings
+
+    def failing(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(Settings, "orgs", failing)
+    assert run(["materialize", "--org", "acme", *DAYS]) == 1
+    text = said(capsys)
+    assert f"this should not have happened: {type(raised).__name__}" in text
+    assert "JUSTAI_DEBUG=1 shows where" in text
+    monkeypatch.setenv("JUSTAI_DEBUG", "1")
+    with pytest.raises(type(raised)):
+        run(["materialize", "--org", "acme", *DAYS])

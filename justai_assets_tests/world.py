@@ -79,11 +79,11 @@ class World:
         self.landing.write(key, buffer.getvalue())
         return key
 
-    def materialize(self, first: str, last: str, *tables: str, org: str = "acme") -> bool:
+    def materialize(self, first: str, last: str, *tables: str, org: str = "acme", accept_empty: bool = False) -> bool:
         """Run the real assets and checks over days; whether all succeeded."""
         from justai_assets.dag.headless import materialize_days
 
-        return materialize_days(self.orgs[org], Days.parse(first, last), tables, today=TODAY)
+        return materialize_days(self.orgs[org], Days.parse(first, last), tables, today=TODAY, accept_empty=accept_empty)
 
     def table(self, table: Table, org: str = "acme") -> pl.DataFrame:
         """All rows of a table, sorted."""

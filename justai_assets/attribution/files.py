@@ -12,7 +12,15 @@ from pathlib import Path
 import polars as pl
 
 from justai_assets.attribution.gather import gather
-from justai_assets.attribution.inputs import CUSTOM_COLUMNS, ENGAGEMENT_COLUMNS, InputError, Source, sources, unreadable
+from justai_assets.attribution.inputs import (
+    CUSTOM_COLUMNS,
+    ENGAGEMENT_COLUMNS,
+    InputError,
+    Source,
+    expand,
+    sources,
+    unreadable,
+)
 from justai_assets.attribution.keys import KeyCollisionError, seeds
 from justai_assets.attribution.limits import Limits
 from justai_assets.attribution.pairing import EventDays, Paired, pair
@@ -62,6 +70,10 @@ def staged(out: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         OutputError: `out` holds something and `overwrite` is false, or it is a file.
     """
+    if out.resolve() == Path.cwd():
+        raise OutputError(f"{out} is the working directory", mend="name a folder in it, for example unified")
+    # Through a link: what is replaced is the folder it points to, and the link stays.
+    out = out.resolve()
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file", mend="name a folder")
     if not overwrite and out.is_dir() and any(out.iterdir()):
@@ -113,18 +125,34 @@ def attribute_files(
         progress: called with what is being done and the share done, 0 … 1.
 
     Engagement rows pass through; custom events appear when a send of the same user_id precedes them inside the window
-    (see `Rule`), under that send's ids. A null user_id matches nothing.
+    (see `Rule`), under that send's ids. A null or blank user_id matches nothing.
 
     Raises:
         InputError: an input that cannot be read; OutputError: an output that cannot be written.
     """
-    engagement = sources(esp, ENGAGEMENT_COLUMNS)
-    events = sources(custom, CUSTOM_COLUMNS)
-    inputs = [path for source in (*engagement, *events) for path in source.paths]
-    if any(path.resolve().is_relative_to(out.resolve()) for path in inputs):
+    if any(path.resolve().is_relative_to(out.resolve()) for path in (*expand(esp), *expand(custom))):
         raise OutputError(f"{out} holds an input", mend="name another folder for the output")
+    with tempfile.TemporaryDirectory(prefix="justai-attribute-") as copies:
+        engagement = sources(esp, ENGAGEMENT_COLUMNS, Path(copies))
+        events = sources(custom, CUSTOM_COLUMNS, Path(copies))
+        return _attributed(
+            engagement, events, out, rule, EventDays(first, last), limits, memory_budget, progress, overwrite=overwrite
+        )
+
+
+def _attributed(
+    engagement: list[Source],
+    events: list[Source],
+    out: Path,
+    rule: Rule,
+    days: EventDays,
+    limits: Limits | None,
+    memory_budget: int | None,
+    progress: Progress | None,
+    *,
+    overwrite: bool,
+) -> Summary:
     limits = limits or Limits.of(sum(source.rows for source in (*engagement, *events)), memory_budget)
-    days = EventDays(first, last)
     say = progress or (lambda _doing, _share: None)
     try:
         with staged(out, overwrite=overwrite) as stage, scratch(stage.parent) as spill:
@@ -143,10 +171,13 @@ def attribute_files(
             written, files = pieces.write_days(stage)
             incomplete = sum(source.incomplete() for source in (*engagement, *events))
     except pl.exceptions.PolarsError as error:
-        path = unreadable((*engagement, *events))
-        if path is None:
+        found = unreadable((*engagement, *events))
+        if found is None:
             raise
-        raise InputError(f"{path} cannot be read to its end", mend="remove it or write it again") from error
+        path, column = found
+        raise InputError(
+            f"{path} cannot be read to its end, in {column}", mend="remove it, or write it again with text as UTF-8"
+        ) from error
     return Summary(passed, paired.custom, paired.matches.rows, paired.reasons, incomplete, written, files)
 
 

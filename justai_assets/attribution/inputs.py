@@ -7,12 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from zoneinfo import available_timezones
 
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import UTC_TIMESTAMP
+from justai_assets.landing.parquet import rewrite_in_utc
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ENGAGEMENT_COLUMNS: Final = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id", "user_id")
 CUSTOM_COLUMNS: Final = ("event_name", "event_timestamp", "user_id")
@@ -69,12 +74,18 @@ class Source:
         return int(counted.collect(engine="streaming").item())
 
 
-def sources(pattern: str, required: tuple[str, ...]) -> list[Source]:
+def sources(pattern: str, required: tuple[str, ...], scratch: Path) -> list[Source]:
     """The Parquet files that a path, a folder or a glob names, sorted by path, each checked by its footer.
 
     Hidden files (`_SUCCESS`, `.part.crc`) are passed over. Column order and further columns do not matter.
     Timestamps may be ns, µs or ms, with or without a zone (without: UTC; finer than µs is cut off). Ids may be
-    integers, or floats that are whole because a column with nulls went through pandas; they become their digits.
+    integers, decimals, or floats that are whole because a column with nulls went through pandas; they become their
+    digits. A user_id that is blank is none.
+
+    Args:
+        pattern: path, folder or glob.
+        required: the columns.
+        scratch: a folder for copies of files that Polars cannot read: with a time zone like `+05:30` in any column.
 
     Raises:
         InputError: no file, a file that is not Parquet, a column that is absent or of a type that has no such reading.
@@ -82,11 +93,11 @@ def sources(pattern: str, required: tuple[str, ...]) -> list[Source]:
     found: list[Source] = []
     previous = None
     for path in expand(pattern):
-        source, schema = _source(path, required)
+        source, schema = _source(path, required, scratch)
         if schema == previous and len(found[-1].paths) < _FILES_AT_ONCE:
             # Neighbours of one schema are one scan: thousands of small files would otherwise be thousands of queries.
             before = found.pop()
-            source = Source((*before.paths, path), before.rows + source.rows, source.columns)
+            source = Source((*before.paths, *source.paths), before.rows + source.rows, source.columns)
         found.append(source)
         previous = schema
     if not found:
@@ -97,36 +108,43 @@ def sources(pattern: str, required: tuple[str, ...]) -> list[Source]:
 def expand(pattern: str) -> list[Path]:
     """The files that a path, a folder (searched for *.parquet) or a glob (`**` for any depth) names, sorted.
 
-    What lies in or is a hidden entry below the fixed part of the pattern is passed over: `_delta_log/`, `_SUCCESS`.
+    A glob that matches folders searches these. What lies in or is a hidden entry below the fixed part of the pattern is
+    passed over: `_delta_log/`, `_SUCCESS`.
     """
     base = Path(pattern).expanduser()
     if base.is_file():
         return [base]
     if base.is_dir():
-        found, fixed = base.rglob("*.parquet"), base
+        found, fixed = set(base.rglob("*.parquet")), base
     else:
-        found = (Path(name) for name in glob.iglob(str(base), recursive=True))  # noqa: PTH207
+        named = [Path(name) for name in glob.iglob(str(base), recursive=True)]  # noqa: PTH207
+        # `**` names files and the folders they lie in: each file counts once.
+        found = {file for path in named for file in (path.rglob("*.parquet") if path.is_dir() else [path])}
         fixed = next(parent for parent in base.parents if not glob.has_magic(str(parent)))
     visible = (path for path in found if not any(part.startswith(("_", ".")) for part in path.relative_to(fixed).parts))
     return sorted(path for path in visible if path.is_file())
 
 
-def unreadable(found: Iterable[Source]) -> Path | None:
-    """The first file whose columns cannot be read to their end."""
+def unreadable(found: Iterable[Source]) -> tuple[Path, str] | None:
+    """The first file whose columns cannot be read to their end, and the first such column."""
     for source in found:
         for one in source.each():
-            try:
-                one.scan(*one.columns).select(pl.all().count()).collect(engine="streaming")
-            except pl.exceptions.PolarsError:
-                return one.paths[0]
+            for column in one.columns:
+                try:
+                    one.scan(column).select(pl.all().count()).collect(engine="streaming")
+                except pl.exceptions.PolarsError:
+                    return one.paths[0], column
     return None
 
 
-def _source(path: Path, required: tuple[str, ...]) -> tuple[Source, list[tuple[str, pl.DataType]]]:
+def _source(path: Path, required: tuple[str, ...], scratch: Path) -> tuple[Source, list[tuple[str, pl.DataType]]]:
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_metadata(path).num_rows
+        metadata = pq.read_metadata(path)
+        rows, arrow = metadata.num_rows, metadata.schema.to_arrow_schema()
+        if _has_unknown_zone(arrow):
+            path = _readable(path, [name for name in required if name in arrow.names], scratch)
         schema = pl.read_parquet_schema(path)
     except Exception as error:
         raise InputError(
@@ -141,10 +159,26 @@ def _source(path: Path, required: tuple[str, ...]) -> tuple[Source, list[tuple[s
     for name in required:
         read = _timestamp if name == "event_timestamp" else _text
         expression = read(name, schema[name])
+        if name == "user_id" and expression is not None:
+            expression = pl.when(expression.str.strip_chars() != "").then(expression)
         if expression is None:
             raise InputError(f"{path}: {name} is {schema[name]}", mend="write it as " + _WANTED[read is _timestamp])
         columns[name] = expression
     return Source((path,), rows, columns), list(schema.items())
+
+
+def _has_unknown_zone(schema: pa.Schema) -> bool:
+    # Polars panics over a zone that is not in the time zone database, in whatever column: Arrow writes +05:30 and Z.
+    zones = {str(kind.tz) for kind in schema.types if hasattr(kind, "tz") and kind.tz}
+    return not zones <= available_timezones()
+
+
+def _readable(path: Path, columns: list[str], scratch: Path) -> Path:
+    """A copy of a file that Polars can read, under a name by which a person knows the file."""
+    number = sum(1 for _ in scratch.iterdir())
+    target = scratch / f"{number:06d}-{path.name}"
+    rewrite_in_utc(path, columns, target)
+    return target
 
 
 def _complete(path: Path) -> bool:
@@ -164,7 +198,7 @@ def _complete(path: Path) -> bool:
     return True
 
 
-_WANTED = {True: "a timestamp", False: "a string or an integer"}
+_WANTED = {True: "a timestamp (text is not read as one: cast it first)", False: "a string or an integer"}
 
 
 def _timestamp(name: str, dtype: pl.DataType) -> pl.Expr | None:
@@ -183,6 +217,8 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr | None:
     column = pl.col(name)
     if dtype == pl.String:
         return column
+    if dtype.is_decimal():
+        return column.cast(pl.String).str.replace(r"\.0*$", "")
     if dtype.is_integer() or dtype in (pl.Categorical, pl.Enum, pl.Null) or dtype == pl.Binary:
         return column.cast(pl.String)
     if dtype.is_float():

@@ -37,9 +37,11 @@ def attribute(
         Parquet file, folder or glob of engagement events: event_name, event_timestamp, message_id, template_id,
         campaign_id, user_id.
     custom
-        The same for custom events: event_name, event_timestamp, user_id.
+        The same for custom events: event_name, event_timestamp, user_id. Times are timestamps, not text; without a zone
+        they are UTC. A null or blank user_id matches nothing.
     out
-        Folder for event_date=…/part-*.parquet with the six contract columns; must be absent or empty.
+        Folder for event_date=…/part-*.parquet with the six contract columns; must be absent or empty. event_date is
+        in the files too: pandas.read_parquet and pyarrow.parquet.read_table want partitioning=None.
     window_hours
         A send counts when it is less than this many hours before the event, 1 to 72.
     window
@@ -58,17 +60,26 @@ def attribute(
 
     from justai_assets.attribution.files import attribute_files
     from justai_assets.attribution.rule import Rule
-    from justai_assets.contract.days import parse_day
-    from justai_assets.contract.errors import JustAIError
-    from justai_assets.contract.events import DEFAULT_SEND_EVENTS
+    from justai_assets.contract.days import Days, parse_day
+    from justai_assets.contract.errors import UsageError
+    from justai_assets.contract.events import DEFAULT_SEND_EVENTS, MAX_WINDOW_HOURS
     from justai_assets.settings import memory_budget
 
+    for option, pattern in (("--esp", esp), ("--custom", custom)):
+        if not pattern.strip():
+            raise UsageError(f"{option} is empty", mend="give a file, a folder, or a quoted glob")
     windows = {}
     for item in window:
         name, _, hours = item.rpartition("=")
-        if not name or not hours.isdigit():
-            raise JustAIError(f"--window {item!r} is not name=hours", mend="for example --window purchase=72")
+        # int() reads the digits of every script, and isdigit() also what int() does not: ².
+        if not name or not (hours.isascii() and hours.isdigit() and 1 <= int(hours) <= MAX_WINDOW_HOURS):
+            raise UsageError(
+                f"--window {item!r} is not name=hours, 1 to {MAX_WINDOW_HOURS}", mend="for example --window purchase=72"
+            )
         windows[name] = int(hours)
+    start, end = (parse_day(day) if day else None for day in (first, last))
+    if start and end:
+        Days(start, end)  # which refuses a range that ends before it begins
     budget = memory_budget()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     shown = Console(stderr=True)
@@ -80,8 +91,8 @@ def attribute(
             custom,
             out,
             Rule(window_hours, windows, send_event or DEFAULT_SEND_EVENTS),
-            first=parse_day(first) if first else None,
-            last=parse_day(last) if last else None,
+            first=start,
+            last=end,
             overwrite=overwrite,
             memory_budget=budget,
             progress=lambda doing, share: bar.update(task, description=doing, completed=share),

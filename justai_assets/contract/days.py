@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.errors import UsageError
 
 
-class DaysError(JustAIError):
+class DaysError(UsageError):
     """A range that is not a range of days."""
 
     code = "days"
@@ -70,16 +70,21 @@ def day_or_none(text: str) -> date | None:
     return day if day.isoformat() == text else None
 
 
+def neighbours(days: Iterable[date]) -> list[Days]:
+    """Days as ranges, runs of neighbours as one, in order."""
+    ranges: list[Days] = []
+    for day in sorted(set(days)):
+        if ranges and (day - ranges[-1].last).days == 1:
+            ranges[-1] = Days(ranges[-1].first, day)
+        else:
+            ranges.append(Days(day, day))
+    return ranges
+
+
 def spans(days: Iterable[date]) -> str:
     """Days in words, runs of neighbours as one.
 
     >>> spans([date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 5)])
     '2026-01-01 … 2026-01-02, 2026-01-05'
     """
-    ranges: list[Days] = []
-    for day in sorted(days):
-        if ranges and (day - ranges[-1].last).days == 1:
-            ranges[-1] = Days(ranges[-1].first, day)
-        else:
-            ranges.append(Days(day, day))
-    return ", ".join(map(str, ranges))
+    return ", ".join(map(str, neighbours(days)))

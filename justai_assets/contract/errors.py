@@ -27,6 +27,12 @@ class JustAIError(Exception):
         return f"{message} ({self.mend})" if self.mend else message
 
 
+class UsageError(JustAIError):
+    """A command or call that was given what it cannot take; the command line exits with 2."""
+
+    code = "usage"
+
+
 class ContractError(JustAIError):
     """Rows or columns that break the contract of a table; nothing was written."""
 

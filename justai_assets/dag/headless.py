@@ -1,24 +1,30 @@
 """Running assets without the UI: the same definitions, checks and events, in this process, with progress."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from justai_assets.contract.days import Days
+from justai_assets.contract.days import Days, neighbours, spans
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
 from justai_assets.dag.org_assets import table_keys
 from justai_assets.dag.partitions import range_tags
+from justai_assets.dag.reach import Reach
+from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_keys
 from justai_assets.dag.undated import NAME, doors_by_table
+from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
+from justai_assets.storage import Root
 
 
 def materialize_days(
@@ -28,8 +34,14 @@ def materialize_days(
     *,
     today: date,
     console: Console | None = None,
+    accept_empty: bool = False,
 ) -> bool:
     """Materialize days of an org's tables as one ranged run, then its undated records; whether all succeeded.
+
+    What the days read of the three days before them is built first, where it never was or where something landed
+    since; and later days that stand on sends built anew are built again. So whatever the order in which days are
+    asked for, the rows are those of one run over all of them. Both are left to the caller when only some tables are
+    asked for and the sends are not among them.
 
     Args:
         org: the org.
@@ -37,6 +49,7 @@ def materialize_days(
         names: tables; all, and the undated records, when none is named.
         today: the current day in UTC.
         console: where progress and failures are shown (stderr).
+        accept_empty: empty days of a door that holds no object any more, instead of failing.
 
     Raises:
         JustAIError: a day that the org does not have, or a table that it does not have.
@@ -51,12 +64,46 @@ def materialize_days(
     if unknown:
         raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(known)}")
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-    selection = [known[name] for name in names] if names else list(known.values())
+    chosen = set(names or known)
+    reach = Reach.of(org)
+    if reach is not None and not {reach.base.name, reach.reader.name} <= chosen:
+        reach = None
+
+    resources = {"platform": {"config": {"accept_empty": True}}} if accept_empty else {}
+
+    def run(tables: Iterable[str], some: Days) -> bool:
+        return _run(
+            org, [known[name] for name in tables], found, console, {"org": org.slug, **range_tags(some)}, resources
+        )
+
     with instance() as found:
-        is_done = _run(org, selection, found, console, {"org": org.slug, **range_tags(days)})
+        is_done = True
+        if reach is not None:
+            made = [table.name for table in reach.made]
+            needed = reach.needed(*_roots(), days)
+            if needed:
+                console.print(
+                    f"first {reach.base.name} of {spans(needed)}: {days} looks {LOOKBACK_DAYS} days back for sends"
+                )
+            is_done = all([run(made, some) for some in neighbours(needed)])
+        is_done = is_done and run([name for name in known if name in chosen], days)
+        if reach is not None:
+            # Also after a failure: what is committed of the sends is what the later days are held against.
+            below = [table.name for table in reach.below if table.name in chosen]
+            outdated = reach.outdated(_roots()[0], days, today=today)
+            if outdated:
+                console.print(
+                    f"again {reach.reader.name} of {spans(outdated)}: the sends they stand on were built since"
+                )
+            is_done = all([run(below, some) for some in neighbours(outdated)]) and is_done
         if is_done and not names and doors_by_table(org):
             is_done = _run(org, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
     return is_done
+
+
+def _roots() -> tuple[Lake, Root]:
+    platform = Platform()
+    return platform.lake(), platform.landing()
 
 
 def make_report(org: Org, *, console: Console | None = None) -> bool:
@@ -83,10 +130,15 @@ def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = No
 
 
 def _run(
-    org: Org, selection: Sequence[dg.AssetKey], found: dg.DagsterInstance, console: Console, tags: dict[str, str]
+    org: Org,
+    selection: Sequence[dg.AssetKey],
+    found: dg.DagsterInstance,
+    console: Console,
+    tags: dict[str, str],
+    resources: Mapping[str, Any] | None = None,
 ) -> bool:
     definitions = location(Orgs({org.slug: org}, {}), loggers={"console": _console_logger(console)})
-    return _execute(definitions, selection, found, console, tags)
+    return _execute(definitions, selection, found, console, tags, resources)
 
 
 def _execute(
@@ -95,6 +147,7 @@ def _execute(
     found: dg.DagsterInstance,
     console: Console,
     tags: dict[str, str],
+    resources: Mapping[str, Any] | None = None,
 ) -> bool:
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
@@ -102,7 +155,7 @@ def _execute(
         instance=found,
         tags=tags,
         # Named, or Dagster logs every event of the run to the terminal.
-        run_config={"loggers": {"console": {}}},
+        run_config={"loggers": {"console": {}}, "resources": resources or {}},
         raise_on_error=False,
     )
     for event in result.all_events:

@@ -1,12 +1,14 @@
 """The assets of one org: what its doors land, and the tables made of it. An org shows only the doors it has."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from justai_assets.attribution.build import build_attributed, build_unified
-from justai_assets.contract.days import Days
+from justai_assets.contract.days import Days, spans
+from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
@@ -20,6 +22,7 @@ from justai_assets.dag.automation import rebuild_when_upstream_changes
 from justai_assets.dag.databricks.engine import attributed_on_spark, unified_on_spark
 from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
 from justai_assets.dag.partitions import daily, days_of, lookback, same_day
+from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.lake.ledger import DayReport
@@ -128,7 +131,17 @@ def _from_doors(org: Org, table: Table, doors: tuple[str, ...]) -> dg.AssetsDefi
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
-        return build_from_doors(org, platform.landing(), platform.lake(), table, doors, days, note=note, on_day=on_day)
+        return build_from_doors(
+            org,
+            platform.landing(),
+            platform.lake(),
+            table,
+            doors,
+            days,
+            note=note,
+            on_day=on_day,
+            accept_empty=platform.accept_empty,
+        )
 
     return table_asset(org, table, deps, build)
 
@@ -146,6 +159,7 @@ def _attributed(org: Org) -> dg.AssetsDefinition:
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
+        on_day = _saying_what_is_unbuilt(context, org, platform, days, on_day)
         if org.engine == "databricks":
             return attributed_on_spark(context, org, platform.lake(), days, note, on_day)
         budget = platform.memory_budget()
@@ -179,12 +193,14 @@ def _metrics(org: Org) -> dg.AssetsDefinition:
         deps = [dg.AssetDep(table_key(org.slug, table), partition_mapping=same_day()) for table in tables]
 
     def build(
-        _: dg.AssetExecutionContext,
+        context: dg.AssetExecutionContext,
         platform: Platform,
         days: Days,
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
+        if org.is_unified:
+            on_day = _saying_what_is_unbuilt(context, org, platform, days, on_day)
         return build_metrics(
             org,
             platform.lake(),
@@ -196,6 +212,33 @@ def _metrics(org: Org) -> dg.AssetsDefinition:
         )
 
     return table_asset(org, ATTRIBUTION_METRICS, deps, build)
+
+
+def _saying_what_is_unbuilt(
+    context: dg.AssetExecutionContext,
+    org: Org,
+    platform: Platform,
+    days: Days,
+    on_day: Callable[[DayReport], None],
+) -> Callable[[DayReport], None]:
+    """Log, and remark on each day it concerns, that sends of the days before it were never built.
+
+    The day is built all the same: the automation builds it again once they are.
+    """
+    reach = Reach.of(org)
+    unbuilt = reach.unbuilt(platform.lake(), days) if reach is not None else []
+    if reach is None or not unbuilt:
+        return on_day
+    sends = reach.base.name
+    context.log.warning(f"{sends} of {spans(unbuilt)} was never built: what was sent then is missing from these days")
+
+    def remark(report: DayReport) -> None:
+        day = report.day
+        missing = [one for one in unbuilt if day is not None and 0 <= (day - one).days <= LOOKBACK_DAYS]
+        mark = f"{sends} of {spans(missing)} was never built: build it, then this day again"
+        on_day(replace(report, marks=(*report.marks, mark)) if missing else report)
+
+    return remark
 
 
 def table_asset(

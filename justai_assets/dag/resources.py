@@ -10,11 +10,13 @@ from justai_assets.storage import Root
 class Platform(dg.ConfigurableResource[None]):
     """The landing and lake roots, and how much memory a run may take.
 
-    Empty fields come from JUSTAI_LANDING and JUSTAI_LAKE when a run uses them.
+    Empty fields come from JUSTAI_LANDING and JUSTAI_LAKE when a run uses them. `accept_empty` lets a run empty days of
+    a door that holds no object any more; without it such a run fails.
     """
 
     landing_url: str = ""
     lake_url: str = ""
+    accept_empty: bool = False
 
     def landing(self) -> Root:
         """What others write."""

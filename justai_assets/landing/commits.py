@@ -2,7 +2,7 @@
 
 Redshift's `manifest` (UNLOAD … MANIFEST) lists what the last UNLOAD wrote; without it a re-run with fewer parts leaves
 stale files behind. Databricks writes `_committed_<id>` with the names it added and removed, and `_started_<id>` before:
-files of an aborted job lie there uncommitted for up to 48 hours.
+files of an aborted job lie there uncommitted for up to 48 hours. Its `_committed_vacuum…` lists nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def committed(root: Root, door: str, slug: str, landed: LandedDay) -> Committed:
 
     A manifest lies in the day's folder or at the door's prefix. One that names no file of this day says nothing of it.
     """
-    lists = [found for found in landed.signs if found.name == MANIFEST or found.name.startswith("_committed_")]
+    lists = [found for found in landed.signs if found.name == MANIFEST or _is_commit_list(found.name)]
     if landed.day is not None and not any(found.name == MANIFEST for found in lists):
         prefix = door_prefix(door, slug)
         lists += [found for found in root.list_flat(prefix) if found.key == f"{prefix}/{MANIFEST}" and found.size]
@@ -65,7 +65,7 @@ def committed(root: Root, door: str, slug: str, landed: LandedDay) -> Committed:
             continue
         names |= entries
         removed |= gone
-        has_list = has_list or bool(entries or gone) or found.name.startswith("_committed_")
+        has_list = has_list or bool(entries or gone) or found.name != MANIFEST
     aborted = _uncommitted_transactions(landed)
     if not has_list:
         live, stale = _split(landed.data, lambda one: not _of_transaction(one, aborted))
@@ -90,8 +90,15 @@ def _entries(root: Root, found: LandedObject, landed: LandedDay) -> tuple[dict[s
             if landed.day is not None and folder.endswith(f"/event_date={landed.day.isoformat()}"):
                 entries[name] = max(int((entry.get("meta") or {}).get("record_count") or 1), 1)
         return entries, set()
+    if not isinstance(content, dict) or not {"added", "removed"} & content.keys():
+        # Read as "nothing was added", a list of another form would refuse every file of the day.
+        raise ValueError("the list says neither what was added nor what was removed")
     added = {str(name).rpartition("/")[2]: 1 for name in content.get("added") or ()}
     return added, {str(name).rpartition("/")[2] for name in content.get("removed") or ()}
+
+
+def _is_commit_list(name: str) -> bool:
+    return name.startswith("_committed_") and not name.startswith("_committed_vacuum")
 
 
 def _uncommitted_transactions(landed: LandedDay) -> set[str]:

@@ -13,6 +13,7 @@ from justai_assets.landing.paths import day_of, day_prefix, door_prefix
 from justai_assets.storage import LandedObject, Root
 
 SUFFIXES: Final = {"redshift": (".parquet",), "databricks": (".parquet",)}
+LANDING: Final = "JUSTAI_LANDING"
 WEBHOOK_SUFFIXES: Final = (".jsonl.zst", ".jsonl")
 
 
@@ -73,7 +74,12 @@ def line_of(found: LandedObject) -> bytes:
 
 
 def list_day(root: Root, door: str, slug: str, day: date | None) -> LandedDay:
-    """What lies in the folder of one day (None: the folder of undated records)."""
+    """What lies in the folder of one day (None: the folder of undated records).
+
+    Raises:
+        StorageError: the landing root itself is not there, which is not the same as nothing landed.
+    """
+    root.require(LANDING)
     return _landed(day, root.list(day_prefix(door, slug, day)), SUFFIXES.get(door, WEBHOOK_SUFFIXES))
 
 
@@ -85,12 +91,18 @@ def days_with_folder(root: Root, door: str, slug: str) -> list[date]:
 
 def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
     """What lies below a door's prefix of one org, by day; objects outside an event_date folder belong to none."""
+    root.require(LANDING)
     by_day: dict[date, list[LandedObject]] = defaultdict(list)
     for found in root.list(door_prefix(door, slug)):
         day = day_of(found.key)
         if day is not None:
             by_day[day].append(found)
     return {day: _landed(day, objects, SUFFIXES.get(door, WEBHOOK_SUFFIXES)) for day, objects in sorted(by_day.items())}
+
+
+def is_bare(root: Root, door: str, slug: str) -> bool:
+    """Whether nothing at all lies below a door's prefix of one org."""
+    return next(iter(root.list(door_prefix(door, slug))), None) is None
 
 
 def _landed(day: date | None, objects: Iterable[LandedObject], suffixes: tuple[str, ...]) -> LandedDay:

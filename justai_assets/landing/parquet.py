@@ -7,7 +7,7 @@ columns, INT96 or INT64 timestamps, naive (UTC by contract) or zoned ones, ids a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,10 @@ class DropFileError(JustAIError):
         self.column = column
         self.rows = max(rows, 1)
         self.extra = extra
+
+
+class DamagedError(Exception):
+    """A page of a Parquet file cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,10 @@ def rows(file: DropFile, name: str, kinds: Mapping[str, str], scratch: Path) -> 
     """
     path = file.path
     if file.through_arrow:
-        _rewritten(file, name, scratch)
+        try:
+            rewrite_in_utc(path, list(file.columns.values()), scratch)
+        except DamagedError:
+            raise DropFileError("unreadable_file", name, rows=file.rows) from None
         path = scratch
     # Hive parsing stays off: the folder's event_date and an INCLUDEd column of that name must not clash.
     scanned = pl.scan_parquet(path, hive_partitioning=False, row_index_name=ROW)
@@ -135,7 +142,9 @@ def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, called: st
     if dtype == pl.Null:
         return pl.lit(None, pl.String)
     if dtype.is_decimal() or dtype.is_float():
-        # Warehouses write an id column with nulls as NUMERIC or DOUBLE. Only whole numbers are ids.
+        # Warehouses write an id column with nulls as NUMERIC or DOUBLE. Only whole numbers are ids, and NaN is a null.
+        if dtype.is_float():
+            column = pl.when(column.is_finite()).then(column)
         whole = column.cast(pl.Int64, strict=False)
         return pl.when(whole.cast(dtype) == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
     if dtype == pl.Binary:
@@ -143,14 +152,18 @@ def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, called: st
     raise DropFileError("wrong_type", name, called, count)
 
 
-def _rewritten(file: DropFile, name: str, target: Path) -> None:
+def rewrite_in_utc(path: Path, columns: Sequence[str], target: Path) -> None:
+    """Copy columns of a file by Arrow, batch by batch, with zoned times in UTC and INT96 as microseconds.
+
+    Raises:
+        DamagedError: a page of the file cannot be read.
+    """
     # INT96 holds years that nanoseconds cannot: read as microseconds, or a sentinel like year 9999 wraps to a real day.
-    columns = list(file.columns.values())
-    with pq.ParquetFile(file.path, coerce_int96_timestamp_unit="us") as parquet:
+    with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as parquet:
         schema = pa.schema([_in_utc(parquet.schema_arrow.field(column)) for column in columns])
         with pq.ParquetWriter(target, schema, compression="lz4") as writer:
-            batches = parquet.iter_batches(_BATCH_ROWS, columns=columns)
-            while (batch := _next(batches, name, file.rows)) is not None:
+            batches = parquet.iter_batches(_BATCH_ROWS, columns=list(columns))
+            while (batch := _next(batches)) is not None:
                 writer.write_batch(batch.select(columns).cast(schema))
 
 
@@ -159,9 +172,9 @@ def _in_utc(field: pa.Field) -> pa.Field:
     return field.with_type(pa.timestamp(field.type.unit, "UTC")) if is_zoned else field
 
 
-def _next(batches: Iterator[pa.RecordBatch], name: str, count: int) -> pa.RecordBatch | None:
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     # pyarrow says OSError of a damaged page as well as of a full disk: only what reading raises is the file's fault.
     try:
         return next(batches, None)
-    except (pa.ArrowException, OSError):
-        raise DropFileError("unreadable_file", name, rows=count) from None
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError from error

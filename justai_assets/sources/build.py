@@ -9,6 +9,7 @@ from datetime import date
 import polars as pl
 
 from justai_assets.contract.days import Days
+from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import (
     ACCEPTED,
@@ -19,12 +20,29 @@ from justai_assets.lake.ledger import (
     DayReport,
     Fate,
     fates_frame,
+    read_fates,
 )
 from justai_assets.lake.store import Lake
+from justai_assets.landing.listing import is_bare
+from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
 from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import Root
+
+
+class EmptyDoorError(StorageError):
+    """A door that had records and now holds no object at all: more often a wrong root than an emptied one."""
+
+    code = "door_empty"
+
+    def __init__(self, door: str, slug: str, day: date | None, records: int) -> None:
+        super().__init__(
+            f"{door} of {slug} holds no object at all, and {records:,} records on {day} came from it",
+            mend=f"check JUSTAI_LANDING and {door_prefix(door, slug)}/ there; if it is meant, materialize with "
+            "--accept-empty, or with accept_empty: true of the resource platform",
+        )
+        self.door = door
 
 
 def build_from_doors(
@@ -37,6 +55,7 @@ def build_from_doors(
     *,
     note: dict[str, str] | None = None,
     on_day: Callable[[DayReport], None] = lambda _: None,
+    accept_empty: bool = False,
 ) -> list[DayReport]:
     """Replace days of a table by what the doors hold for them.
 
@@ -49,11 +68,16 @@ def build_from_doors(
         days: the days, replaced in one commit; None takes in the undated records, all of which go to quarantine.
         note: put into the commits' metadata.
         on_day: called after each day is written, before the commit.
+        accept_empty: take it for an answer that nothing is left of a door whose records the days held.
 
     Nothing is visible until every day is written; a failure leaves the previous content of all of them.
+
+    Raises:
+        EmptyDoorError: a door had records on one of the days, and now has no object on any day.
     """
     asset = table.name
     reports = []
+    held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
     with ExitStack() as stack:
         # The table commits last: whoever sees new rows sees their fates.
         rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
@@ -66,6 +90,8 @@ def build_from_doors(
             files = 0
             for door in doors:
                 with open_day(landing, org, door, day, table) as intake:
+                    if (day, door) in held and not intake.landed.data and is_bare(landing, door, org.slug):
+                        raise EmptyDoorError(door, org.slug, day, held[day, door])
                     written = rows.write(day, intake.accepted) if rows is not None else 0
                     quarantine.write(day, _quarantined(intake, day, asset, door))
                     fates += _fates(intake, day, door, written)
@@ -78,6 +104,12 @@ def build_from_doors(
             reports.append(report)
             on_day(report)
     return reports
+
+
+def _held(lake: Lake, slug: str, asset: str, days: Days) -> dict[tuple[date | None, str], int]:
+    """(day, door) → records received when the day was last built, where there were some."""
+    fates = read_fates(lake, slug, days, asset).filter(pl.col("fate") == RECEIVED, pl.col("records") > 0)
+    return {(day, door): records for day, door, records in fates.select("event_date", "door", "records").iter_rows()}
 
 
 def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterator[Fate]:

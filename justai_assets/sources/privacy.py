@@ -27,16 +27,26 @@ _PERSONAL_COLUMN = re.compile(
     r"e_?mail|phone|mobile|msisdn|address|(first|last|full|sur|middle)_?name|birth|gender|(^|_)ip(_|$)|user_?agent"
     r"|(user|customer|profile|contact|person|subscriber)_?id|post_?code|postal|zip|(^|_)city(_|$)|latitude|longitude"
 )
-_CONTAINED = 8
-"""Known personal values of at least this length are looked for inside identifiers; shorter ones must be equal."""
+_CONTAINED = 6
+_DIGITS_CONTAINED = 8
+"""Known personal values of at least so many bytes are looked for inside identifiers; shorter ones must be equal.
+
+Digits alone need more of them: six of a user's number stand in somebody's campaign id by chance.
+"""
 
 
 def safe_key(key: str) -> str:
-    """A landing key as it may be stored: a file name that holds personal data is replaced by a digest of it."""
+    """A landing key as it may be stored: of one that holds personal data, what lies below its day is a digest.
+
+    Folders that a sender makes below `event_date=…/` are the sender's words as much as the file's name is.
+    """
     if re.search(_PERSONAL, key) is None:
         return key
-    folder, _, name = key.rpartition("/")
-    return f"{folder}/sha256-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    parts = key.split("/")
+    days = [index for index, part in enumerate(parts) if part.startswith("event_date=")]
+    ours = parts[: days[0] + 1] if days and re.search(_PERSONAL, "/".join(parts[: days[0] + 1])) is None else []
+    rest = "/".join(parts[len(ours) :])
+    return "/".join([*ours, f"sha256-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"])
 
 
 def is_personal_column(name: str) -> bool:
@@ -55,6 +65,7 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
     Args:
         published: text columns that will be stored.
         personal: text columns of the same row that hold personal data (user id, ip, phone numbers), for comparison.
+            Case does not matter: a sender's template may write jane-roe for the user Jane-Roe.
             Numbers of fewer than 8 digits are not compared with ids: a user 501 and a template 501 are both honest.
     """
     everything = pl.concat_str([_readable(name) for name in published], separator="\x1f")
@@ -64,11 +75,13 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
     if EVENT_NAME in published:
         # Bare digits are nobody's event name, but they are somebody's phone number.
         leaks = leaks | ~pl.col(EVENT_NAME).str.contains(r"\p{L}")
+    lowered = everything.str.to_lowercase()
     for name in personal:
-        value = pl.col(name).str.strip_chars().str.strip_prefix("+")
+        value = pl.col(name).str.strip_chars().str.strip_prefix("+").str.to_lowercase()
         is_number = value.str.contains(r"^[0-9]*$")
-        inside = (value.str.len_bytes() >= _CONTAINED) & everything.str.contains(value, literal=True)
-        equal = ~is_number & pl.any_horizontal(pl.col(column) == value for column in published)
+        enough = pl.when(is_number).then(_DIGITS_CONTAINED).otherwise(_CONTAINED)
+        inside = (value.str.len_bytes() >= enough) & lowered.str.contains(value, literal=True)
+        equal = ~is_number & pl.any_horizontal(pl.col(column).str.to_lowercase() == value for column in published)
         leaks = leaks | (inside | equal).fill_null(value=False)
     return (
         pl.when(too_long)

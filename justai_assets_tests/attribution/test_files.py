@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
@@ -123,6 +125,73 @@ def test_ids_that_are_numbers_become_their_digits(tmp_path: Path, dtype: pl.Data
     typed = pl.col("template_id", "campaign_id", "user_id").cast(dtype)
     out, _ = run(tmp_path, esp.with_columns(typed), custom_file([PURCHASE]), Rule())
     assert rows_of(out) == rows_of(unified_by_sql(esp, custom_file([PURCHASE]), Rule()))
+
+
+@pytest.mark.parametrize("dtype", [pl.Decimal(18, 0), pl.Decimal(18, 2)], ids=str)
+def test_ids_that_are_decimals_become_their_digits(dtype: pl.DataType, tmp_path: Path) -> None:
+    esp = pl.DataFrame([{**SEND, "user_id": 700, "template_id": 501}]).cast({"user_id": dtype, "template_id": dtype})
+    rows, summary = run(tmp_path, esp, pl.DataFrame([{**PURCHASE, "user_id": "700"}]), Rule())
+    assert summary.attributed == 1
+    assert set(rows["template_id"]) == {"501"}
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "Z", "-00:00"])
+def test_a_time_zone_that_only_arrow_knows_is_read_as_utc(zone: str, tmp_path: Path) -> None:
+    esp, custom = pl.DataFrame([SEND]).to_arrow(), pl.DataFrame([PURCHASE]).to_arrow()
+    for name, table in (("esp", esp), ("custom", custom)):
+        at = table.schema.get_field_index("event_timestamp")
+        zoned = table.set_column(at, "event_timestamp", table["event_timestamp"].cast(pa.timestamp("us", zone)))
+        pq.write_table(zoned.append_column("other", zoned["event_timestamp"]), tmp_path / f"{name}.parquet")
+    summary = attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "out", Rule())
+    rows = read_out(tmp_path / "out", summary)
+    assert rows.sort("event_name")["event_timestamp"].to_list() == [
+        SEND["event_timestamp"], PURCHASE["event_timestamp"],
+    ]  # fmt: skip
+    assert summary.attributed == 1
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_user_id_is_nobody(blank: str, tmp_path: Path) -> None:
+    esp, custom = pl.DataFrame([{**SEND, "user_id": blank}]), pl.DataFrame([{**PURCHASE, "user_id": blank}])
+    _, summary = run(tmp_path, esp, custom, Rule())
+    assert (summary.engagement, summary.unattributed) == (1, {"no_identity": 1})
+
+
+def test_ids_of_bytes_that_are_no_text_are_named_by_file_and_column(tmp_path: Path) -> None:
+    pl.DataFrame([{**SEND, "user_id": b"\xff"}]).write_parquet(tmp_path / "esp.parquet")
+    pl.DataFrame([PURCHASE]).write_parquet(tmp_path / "custom.parquet")
+    with pytest.raises(InputError, match=r"esp\.parquet cannot be read to its end, in user_id .*UTF-8"):
+        attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "out", Rule())
+
+
+def test_a_glob_that_matches_folders_searches_them_and_counts_each_file_once(tmp_path: Path) -> None:
+    for folder in ("esp/event_date=2026-01-05", "esp/event_date=2026-01-06/deeper", "esp/_delta_log"):
+        (tmp_path / folder).mkdir(parents=True)
+        pl.DataFrame([SEND]).write_parquet(tmp_path / folder / "part-0.parquet")
+    pl.DataFrame([PURCHASE]).write_parquet(tmp_path / "custom.parquet")
+    for number, pattern in enumerate(("esp/*", "esp/event_date=*", "esp/**", "esp/**/*.parquet", "esp")):
+        out = tmp_path / f"out-{number}"
+        summary = attribute_files(f"{tmp_path}/{pattern}", f"{tmp_path}/custom.parquet", out, Rule())
+        assert (summary.engagement, summary.custom) == (2, 1), pattern
+
+
+def test_an_output_that_is_a_link_is_written_where_it_points(tmp_path: Path) -> None:
+    for name, row in (("esp", SEND), ("custom", PURCHASE)):
+        pl.DataFrame([row]).write_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    summary = attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "link", Rule())
+    assert (tmp_path / "link").is_symlink()
+    assert len(read_out(tmp_path / "real", summary)) == 2
+
+
+def test_the_working_directory_is_refused_as_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, row in (("esp", SEND), ("custom", PURCHASE)):
+        pl.DataFrame([row]).write_parquet(tmp_path.parent / f"{tmp_path.name}-{name}.parquet")
+    where = f"{tmp_path}-esp.parquet", f"{tmp_path}-custom.parquet"
+    with pytest.raises(OutputError, match=r"working directory \(name a folder in it"):
+        attribute_files(*where, Path(), Rule())
 
 
 def test_files_with_different_types_columns_and_orders_are_read_together(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from justai_assets.contract.tables import (
     TABLES,
     UNIFIED_EVENTS,
 )
+from justai_assets.lake.store import Lake
+from justai_assets.storage import Root
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 IDS = {"messageId": "m" * 32, "templateId": 501, "campaignId": 9001}
@@ -111,20 +113,62 @@ def test_a_range_day_by_day_or_in_any_order_or_twice_gives_the_same_rows(world: 
     assert_same(whole, snapshot(world))
 
 
-def test_days_built_alone_into_an_empty_lake_equal_the_range(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("order", ["8765", "7586"])
+def test_days_built_alone_into_an_empty_lake_in_any_order_equal_the_range(
+    order: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
+    # Sent on one day, bought on the next.
+    for day in (5, 6):
+        late = journey(f"2026-01-0{day + 1} 09:00:00", f"late{day}@example.com")
+        sent = esp("emailSend", f"2026-01-0{day} 19:00:00", f"late{day}@example.com", **IDS)
+        world.land("iterable_webhooks", "acme", f"2026-01-0{day}", [sent], "late")
+        world.land("journey_webhooks", "acme", f"2026-01-0{day + 1}", [late], "late")
     assert world.materialize("2026-01-05", "2026-01-08")
     whole = snapshot(world)
-    from justai_assets.lake.store import Lake
-    from justai_assets.storage import Root
-
     other = str(world.folder / "other")
     monkeypatch.setenv("JUSTAI_LAKE", other)
     world.lake = Lake(Root.parse(other))
-    for day in ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"):
-        assert world.materialize(day, day)
-    assert_same(whole, snapshot(world))
+    for day in order:
+        assert world.materialize(f"2026-01-0{day}", f"2026-01-0{day}")
+    # Which of the days before them were built too, empty, for their sends, does depend on the days asked for.
+    asked = (pl.col("event_date") >= date(2026, 1, 5)).fill_null(value=True)
+    assert_same(*({name: rows.filter(asked) for name, rows in one.items()} for one in (whole, snapshot(world))))
+
+
+def test_one_day_built_alone_finds_the_sends_of_the_days_before_it(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 20:00:00", **IDS)])
+    world.land("journey_webhooks", "acme", "2026-01-06", [journey("2026-01-06 10:00:00")])
+    assert world.materialize("2026-01-06", "2026-01-06")
+    assert world.table(UNIFIED_EVENTS)["event_name"].to_list() == ["purchase"]
+    assert set(world.table(ESP_EVENTS)["event_date"]) == {date(2026, 1, 5)}
+
+
+def test_a_day_built_again_with_a_late_send_brings_the_later_days_with_it(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    world.land("journey_webhooks", "acme", "2026-01-06", [journey("2026-01-06 10:00:00")])
+    assert world.materialize("2026-01-04", "2026-01-07")
+    assert world.table(UNIFIED_EVENTS).is_empty()
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 20:00:00", **IDS)])
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert world.table(UNIFIED_EVENTS)["event_name"].to_list() == ["emailSend", "purchase"]
+    metrics = world.table(ATTRIBUTION_METRICS).filter(event_name="purchase", template_id="501")
+    assert metrics["attributed_conversions"].to_list() == [1, 1, 1]
+
+
+def test_metrics_of_a_unified_stream_are_the_same_in_any_order(world: World) -> None:
+    world.add_org(UNIFIED_ORG)
+    names = ["event_name", "event_timestamp", "message_id", "template_id", "campaign_id"]
+    sent, bought = datetime(2026, 1, 5, 9, tzinfo=UTC), datetime(2026, 1, 6, 15, tzinfo=UTC)
+    for name, at in (("emailSend", sent), ("upgrade", bought)):
+        frame = pl.DataFrame([(name, at, "m1", "601", "9101")], schema=names, orient="row")
+        world.drop("databricks", "globex", at.date(), frame)
+    for day in ("2026-01-06", "2026-01-05"):
+        assert world.materialize(day, day, org="globex")
+    metrics = world.table(ATTRIBUTION_METRICS, "globex").filter(event_name="upgrade", attributed_conversions=1)
+    assert metrics["window_hours"].to_list() == [48, 72]
 
 
 def test_a_late_send_changes_the_days_it_can_change_when_they_are_built_again(world: World) -> None:
@@ -144,9 +188,38 @@ def test_a_file_that_vanishes_empties_its_day(world: World) -> None:
     key = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
     assert world.materialize("2026-01-05", "2026-01-05")
     assert world.table(UNIFIED_EVENTS).height == 1
+    world.land("iterable_webhooks", "acme", "2026-01-09", [])
     world.landing.delete(key)
     assert world.materialize("2026-01-05", "2026-01-05")
     assert world.table(UNIFIED_EVENTS).is_empty()
+
+
+def test_a_door_that_lost_every_object_fails_instead_of_emptying_the_lake(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.add_org(WEBHOOK_ORG)
+    key = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    assert world.materialize("2026-01-05", "2026-01-05")
+    world.landing.delete(key)
+    assert not world.materialize("2026-01-05", "2026-01-05")
+    said = capsys.readouterr().err
+    assert "iterable_webhooks of acme holds no object at all, and 1 records on 2026-01-05 came from it" in said
+    assert "webhooks/iterable/acme/ there; if it is meant, materialize with --accept-empty" in said
+    assert world.table(UNIFIED_EVENTS).height == 1
+    assert world.materialize("2026-01-05", "2026-01-05", accept_empty=True)
+    assert world.table(UNIFIED_EVENTS).is_empty()
+
+
+def test_a_landing_root_that_is_not_there_is_no_empty_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add_org(WEBHOOK_ORG)
+    land_a_week(world)
+    assert world.materialize("2026-01-05", "2026-01-05")
+    before = snapshot(world)
+    monkeypatch.setenv("JUSTAI_LANDING", str(world.folder / "landnig"))
+    with pytest.raises(StorageError, match=r"no folder .*landnig .*JUSTAI_LANDING"):
+        world.materialize("2026-01-05", "2026-01-05")
+    assert_same(before, snapshot(world))
+    assert not (world.folder / "landnig").exists()
 
 
 def test_a_failure_midway_leaves_the_previous_content(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,10 +158,26 @@ def test_commit_lists_add_and_remove(any_world: World) -> None:
     )  # fmt: skip
 
 
-def test_a_commit_list_may_have_either_key_or_none(world: World) -> None:
+@pytest.mark.parametrize("content", [{"added": []}, {"removed": []}], ids=["added", "removed"])
+def test_a_commit_list_may_have_either_key_alone(content: dict[str, Any], world: World) -> None:
     lands(world, "databricks", "a.parquet")
-    put(world, "databricks", **{f"{FOLDER}/_committed_1": {}})
-    assert names(judged(world, "databricks"))[:2] == ([], ["a.parquet"])
+    put(world, "databricks", **{f"{FOLDER}/_committed_1": content})
+    assert names(judged(world, "databricks")) == ([], ["a.parquet"], [], [])
+
+
+@pytest.mark.parametrize("content", [{}, {"files": ["a.parquet"]}, ["a.parquet"], "added"])
+def test_a_commit_list_of_another_form_is_named_and_refuses_no_file(content: Any, world: World) -> None:
+    lands(world, "databricks", "a.parquet")
+    put(world, "databricks", **{f"{FOLDER}/_committed_1": content})
+    found = judged(world, "databricks")
+    assert names(found) == (["a.parquet"], [], [], ["_committed_1"])
+    assert not found.is_declared
+
+
+def test_what_a_vacuum_leaves_behind_is_no_commit_list(world: World) -> None:
+    lands(world, "databricks", "a.parquet")
+    put(world, "databricks", **{f"{FOLDER}/_committed_vacuum123": {}, f"{FOLDER}/_committed_vacuum124": {"added": []}})
+    assert names(judged(world, "databricks")) == (["a.parquet"], [], [], [])
 
 
 def test_files_of_a_started_job_that_never_committed_do_not_count(any_world: World) -> None:

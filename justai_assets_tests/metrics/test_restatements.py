@@ -59,6 +59,7 @@ def test_a_late_send_moves_the_conversions_of_the_next_day_and_names_its_file(wo
 def test_a_file_that_vanished_is_named_too(world: World) -> None:
     land_and_build(world)
     (gone,) = [one.key for one in world.landing.list("webhooks/events/acme")]
+    world.land("journey_webhooks", "acme", "2026-01-09", [])
     world.landing.delete(gone)
     assert world.materialize("2026-01-05", "2026-01-06")
     rows = world.table(RESTATEMENTS)

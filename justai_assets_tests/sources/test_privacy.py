@@ -64,6 +64,11 @@ def test_an_object_where_an_id_belongs_is_a_bad_body(text: str) -> None:
         ("501", "501", False),
         ("ada", "ada", True),
         ("ada-msg", "ada", False),
+        ("msg-jane-1", "jane-1", True),
+        ("MSG-JANE-ROE", "Jane-Roe", True),
+        ("ADA", "ada", True),
+        ("c-4711234-x", "4711234", False),
+        ("c-47112345-x", "47112345", True),
         ("ada", "Bob", False),
         ("x", None, False),
         ("x", "", False),
@@ -107,3 +112,18 @@ def test_a_landing_key_that_names_a_person_is_kept_as_a_digest() -> None:
     assert hidden.startswith("redshift/acme/event_date=2026-01-05/sha256-")
     assert "ada" not in hidden
     assert hidden != safe_key("redshift/acme/event_date=2026-01-05/of-bob@example.com.parquet")
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        ("redshift/acme/event_date=2026-01-05/ada@example.com/0000.parquet", "redshift/acme/event_date=2026-01-05/"),
+        ("redshift/acme/event_date=2026-01-05/a/+12025550143/0000.parquet", "redshift/acme/event_date=2026-01-05/"),
+        ("ada@example.com/0000.parquet", ""),
+    ],
+)
+def test_a_folder_that_names_a_person_is_hidden_too(key: str, kept: str) -> None:
+    hidden = safe_key(key)
+    assert hidden.startswith(f"{kept}sha256-")
+    assert hidden.count("/") == kept.count("/")
+    assert hidden != safe_key(key.replace("0000", "0001")), "two files stay two"

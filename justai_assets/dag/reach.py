@@ -1,0 +1,126 @@
+"""What a run of some days needs of the days before them, and which later days it leaves out of date.
+
+Attribution reads the sends of D-3 … D, and the metrics of a unified stream its own. Whoever builds day D alone has
+therefore to have the three days before it, and whoever builds it again has changed what the three days after it read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    DELTA_SHARE,
+    ESP_EVENTS,
+    UNIFIED_EVENTS,
+    Table,
+)
+from justai_assets.lake.store import Lake
+from justai_assets.landing.listing import list_day
+from justai_assets.landing.paths import PREFIXES
+from justai_assets.orgs.model import Org
+from justai_assets.quality.punctuality import built_at
+from justai_assets.storage import Root
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How the days of an org's tables hang together.
+
+    Attributes:
+        org: the org.
+        made: the tables that make the one whose earlier days are read, upstream first; that one is the last.
+        below: the table that reads it, D-3 … D, and what is made of that table, upstream first.
+    """
+
+    org: Org
+    made: tuple[Table, ...]
+    below: tuple[Table, ...]
+
+    @classmethod
+    def of(cls, org: Org) -> Reach | None:
+        """None for an org of which no table looks back."""
+        if org.is_unified:
+            mirror = () if org.engagement in PREFIXES else (DELTA_SHARE,)
+            return cls(org, (*mirror, UNIFIED_EVENTS), (ATTRIBUTION_METRICS,))
+        if org.custom:
+            return cls(org, (ESP_EVENTS,), (ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS))
+        return None
+
+    @property
+    def base(self) -> Table:
+        """The table whose earlier days are read."""
+        return self.made[-1]
+
+    @property
+    def reader(self) -> Table:
+        """The table that reads them."""
+        return self.below[0]
+
+    def before(self, days: Days) -> Days | None:
+        """The three days before a range, from the org's start on; None when there is none."""
+        first = max(days.first - timedelta(days=LOOKBACK_DAYS), self.org.start_date)
+        return Days(first, days.first - timedelta(days=1)) if first < days.first else None
+
+    def unbuilt(self, lake: Lake, days: Days) -> list[date]:
+        """The days that a range reads of which the base table was never built: their sends are not known."""
+        before = self.before(days)
+        wanted = Days(before.first if before else days.first, days.last)
+        built = built_at(lake, self.org.slug, self.base.name, wanted)
+        return [day for day in wanted if day not in built]
+
+    def needed(self, lake: Lake, landing: Root, days: Days) -> list[date]:
+        """Of the days before a range, those to build first: never built, or landed since they were.
+
+        A file that vanished is not noticed here; the door sensors, which compare contents, notice it.
+        """
+        before = self.before(days)
+        if before is None:
+            return []
+        built = built_at(lake, self.org.slug, self.base.name, before)
+        return [day for day in before if day not in built or self._has_landed_since(landing, day, built[day])]
+
+    def outdated(self, lake: Lake, days: Days, *, today: date) -> list[date]:
+        """Days outside a range, up to three after it or as many before it, that stand on sends built after them."""
+        first = max(days.first - timedelta(days=LOOKBACK_DAYS), self.org.start_date)
+        around = Days(first, max(min(days.last + timedelta(days=LOOKBACK_DAYS), today), days.last))
+        sent = built_at(
+            lake,
+            self.org.slug,
+            self.base.name,
+            Days(max(first - timedelta(days=LOOKBACK_DAYS), self.org.start_date), around.last),
+        )
+        read = _written_at(lake, self.org.slug, self.reader, around)
+        return sorted(
+            day
+            for day, at in read.items()
+            if day not in days
+            and any(sent.get(day - timedelta(days=back), at) > at for back in range(LOOKBACK_DAYS + 1))
+        )
+
+    def _has_landed_since(self, landing: Root, day: date, built: datetime) -> bool:
+        if self.org.engagement not in PREFIXES:
+            return False
+        newest = list_day(landing, self.org.engagement, self.org.slug, day).newest
+        return newest is not None and newest > built
+
+
+def _written_at(lake: Lake, slug: str, table: Table, days: Days) -> dict[date, datetime]:
+    """When each day of a table was written. The metrics keep no ledger; a day of theirs without rows is left out."""
+    if table is not ATTRIBUTION_METRICS:
+        return built_at(lake, slug, table.name, days)
+    found = lake.open(slug, table)
+    if found is None:
+        return {}
+    log = pl.DataFrame(found.get_add_actions(flatten=True)).select("partition.event_date", "modification_time")
+    times = {
+        day: datetime.fromtimestamp(at / 1000, UTC)
+        for day, at in sorted(log.cast({"modification_time": pl.Int64}).iter_rows())
+    }
+    return {day: at for day, at in times.items() if day in days}
