@@ -46,7 +46,7 @@ def report(
     from justai_assets.metrics.report.gather import report_data
     from justai_assets.metrics.report.render import render_report
     from justai_assets.metrics.report.shelf import previous_report
-    from justai_assets.metrics.starts import starts_of
+    from justai_assets.metrics.starts import shown_days, starts_of
     from justai_assets.settings import Settings
     from justai_assets.storage import Root
 
@@ -61,7 +61,9 @@ def report(
     days = Days(parse_day(first) if first else days.first, end if last else days.last)
     if days.first < found.start_date:
         raise JustAIError(f"{org} starts on {found.start_date}", mend="give a later --from")
-    judged = judge(found, lake, days, starts=None if first else starts_of(found, lake, days.last))
+    starts = None if first else starts_of(found, lake, days.last)
+    days = days if starts is None else shown_days(days, starts)
+    judged = judge(found, lake, days, starts=starts)
     data = report_data(
         found, lake, judged, generated_at=now, previous_at=previous_report(lake.root, org, now)
     )  # fmt: skip

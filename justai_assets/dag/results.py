@@ -15,7 +15,7 @@ from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.metrics.judge import DEFAULT_DAYS, Judged, judge, last_days, write_results
 from justai_assets.metrics.report.data import ReportData
-from justai_assets.metrics.starts import starts_of
+from justai_assets.metrics.starts import shown_days, starts_of
 from justai_assets.orgs.model import Org
 
 REPORT = "report"
@@ -26,7 +26,7 @@ class Period(dg.Config):
     """Up to which day is judged, and what the report shows. Every template is judged from its own start on.
 
     Attributes:
-        days: how many days back from the last one the report's funnel goes.
+        days: how many days back from the last one the report's funnels go, up to twice as many where a test began then.
         last: last send day, YYYY-MM-DD; the newest day that holds events when empty.
     """
 
@@ -93,7 +93,12 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
         with verdicts(context.retry_number):
             starts = starts_of(org, lake, days.last)
             judged = judge(
-                org, lake, days, starts=starts, keep=True, on_day=lambda day: context.log.debug(f"{day} counted")
+                org,
+                lake,
+                shown_days(days, starts),
+                starts=starts,
+                keep=True,
+                on_day=lambda day: context.log.debug(f"{day} counted"),
             )
             rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
             yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -51,3 +52,13 @@ def starts_of(org: Org, lake: Lake, last: date) -> dict[str, date]:
         if len(begun) == len(firsts):
             found[one.id] = max(begun)
     return found
+
+
+def shown_days(days: Days, starts: Mapping[str, date]) -> Days:
+    """The days a report's funnels show: those given, and earlier ones on which a test began, at most twice as many.
+
+    A funnel that leaves out just the first few days of a test would give their few clicks away: the comparison, which
+    has them, less the funnel.
+    """
+    reach = days.first - timedelta(days=len(days))
+    return Days(min([days.first, *(day for day in starts.values() if day >= reach)]), days.last)

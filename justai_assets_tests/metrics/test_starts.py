@@ -1,6 +1,7 @@
 from datetime import date, timedelta
 
-from justai_assets.metrics.starts import starts_of
+from justai_assets.contract.days import Days
+from justai_assets.metrics.starts import shown_days, starts_of
 from justai_assets_tests.metrics.events import FIRST, WELCOME, an_org, send_day
 from justai_assets_tests.world import World
 
@@ -38,3 +39,11 @@ def test_without_daily_metrics_it_is_the_orgs_start_and_without_a_control_there_
     org = an_org(world, WELCOME, solo | {"treatment": {"template_id": "7", "campaign_id": "1"}})
     assert starts_of(org, world.lake, LAST) == {"welcome": date(2026, 1, 1)}
     assert starts_of(org, world.lake, date(2025, 1, 1)) == {}
+
+
+def test_funnels_reach_back_to_a_test_that_began_just_before_them_and_no_further() -> None:
+    days = Days(FIRST, FIRST + timedelta(29))
+    for before, reached in ((0, 0), (3, 3), (30, 30), (31, 0)):
+        shown = shown_days(days, {"a": FIRST - timedelta(before), "b": FIRST + timedelta(5)})
+        assert shown == Days(FIRST - timedelta(reached), days.last)
+    assert shown_days(days, {}) == days

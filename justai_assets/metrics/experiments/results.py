@@ -149,6 +149,11 @@ class TemplateResult:
     decision: Decision
 
     @property
+    def is_readable(self) -> bool:
+        """Whether its arms may be compared at all: there is a control, and its split is not broken."""
+        return self.decision.verdict not in ("broken_split", "no_control")
+
+    @property
     def key(self) -> MetricResult | None:
         """The metric that decides; None when nothing was counted for it."""
         return next((metric for metric in self.metrics if metric.is_key), None)

@@ -54,6 +54,7 @@ def report_data(
         fates=_fates(org, lake, judged.days),
         restatements=restated(org, lake, judged.days, previous_at) if previous_at else (),
         previous_at=previous_at,
+        is_chosen=judged.is_chosen,
     )
 
 
