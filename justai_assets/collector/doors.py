@@ -23,7 +23,7 @@ from justai_assets.collector.memory import UNVERIFIED
 from justai_assets.collector.patience import SlowSenderError
 from justai_assets.collector.rates import cost_of
 from justai_assets.collector.records import tag_of
-from justai_assets.collector.shapes import refuse_long_integers, refuse_wrong_shape
+from justai_assets.collector.shapes import refuse_wrong_shape
 from justai_assets.collector.worker import Worker
 from justai_assets.landing.envelopes_write import envelope_line, rejected_line, timestamp
 from justai_assets.landing.event_time import filed_under
@@ -198,7 +198,6 @@ class _Request:
         """The event's id and the day it is filed under. What the body was decoded to ends here: it may be large."""
         body, form = parse(raw, self._worker.config.limits.json_depth)
         refuse_wrong_shape(self._name, body)
-        refuse_long_integers(raw, body)
         identity = event_id(self._name, body, receipt, canonical_body=form)
         return identity, filed_under(self._name, body, received, self._door.start)
 

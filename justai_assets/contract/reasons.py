@@ -16,7 +16,7 @@ REJECTIONS: Final = {
     "empty": "The request had no body.",
     "invalid_utf8": "The request's body is not UTF-8.",
     "lone_surrogate": "The request's body holds half of a surrogate pair.",
-    "number_out_of_range": "The request's body holds a number that no reader keeps exactly: more than 38 digits.",
+    "number_out_of_range": "The request's body holds a number of thousands of digits, or beyond any float.",
     "duplicate_key": "The request's body gives a key twice, so that readers would disagree.",
     "not_an_object": "The request's body is JSON, but not one object.",
     "too_deep": "The request's body is nested too deeply.",

@@ -218,7 +218,7 @@ def _text(name: str, values: Sequence[Any]) -> pl.Series:
         return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(values))
     try:
         return pl.Series(name, values, dtype=pl.String)
-    except TypeError:
+    except (TypeError, OverflowError):
         return pl.Series(name, [one if one is None or type(one) is str else _written(one) for one in values])
 
 
