@@ -113,9 +113,11 @@ def judge(
                     Days(day, day),
                     events=events,
                 )
-                people.add(day, found.people)
                 if keep:
                     kept.keep(day, found, templates)
+                    people.add_kept(day)
+                else:
+                    people.add(day, found.people)
                 on_day(day)
             else:
                 people.add_kept(day)
