@@ -17,7 +17,7 @@ from justai_assets.dag.hint_sensor import hint_sensor
 from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_check
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
 from justai_assets.dag.org_assets import org_assets
-from justai_assets.dag.org_files import broken_org_spec, org_files
+from justai_assets.dag.org_files import broken_org_spec, org_files_asset
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_assets
 from justai_assets.dag.schedule import daily_refresh
@@ -34,7 +34,7 @@ def location(
     Sensors and schedules loop over orgs; there is no job, sensor or schedule per org. Runs execute in process: a
     ranged run is one step per table, and a process per step costs more than most steps.
     """
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [org_files]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [org_files_asset()]
     served = list(orgs.by_slug.values())
     checks: list[dg.AssetChecksDefinition] = [failed_days_check(served)]
     for org in served:

@@ -11,7 +11,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.backfills import backfill_status, plan_backfill, request_backfill
 from justai_assets.dag.failed_days import unfinished_days
-from justai_assets.dag.org_files import KEY
+from justai_assets.dag.org_files import org_files_key
 from justai_assets.dag.standing import JOB, NAME
 from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
 
@@ -79,7 +79,7 @@ def test_the_standing_check_names_table_and_days_and_mends_itself(week: Week, in
     leave_failed(week, instance, DAYS.first)
     left = check()
     assert not left.passed
-    assert left.asset_key == KEY
+    assert left.asset_key == org_files_key()
     assert left.metadata["problems"].value == f"- acme/esp_events: {DAYS.first}"
     assert week.run(instance, ["esp_events"], Days(DAYS.first, DAYS.first)).success
     assert check().passed
