@@ -176,7 +176,10 @@ def credential_check(org: Org) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=table_key(org.slug, DELTA_SHARE),
         name="share_credential",
-        description="The share's credential is readable and lives for two more weeks at least.",
+        description=(
+            "The share's credential is readable and lives for two more weeks at least. Mend: ask the share's owner for "
+            "a new profile file and put it where the org file says."
+        ),
     )
     def check() -> dg.AssetCheckResult:
         now = datetime.now(UTC)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -16,14 +17,24 @@ from justai_assets.contract.errors import TransientStorageError
 from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS, Table
 from justai_assets.dag.checks import latest_writes, table_checks
 from justai_assets.dag.day_checks import DAY_CHECKS
+from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import day_prefix
+from justai_assets.orgs.load import Orgs
 from justai_assets.quality.verdict import Verdict
 from justai_assets.storage import Root
 from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 DAY = Days(DAYS.last, DAYS.last)
+SHARE_ORG = {
+    "slug": "initech",
+    "start_date": date(2026, 1, 1),
+    "pseudonym_salt": "env:ACME_SALT",
+    "engagement": "delta_share",
+    "sources": {"delta_share": {"profile": "file:share.json", "table": "share.schema.events"}},
+}
 TABLES = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
 
 
@@ -214,8 +225,12 @@ def test_a_column_added_to_a_drop_warns_and_passes_no_further(week: Week, instan
     assert evaluations(result)["custom_events", "conservation", str(DAY.first)].passed
 
 
-def test_every_check_says_how_to_mend_it() -> None:
-    assert all("Mend: " in check.description for check in DAY_CHECKS)
+def test_every_check_of_the_location_says_how_to_mend_it(world: World) -> None:
+    orgs = [world.add_org(base) for base in (WEBHOOK_ORG, UNIFIED_ORG, SHARE_ORG)]
+    graph = location(Orgs({org.slug: org for org in orgs}, {})).resolve_asset_graph()
+    said = {key: graph.get(key).description or "" for key in graph.asset_check_keys}
+    assert {"no_days_left_failed", "org_files_are_valid", "share_credential"} < {key.name for key in said}
+    assert [key for key, description in said.items() if "Mend: " not in description] == []
 
 
 def test_a_table_costs_one_step_of_checks(week: Week) -> None:
