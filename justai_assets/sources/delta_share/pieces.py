@@ -20,6 +20,7 @@ from justai_assets.sources.delta_share.days import Day, day_text, days_text, par
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.drops import KINDS
+from justai_assets.sources.privacy import safe_key
 
 _UNIFIED = KINDS["unified_events"]
 _MANIFEST = "days.txt"
@@ -72,8 +73,9 @@ class Pieces:
     What lies in the folder is looked at once a file: a table of many files and days has their product in pieces.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, table: str) -> None:
         self._folder = folder
+        self._table = table
         self._cuts: dict[str, dict[Day, Path]] = {}
 
     def days(self, file: SharedFile) -> frozenset[Day]:
@@ -102,7 +104,8 @@ class Pieces:
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        rows = file_rows(file, path, part, dated=True)
+        # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
+        rows = file_rows(file, path, part, dated=True).with_columns(source_file=pl.lit(source_name(self._table, file)))
         by_day = pl.PartitionBy(
             part, file_path_provider=_name, key="event_date", include_key=False, approximate_bytes_per_file=None
         )
@@ -129,6 +132,11 @@ class Pieces:
         """Remove the cut of a file, if there is one."""
         self._cuts.pop(file.id, None)
         shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
+
+
+def source_name(table: str, file: SharedFile) -> str:
+    """What rejected rows say of where they came from."""
+    return safe_key(f"{table}/{file.id}")
 
 
 def _name(piece: Any) -> str:

@@ -100,7 +100,7 @@ class Run:
             scope = replace(scope, remarks=(*scope.remarks, said))
         self.scratch.mkdir(parents=True, exist_ok=True)
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
-            supply = Supply(listing, downloads, Pieces(self.target.work / "pieces"))
+            supply = Supply(listing, downloads, Pieces(self.target.work / "cuts", str(self.table)))
             plan = self._plan(scope, listing, supply)
             # First what was never copied: what is only compared again must not keep the rest waiting.
             fresh = [day for day in plan.touched if not self.state.days.get(day)]
