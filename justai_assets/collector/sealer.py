@@ -14,15 +14,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from justai_assets.collector.counters import SUFFIX, Counters
+from justai_assets.collector.counters import SUFFIX, PatientCounters
 from justai_assets.collector.folders import REST, adopt, closed_segments, sync_folder, worker_folders
 from justai_assets.collector.logs import logger
 from justai_assets.collector.seal import Sealed, seal_segment, shorten, source_of
 from justai_assets.storage import Root
 
 IDLE_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 5.0
-REFUSED_SECONDS = 10.0
+MAX_BACKOFF_SECONDS = 4.0
+REFUSED_SECONDS = 5.0
 """How long a source that was refused is not tried. Longer than any wait between two passes, so that a pass that ends
 early at refused sources does not meet the same ones first the next time."""
 
@@ -159,7 +159,7 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = logger()
-    counters = Counters(journal / "counters" / f"sealer-{os.getpid()}{SUFFIX}")
+    counters = PatientCounters(journal / "counters" / f"sealer-{os.getpid()}{SUFFIX}")
     sealer = Sealer(journal, Root.parse(landing), counters.add, log)
     wait = IDLE_SECONDS
     while not doors.poll(wait):
