@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,17 @@ class Settings:
             only=slugs or None,
             marts=Path(os.environ.get("JUSTAI_MARTS") or DEFAULT_MARTS),
         )
+
+    @property
+    def slice_name(self) -> str:
+        """What tells this slice from others that share the lake: a hash of its slugs; "" for all orgs.
+
+        >>> Settings("landing", "lake", Path("orgs")).slice_name
+        ''
+        """
+        if self.only is None:
+            return ""
+        return hashlib.blake2b(",".join(sorted(set(self.only))).encode(), digest_size=6).hexdigest()
 
     def orgs(self, *, check_secrets: bool = False) -> Orgs:
         """The org files of this slice."""

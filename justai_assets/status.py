@@ -18,7 +18,7 @@ from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVE
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.orgs.model import Org
-from justai_assets.quality.punctuality import DoorStatus, built_at, door_status
+from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
 
@@ -37,14 +37,14 @@ class Status:
 
 
 def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_back: int) -> Status:
-    """Look at the last days of every landing door of every org; one org's trouble does not hide another."""
+    """Look at the last days of every door of every org; one org's trouble does not hide another."""
     landing, lake = Root.parse(settings.landing), Lake(Root.parse(settings.lake))
     today = now.date()
     days = Days(today - timedelta(days=days_back - 1), today)
 
     def of(org: Org) -> tuple[list[DoorStatus], JustAIError | None]:
         try:
-            return list(_doors(org, landing, lake, days)), None
+            return list(org_doors(org, landing, lake, days)), None
         except JustAIError as error:
             return [], error
 
@@ -57,7 +57,7 @@ def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_
 def show_status(status: Status, failed: Failed | None, now: datetime, console: Console) -> None:
     """Print one line a door, and below it the failed days."""
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("org", "door", "last file (UTC)", "lag", "last day", "complete to", "behind"):
+    for name in ("org", "door", "last file (UTC)", "lag", "last day", "built to", "behind"):
         table.add_column(name, no_wrap=True, justify="right" if name == "behind" else "left")
     for one in status.doors:
         table.add_row(
@@ -104,18 +104,20 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
         )
 
 
-def _doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorStatus]:
+def org_doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorStatus]:
+    """Every door of an org over a range of days, its share included. An org that has not begun has none."""
     built: dict[str, dict[date, datetime]] = {}
     if days.last < org.start_date:
         return
     mine = Days(max(days.first, org.start_date), days.last)
     for door in org.sources.present():
-        if door not in PREFIXES:
-            continue
         asset = _table_of(org, door)
         if asset is not None and asset not in built:
-            built[asset] = built_at(lake, org.slug, asset, mine)
-        yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
+            built[asset] = built_at(lake, org.slug, asset, Days(org.start_date, days.last))
+        if door in PREFIXES:
+            yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
+        elif asset is not None:
+            yield share_status(lake, org.slug, mine, built[asset])
 
 
 def _table_of(org: Org, door: str) -> str | None:

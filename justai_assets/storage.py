@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -166,6 +167,13 @@ class Root:
             found = obstore.list_with_delimiter(self.store, f"{prefix}/")
         return [_landed(meta) for meta in found["objects"]], [str(key).rstrip("/") for key in found["common_prefixes"]]
 
+    def list_folders(self, prefix: str) -> builtins.list[str]:
+        """The keys of the folders directly below `prefix/`, sorted; one request per thousand of them on S3."""
+        if self.is_local and not self.local(prefix).is_dir():
+            return []
+        with storage_errors(f"listing {prefix}/"):
+            return sorted(obstore.list_with_delimiter(self.store, f"{prefix}/")["common_prefixes"])
+
     def read(self, key: str) -> bytes:
         """The whole content of a small object."""
         with storage_errors(f"reading {key}"):
@@ -209,6 +217,38 @@ def _landed(meta: Any) -> LandedObject:
     return LandedObject(str(meta["path"]), int(meta["size"]), str(meta.get("e_tag") or ""), meta["last_modified"])
 
 
+DENIED: Final = "check the role's permissions on the prefix, and the AWS variables"
+_DENIED = re.compile(
+    r"\b40[13] (?:Forbidden|Unauthorized)\b|\blacked (?:the necessary privileges|valid authentication)"
+    r"|<Code>(?:AccessDenied|AllAccessDisabled|InvalidAccessKeyId|SignatureDoesNotMatch|RequestTimeTooSkewed|ExpiredToken"
+    r"|InvalidToken|AccountProblem|KMS\.\w+)</Code>|\(os error 13\)"
+)
+_MISPLACED = re.compile(
+    r"<Code>(?:NoSuchBucket|PermanentRedirect|InvalidBucketName|AuthorizationHeaderMalformed)</Code>"
+)
+_REGION = "incorrectly configured region"
+
+
+def lasting_reason(error: BaseException) -> tuple[str, str] | None:
+    """Why a storage client's error will not pass, and what to do about it; None when it may.
+
+    The clients tell by type what single objects are refused for, but not listings, and delta-rs nothing at all: there,
+    only the text says which answer the store gave. Nothing of the text goes further, it quotes addresses and keys.
+
+    >>> lasting_reason(OSError("status code: 403 Forbidden: <Code>AccessDenied</Code>"))[0]
+    'access denied'
+    """
+    text = str(error)
+    is_refused = isinstance(
+        error, obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError | PermissionError
+    )
+    if is_refused or _DENIED.search(text):
+        return "access denied", DENIED
+    if _MISPLACED.search(text) or _REGION in text:
+        return "there is no such bucket in this region", "check the bucket's name, AWS_REGION and the endpoint"
+    return None
+
+
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
     """Turn a client's exception into ours: transient unless it says that the object or the permission is missing."""
@@ -216,9 +256,8 @@ def storage_errors(doing: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, StorageError):
         raise
-    except (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError) as error:
-        raise StorageError(
-            f"{doing}: access denied ({type(error).__name__})", mend="check the role's permissions on the prefix"
-        ) from None
     except (obstore.exceptions.BaseError, OSError) as error:
+        if lasting := lasting_reason(error):
+            why, mend = lasting
+            raise StorageError(f"{doing}: {why} ({type(error).__name__})", mend=mend) from None
         raise TransientStorageError(f"{doing} failed: {type(error).__name__}", mend="it is retried") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import sqlglot
@@ -11,9 +12,10 @@ NAME = r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*){0,2}"
 UNLOAD = re.compile(
     r"UNLOAD \('(?P<query>(?:[^']|'')*)'\)\s+TO 's3://(?P<bucket>[a-z0-9.-]+)/(?P<prefix>[^']+/)'\s+"
     r"IAM_ROLE '(?P<role>arn:aws:iam::(?:\d{12}|<account-id>):role/[^']+)'\s+FORMAT AS PARQUET\s+"
-    r"PARTITION BY \(event_date\) INCLUDE\s+(?P<options>CLEANPATH|ALLOWOVERWRITE\s+MANIFEST VERBOSE)"
-    r"(?:\s+REGION '[a-z0-9-]+')?"
+    r"(?P<partitions>PARTITION BY \(event_date\) INCLUDE\s+)?(?P<options>CLEANPATH|ALLOWOVERWRITE\s+MANIFEST VERBOSE)"
+    r"(?:\s+REGION '(?:[a-z0-9-]+|<bucket-region>)')?"
 )
+GROUP = "`[^`\n]+`"
 SPECIAL = {
     "redshift": (re.compile(r"SET timezone TO 'UTC'"), UNLOAD),
     "databricks": (
@@ -25,7 +27,9 @@ SPECIAL = {
         re.compile(rf"DESCRIBE RECIPIENT {NAME}"),
         re.compile(rf"CREATE EXTERNAL LOCATION IF NOT EXISTS {NAME}\s+URL 's3://[^']+/'\s+"
                    rf"WITH \(STORAGE CREDENTIAL {NAME}\)"),
-        re.compile(rf"GRANT (WRITE FILES|CREATE EXTERNAL TABLE) ON EXTERNAL LOCATION {NAME} TO `[a-z-]+`"),
+        re.compile(rf"GRANT (READ FILES|WRITE FILES|CREATE EXTERNAL TABLE) ON EXTERNAL LOCATION {NAME} TO {GROUP}"),
+        re.compile(rf"GRANT (USE CATALOG|CREATE SCHEMA) ON CATALOG {NAME} TO {GROUP}"),
+        re.compile(rf"GRANT SELECT ON TABLE {NAME} TO {GROUP}"),
     ),
 }  # fmt: skip
 
@@ -52,3 +56,20 @@ def query_of_unload(statement: str) -> str:
     match = UNLOAD.fullmatch(statement)
     assert match is not None
     return match["query"].replace("''", "'")
+
+
+def statements_of_python(script: str) -> list[str]:
+    """The statements that a printed Python script gives to `spark.sql`, in order; the script is run, Spark is not."""
+    ran: list[str] = []
+    module = ast.parse(script)
+    # The one import that is not at hand everywhere.
+    module.body = [one for one in module.body if not (isinstance(one, ast.ImportFrom) and one.module == "pyspark.sql")]
+    exec(compile(module, "script", "exec"), {"SparkSession": _Session(ran)})
+    return ran
+
+
+class _Session:
+    """As much of a SparkSession as the script uses."""
+
+    def __init__(self, ran: list[str]) -> None:
+        self.builder, self.getOrCreate, self.sql = self, lambda: self, ran.append

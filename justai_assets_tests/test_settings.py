@@ -31,6 +31,16 @@ def test_a_slice_of_nothing_but_commas_is_no_slice(monkeypatch: pytest.MonkeyPat
     assert Settings.from_environment().only is None
 
 
+def test_a_slice_has_a_name_of_its_own_whatever_the_order_of_its_orgs(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+    for value in ("", "acme,globex", " globex, acme,", "acme", "acme-globex"):
+        monkeypatch.setenv("JUSTAI_ORGS", value)
+        names.append(Settings.from_environment().slice_name)
+    assert names[0] == ""
+    assert names[1] == names[2]
+    assert len(set(names)) == 4
+
+
 @pytest.mark.parametrize(("text", "budget"), [(None, None), ("", None), (" ", None), ("300000000", 300_000_000)])
 def test_the_memory_budget_is_bytes_or_left_to_the_engine(
     text: str | None, budget: int | None, monkeypatch: pytest.MonkeyPatch

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.lake.store import Lake
 from justai_assets.storage import Root, storage_errors
 
 
@@ -102,8 +108,20 @@ def test_a_prefix_is_whole_path_parts(root: Root) -> None:
     assert [found.key for found in root.list_flat("redshift/acme")] == ["redshift/acme/x.parquet"]
 
 
+def test_the_folders_of_a_prefix_are_listed_without_what_lies_in_them(root: Root) -> None:
+    for key in ("a/b=2/x", "a/b=1/c/x", "a/odd b%40#/x", "a/flat", "ab/c/x"):
+        root.write(key, b"x")
+    assert root.list_folders("a") == ["a/b=1", "a/b=2", "a/odd b%40#"]
+    assert [found.key for folder in root.list_folders("a") for found in root.list(folder)] == [
+        "a/b=1/c/x",
+        "a/b=2/x",
+        "a/odd b%40#/x",
+    ]
+
+
 def test_nothing_is_listed_where_nothing_is(root: Root) -> None:
     assert list(root.list("nobody")) == []
+    assert root.list_folders("nobody") == []
     assert root.list_flat("nobody") == []
 
 
@@ -164,3 +182,71 @@ def test_an_endpoint_that_nobody_listens_on_is_transient(bucket: str, monkeypatc
     with pytest.raises(TransientStorageError) as caught:
         root.read("x")
     assert "testing" not in str(caught.value)
+
+
+@contextmanager
+def refusing(status: int, code: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Root]:
+    """A store that answers everything in one way, over real HTTP."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'.encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815 - the server's own names
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHUNTER2")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    try:
+        yield Root.parse("s3://bucket/lake")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "why"),
+    [
+        (403, "AccessDenied", "access denied"),
+        (403, "InvalidAccessKeyId", "access denied"),
+        (401, "Unauthorized", "access denied"),
+        (400, "ExpiredToken", "access denied"),
+        (301, "PermanentRedirect", "no such bucket in this region"),
+        (404, "NoSuchBucket", "no such bucket in this region"),
+    ],
+)
+def test_a_refusal_is_lasting_whatever_is_asked_of_the_store(
+    status: int, code: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing(status, code, monkeypatch) as root:
+        asked: list[Callable[[], object]] = [
+            lambda: list(root.list("acme")),
+            lambda: root.list_folders("acme"),
+            lambda: root.list_flat("acme"),
+            lambda: Lake(root).open("acme", UNIFIED_EVENTS),
+        ]
+        if status != 404:
+            # Of a single object, the client says that it is not there; the caller knows whether that is an error.
+            asked += [lambda: root.read("k"), lambda: root.write("k", b"x"), lambda: root.delete("k")]
+        for ask in asked:
+            with pytest.raises(StorageError, match=why) as caught:
+                ask()
+            assert not caught.value.transient
+            assert caught.value.mend
+            assert "hunter2" not in str(caught.value).lower()
+
+
+def test_a_key_that_looks_like_a_refusal_is_none() -> None:
+    with pytest.raises(TransientStorageError), storage_errors("reading x"):
+        raise OSError("Error performing GET http://store/403/AccessDenied/x: connection reset")

@@ -17,6 +17,7 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.reasons import UNATTRIBUTED as REASONS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.lake.ledger import ACCEPTED, ATTRIBUTED, RECEIVED, UNATTRIBUTED, DayReport, Fate, fates_frame
+from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 
@@ -32,10 +33,11 @@ def build_attributed(
 ) -> list[DayReport]:
     """Replace days of attributed_events. Each day reads the sends of itself and the three days before, and no others.
 
-    A day's rows therefore do not depend on how the range was cut.
+    A day's rows therefore do not depend on how the range was cut. What is committed upstream meanwhile is not seen: the
+    ledger counts the rows of the version that was read.
     """
     rule = Rule.of(org.attribution)
-    received = lake.counts(org.slug, CUSTOM_EVENTS, days)
+    sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, CUSTOM_EVENTS)
     reports = []
     with ExitStack() as stack:
         rows = stack.enter_context(lake.replacing(org.slug, ATTRIBUTED_EVENTS, days, note=note))
@@ -43,12 +45,12 @@ def build_attributed(
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
         for day in days:
             lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
-            engagement = lake.scan(org.slug, ESP_EVENTS, lookback)
-            custom = lake.scan(org.slug, CUSTOM_EVENTS, Days(day, day))
             seen: Counter[str | None] = Counter()
-            chunks = attribute_day(engagement, custom, day, rule, memory_budget=memory_budget)
+            chunks = attribute_day(
+                sends.scan(lookback), events.scan(Days(day, day)), day, rule, memory_budget=memory_budget
+            )
             written = rows.write(day, _counted(chunks, seen))
-            fates = attributed_fates(day, received[day], written, seen)
+            fates = attributed_fates(day, events.count(day), written, seen)
             ledger.write(day, fates_frame(ATTRIBUTED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
             on_day(reports[-1])
@@ -63,9 +65,13 @@ def build_unified(
     note: dict[str, str] | None = None,
     on_day: Callable[[DayReport], None] = lambda _: None,
 ) -> list[DayReport]:
-    """Replace days of unified_events from engagement and attributed custom events of the same days."""
-    engagement = lake.counts(org.slug, ESP_EVENTS, days)
-    attributed = attributed_counts(lake, org, days)
+    """Replace days of unified_events from engagement and attributed custom events of the same days.
+
+    What is committed upstream meanwhile is not seen.
+    """
+    engagement = Snapshot.of(lake, org.slug, ESP_EVENTS)
+    custom = Snapshot.of(lake, org.slug, ATTRIBUTED_EVENTS)
+    attributed = attributed_counts(custom, days)
     reports = []
     with ExitStack() as stack:
         rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
@@ -73,19 +79,18 @@ def build_unified(
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
         for day in days:
             one = Days(day, day)
-            frame = unify_day(lake.scan(org.slug, ESP_EVENTS, one), lake.scan(org.slug, ATTRIBUTED_EVENTS, one))
-            written = rows.write(day, frame)
-            fates = unified_fates(day, engagement[day], attributed[day], written)
+            written = rows.write(day, unify_day(engagement.scan(one), custom.scan(one)))
+            fates = unified_fates(day, engagement.count(day), attributed[day], written)
             ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
             on_day(reports[-1])
     return reports
 
 
-def attributed_counts(lake: Lake, org: Org, days: Days) -> dict[date, int]:
+def attributed_counts(custom: Snapshot, days: Days) -> dict[date, int]:
     """Rows of attributed_events that have their message, by day; 0 for a day without any."""
     counts = dict.fromkeys(days, 0)
-    rows = lake.scan(org.slug, ATTRIBUTED_EVENTS, days).filter("is_attributed").group_by("event_date").len()
+    rows = custom.scan(days).filter("is_attributed").group_by("event_date").len()
     counts.update(dict(rows.collect(engine="streaming").iter_rows()))
     return counts
 

@@ -22,19 +22,21 @@ def attribution(
     *,
     users: int = 1_000_000,
     days: int = 3,
+    customs_a_send: float = 0.5,
     contenders: Sequence[str] = DEFAULT_CONTENDERS,
     repeats: int = 3,
     progress: Progress | None = None,
 ) -> Report:
     """Every contender `repeats` times, in turns, over the same generated files.
 
-    Two of three days are written; the first holds only sends to look back at. Per day there are `users` sends, 0.34 as
-    many opens and clicks, and half as many custom events. All contenders must write the same rows.
+    The first of several days is not written: it holds only sends to look back at. Per day there are `users` sends and
+    0.34 as many opens and clicks. All contenders must write the same rows.
 
     Args:
         folder: for the files, about 120 bytes a user and day, and the outputs; the files are kept and used again.
         users: people.
         days: days of events.
+        customs_a_send: custom events for each send.
         contenders: names out of CONTENDERS.
         repeats: the table shows medians.
         progress: called with what is being done and the share done.
@@ -47,12 +49,14 @@ def attribution(
         raise BenchError(f"no contender {', '.join(unknown)}", mend=f"choose from {', '.join(CONTENDERS)}")
     say = progress or (lambda _doing, _share: None)
     say("generating events", 0.0)
-    events = write_events(folder / f"events-{users}-{days}", users, days=days)
+    generated = f"events-{users}-{days}-{customs_a_send:g}"
+    events = write_events(folder / generated, users, days=days, customs_a_send=customs_a_send)
+    first = FIRST_DAY + timedelta(days=min(days - 1, 1))
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for repeat in range(repeats):
         for number, name in enumerate(contenders):
             say(name, (repeat * len(contenders) + number) / (repeats * len(contenders)))
-            runs[name].append(run(name, events, FIRST_DAY + timedelta(days=1), folder / "out"))
+            runs[name].append(run(name, events, first, folder / "out"))
     _agree([one for name, some in runs.items() if name != FLOOR for one in some])
     title = f"attribution, {users:,} users, {days} days, {events.rows:,} rows in"
     return Report(title, tuple(Row.of(name, some) for name, some in runs.items()), base=FLOOR if FLOOR in runs else "")

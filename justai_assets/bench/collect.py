@@ -42,6 +42,16 @@ sources:
 """
 
 
+MIN_RATIO = 0.5
+"""Throughput as a share of the bare server's."""
+MIN_PER_SECOND, AT_BARE_PER_SECOND = 4000, 8000
+"""Requests a second, on a machine where the bare server reaches so many."""
+MAX_P99_SECONDS = 0.050
+"""At half of the peak."""
+MAX_GROWTH, FLAT_SECONDS = 1.05, 300
+"""Memory in the last quarter against the second, over at least so many seconds."""
+
+
 @dataclass
 class CollectBench:
     """What a run measured.
@@ -99,6 +109,28 @@ class CollectBench:
             took = self.memory[-1][0]
             yield f"memory over {took:.0f} s: peak {peak:.0f} MiB, last against second quarter {self.memory_growth:.3f}"
         yield f"acknowledged {self.sent}, landed {self.landed}"
+        yield from self.verdicts()
+
+    def verdicts(self) -> Iterator[str]:
+        """Each target, and whether this run held it; a run that cannot tell says why."""
+
+        def target(what: str, *, held: bool) -> str:
+            return f"target {what}: {'held' if held else 'missed'}"
+
+        yield target(f"throughput at least {MIN_RATIO} of the bare server's", held=self.ratio >= MIN_RATIO)
+        bare, doors = median(self.bare), median(self.doors)
+        what = f"at least {MIN_PER_SECOND}/s where the bare server reaches {AT_BARE_PER_SECOND}/s"
+        reached = bare >= AT_BARE_PER_SECOND
+        yield target(what, held=doors >= MIN_PER_SECOND) if reached else f"target {what}: it reaches {bare:.0f}/s here"
+        yield target(f"p99 at most {MAX_P99_SECONDS * 1000:.0f} ms", held=self.paced_p99 <= MAX_P99_SECONDS)
+        what, took = f"memory flat over {FLAT_SECONDS} s", self.memory[-1][0] if self.memory else 0.0
+        is_long = took >= FLAT_SECONDS
+        yield (
+            target(what, held=self.memory_growth <= MAX_GROWTH)
+            if is_long
+            else (f"target {what}: not measured in {took:.0f} s; give --paced-seconds {FLAT_SECONDS}")
+        )
+        yield target("every acknowledged event landed once", held=self.sent == self.landed)
 
 
 def bench_collect(

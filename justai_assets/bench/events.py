@@ -20,15 +20,17 @@ class Events:
 
     Attributes:
         folder: where they are: `esp/` and `custom/`, a few files a day.
-        users: people; each gets one send a day on average, opens or clicks 0.34, and does half a custom event.
+        users: people; each gets one send a day on average, and opens or clicks 0.34.
         days: days of events.
         skew: share of all sends and custom events that belong to one user.
+        customs_a_send: custom events for each send.
     """
 
     folder: Path
     users: int
     days: int
     skew: float = 0.0
+    customs_a_send: float = 0.5
 
     @property
     def esp(self) -> str:
@@ -43,7 +45,7 @@ class Events:
     @property
     def rows(self) -> int:
         """Input rows in all."""
-        return self.days * (int(self.users * 1.34) + self.users // 2)
+        return self.days * (int(self.users * 1.34) + int(self.users * self.customs_a_send))
 
     @property
     def last_day(self) -> date:
@@ -51,15 +53,15 @@ class Events:
         return FIRST_DAY + timedelta(days=self.days - 1)
 
 
-def write_events(folder: Path, users: int, *, days: int = 3, skew: float = 0.0) -> Events:
+def write_events(folder: Path, users: int, *, days: int = 3, skew: float = 0.0, customs_a_send: float = 0.5) -> Events:
     """Generate the files, unless the folder already holds those of the same arguments.
 
     Message ids are 32 random hex digits, user ids a word and a number, template and campaign ids a few hundred
     numbers; rows of a file are in order of time, at microseconds. zstd Parquet as Polars writes it.
     """
-    events = Events(folder, users, days, skew)
+    events = Events(folder, users, days, skew, customs_a_send)
     done = folder / "done"
-    label = f"{users} {days} {skew} {SEED}"
+    label = f"{users} {days} {skew} {customs_a_send} {SEED}"
     if done.is_file() and done.read_text() == label:
         return events
     import numpy as np
@@ -71,7 +73,7 @@ def write_events(folder: Path, users: int, *, days: int = 3, skew: float = 0.0) 
             old.unlink()
     for offset in range(days):
         day = FIRST_DAY + timedelta(days=offset)
-        for kind, rows in (("esp", int(users * 1.34)), ("custom", users // 2)):
+        for kind, rows in (("esp", int(users * 1.34)), ("custom", int(users * customs_a_send))):
             parts = max(1, -(-rows // FILE_ROWS))
             for part in range(parts):
                 rng = np.random.default_rng([SEED, offset, part, kind == "esp"])

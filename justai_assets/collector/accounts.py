@@ -18,10 +18,11 @@ FATES: Final = {
     "accepted": "On disk; filed under its event date.",
     "undated": "On disk; its time is unusable, so it is filed among the undated.",
     "rejected": "The sender is known and the request is not an event; kept among the undated with its reason; 4xx.",
+    "discarded": "No credential vouched for its sender and it is not an event; counted with its reason, not kept; 4xx.",
     "unauthorized": "Unknown org, or wrong or missing credential; nothing kept; 401.",
     "unverifiable": "Too large to check its signature, so its sender is not known; nothing kept; 413.",
-    "rate_limited": "Its org sends faster than its limit; nothing kept; 429.",
-    "unavailable": "The journal cannot take it, or memory is used up; nothing acknowledged; 503.",
+    "rate_limited": "Its org sends faster than its limit, or too many large bodies at once; nothing kept; 429.",
+    "unavailable": "Journal full or failing, memory used up, or org file or secret unreadable; nothing kept; 503.",
     "timed_out": "Its body did not arrive in time; nothing kept; 408.",
     "disconnected": "Its sender went away before the body was complete; nothing kept, no answer.",
     "page": "A page of the collector itself (health, metrics, OpenAPI).",
@@ -63,9 +64,9 @@ class Accounts:
         """A request arrived."""
         self.counters.add_at(self._received)
 
-    def admitted(self, slug: str) -> None:
-        """A request took a token of its org's rate."""
-        self.counters.add(f"admitted|{slug}")
+    def admitted(self, slug: str, tokens: int) -> None:
+        """A request took tokens of its org's rate."""
+        self.counters.add(f"admitted|{slug}", tokens)
 
     def settle(
         self, fate: str, *, door: str, org: str | None, reason: str, status: int, size: int, seconds: float, at: float

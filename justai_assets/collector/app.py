@@ -20,6 +20,7 @@ from justai_assets.collector.directory import Directory
 from justai_assets.collector.doors import DoorEndpoint
 from justai_assets.collector.journal import Journal
 from justai_assets.collector.logs import access_sink, logger
+from justai_assets.collector.memory import Memory
 from justai_assets.collector.openapi import PATHS
 from justai_assets.collector.pages import Pages
 from justai_assets.collector.patience import Patience
@@ -191,32 +192,43 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         refused_only=config.access_log == "refused",
     )
     rates = Rates(config.limits.org_requests_per_second, config.limits.org_burst)
+    if not directory:
+        log.error("no_doors", orgs_dir=str(config.orgs_dir))
     log.info("worker_started", doors=len(directory), journal=journal.folder.name)
     patience = Patience(config.limits.body_seconds, monotonic)
-    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic)
+    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits))
 
 
 async def _reload(worker: Worker) -> None:
-    """Read orgs and secrets again, now and then."""
+    """Read orgs and secrets again, now and then; after a failure what is known stays, and it is tried again."""
     while True:
         await asyncio.sleep(worker.config.reload_seconds)
         try:
             await asyncio.to_thread(worker.directory.reload)
-        except OSError as error:
-            # The folder is being replaced, or its disk is away: what is known stays.
-            logger().error("orgs_unreadable", error=type(error).__name__)
+        except Exception as error:
+            # A worker that ceased to read would keep a withdrawn key for ever, and nobody would know.
+            logger().error("orgs_unreadable", error=type(error).__name__, place=_place(error))
 
 
 async def _watch_peers(worker: Worker) -> None:
     """Charge each org's rate with what the other workers admitted."""
     readers: dict[str, CounterReader] = {}
     own = worker.accounts.counters.file
+    failing = False
     while True:
         await asyncio.sleep(PEER_SECONDS)
-        for file in own.parent.glob(f"*{SUFFIX}"):
-            if file != own and file.name not in readers and file.stat().st_size:
-                readers[file.name] = CounterReader(file)
-        worker.rates.charge_others(_admitted(readers.values()), worker.monotonic())
+        try:
+            for file in own.parent.glob(f"*{SUFFIX}"):
+                if file != own and file.name not in readers and file.stat().st_size:
+                    readers[file.name] = CounterReader(file)
+            worker.rates.charge_others(_admitted(readers.values()), worker.monotonic())
+        except Exception as error:
+            # Without this look each worker would admit an org's whole rate, silently, until it ends.
+            if not failing:
+                logger().error("peers_unreadable", error=type(error).__name__, place=_place(error))
+            failing = True
+        else:
+            failing = False
 
 
 def _admitted(readers: Iterable[CounterReader]) -> Iterable[tuple[str, int]]:

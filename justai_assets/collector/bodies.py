@@ -18,6 +18,7 @@ STATUS: Final = {
     "duplicate_key": 400,
     "not_an_object": 400,
     "too_deep": 400,
+    "bad_body": 400,
     "query_too_long": 414,
     "body_too_large": 413,
     "content_type": 415,

@@ -30,8 +30,13 @@ class Limits:
         head_seconds: how long a request head may take, and how long an idle connection is kept.
         in_flight_bytes: bodies held in memory at a time, over all requests of a worker.
         org_in_flight_share: part of in_flight_bytes that one org may take, so that one cannot starve another.
+        unverified_bytes: bodies held in memory at a time whose senders are not known yet; apart from in_flight_bytes,
+            so that strangers cannot take what known senders need.
+        large_body_bytes: a body beyond this is large: such are parsed one at a time, with a pause as long in between.
+        org_large_bodies: large bodies that one org may have under way at a time.
         connections: connections a worker serves at a time; more wait in the system's backlog.
-        org_requests_per_second: sustained requests of one org, over all doors and workers.
+        org_requests_per_second: sustained requests of one org, over all doors and workers; a body
+            counts as one more for every KiB beyond its first four.
         org_burst: requests an org may send at once after a pause.
     """
 
@@ -43,6 +48,9 @@ class Limits:
     head_seconds: float = 15.0
     in_flight_bytes: int = 64 * MIB
     org_in_flight_share: float = 0.5
+    unverified_bytes: int = 8 * MIB
+    large_body_bytes: int = 64 << 10
+    org_large_bodies: int = 2
     connections: int = 1024
     org_requests_per_second: float = 2000.0
     org_burst: float = 4000.0
@@ -53,6 +61,11 @@ class Limits:
                 raise CollectorError(f"the limit {name} must be greater than 0", mend="leave it out for the default")
         if self.header_bytes < 8192:
             raise CollectorError("header_bytes must be at least 8192, the server's own minimum", mend="raise it")
+        if self.body_bytes > self.unverified_bytes:
+            raise CollectorError(
+                "one body may be larger than what all unverified senders may hold in memory",
+                mend="raise unverified_bytes or lower body_bytes",
+            )
         if self.body_bytes > self.in_flight_bytes * min(self.org_in_flight_share, 1.0):
             raise CollectorError(
                 "one body may be larger than what an org may hold in memory",

@@ -98,6 +98,31 @@ class Counters:
         return True
 
 
+class PatientCounters:
+    """Counters that do without their file while the disk is full.
+
+    For the sealer: it is what makes room again, so a full disk must not keep it from starting.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._counters: Counters | None = None
+        self._waiting: Counter[str] = Counter()
+
+    def add(self, key: str, amount: int = 1) -> None:
+        """Add to a counter; it is in the file once there is room for one."""
+        self._waiting[key] += amount
+        try:
+            self._counters = self._counters or Counters(self._file)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            return
+        for name, value in self._waiting.items():
+            self._counters.add(name, value)
+        self._waiting.clear()
+
+
 class CounterReader:
     """Another process's counters, read as they grow."""
 

@@ -1,12 +1,15 @@
 """A door: one POST becomes one journal record, or an answer that says why not.
 
-The order of the questions is fixed. Who is it (headers)? May it send now? Is it small enough? Who is it (signature over
-the body)? Is it an event? Only then is anything written, and only what is written is answered with 2xx.
+The order of the questions is fixed. Is the org's file in order? Who is it (headers)? May it send now? Is it small
+enough? Who is it (signature over the body)? Is it an event? Only then is anything written, and only what is written is
+answered with 2xx.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
@@ -16,8 +19,11 @@ from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse
 from justai_assets.collector.credentials import Verdict
 from justai_assets.collector.heads import is_json, query_parameters
 from justai_assets.collector.journal import JournalUnavailableError
+from justai_assets.collector.memory import UNVERIFIED
 from justai_assets.collector.patience import SlowSenderError
+from justai_assets.collector.rates import cost_of
 from justai_assets.collector.records import tag_of
+from justai_assets.collector.shapes import refuse_wrong_shape
 from justai_assets.collector.worker import Worker
 from justai_assets.landing.envelopes_write import envelope_line, rejected_line, timestamp
 from justai_assets.landing.event_time import filed_under
@@ -70,8 +76,10 @@ class _Request:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._begun = worker.monotonic()
         self._door = worker.directory.find(name, scope["path_params"]["org_slug"])
+        self._owner = UNVERIFIED
         self._held = 0
         self._size = 0
+        self._is_large = False
 
     async def answer(self, send: Send) -> None:
         extra: list[tuple[bytes, bytes]] = []
@@ -90,13 +98,15 @@ class _Request:
             extra.append((b"retry-after", str(self._worker.config.retry_after_seconds).encode()))
         finally:
             if self._held:
-                self._worker.release(self._slug, self._held)
+                self._worker.memory.release(self._owner, self._held)
+            if self._is_large:
+                self._worker.memory.end_large(self._owner)
         worker = self._worker
         self._scope["justai.settled"] = True
         worker.accounts.settle(
             fate,
             door=self._name,
-            org=self._door.slug,
+            org=self._door.label,
             reason=reason,
             status=status,
             size=self._size,
@@ -109,17 +119,19 @@ class _Request:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    @property
-    def _slug(self) -> str:
-        return self._door.slug or "?"
-
     async def _pass(self) -> tuple[str, int, str, bytes]:
         """Fate, status, reason and answer of a request that leaves a record."""
-        door = self._door
+        door, worker = self._door, self._worker
+        if door.is_out_of_order:
+            raise _AnswerError("unavailable", 503, retry_after=worker.config.retry_after_seconds)
         verdict = self._identify_by_headers()
-        if self._name != SIGNED:
-            self._admit()
         refusal, declared = self._refusal_of_head()
+        paid = 0
+        if self._name != SIGNED:
+            # A body that is declared too large is not read, and costs no more than its head.
+            paid = self._admit(declared if declared <= worker.config.limits.body_bytes else 0)
+            if verdict is Verdict.KNOWN:
+                self._own(declared)
         raw, too_large = await self._read(declared)
         if too_large:
             refusal = "body_too_large"
@@ -129,21 +141,26 @@ class _Request:
             verdict = door.credentials.of_signature(raw, self._headers.get(b"x-chameleon-signature"))
             if verdict is Verdict.REFUSED or door.slug is None:
                 raise _AnswerError("unauthorized", 401)
-            self._admit()
+            self._admit(self._size)
+        elif (more := cost_of(self._size) - paid) > 0:
+            self._charge(more)
+        self._own(self._size)
         assert door.slug is not None
-        worker = self._worker
         received = worker.now()
         received_at = timestamp(received)
         receipt = f"{received_at} {worker.journal.receipt()}"
-        known = verdict is Verdict.KNOWN
         query = query_parameters(self._scope["query_string"][: worker.config.limits.query_bytes])
+        is_known = verdict is Verdict.KNOWN
         if refusal is None:
             try:
-                body, form = parse(raw, worker.config.limits.json_depth)
+                identity, day = await self._in_turn(raw, receipt, received)
             except RefusedBodyError as error:
                 refusal = error.reason
         if refusal is not None:
             status = STATUS[refusal]
+            if not is_known:
+                # Whoever knows an open org's slug could fill its quarantine with anything.
+                raise _AnswerError("discarded", status, reason=refusal)
             line = rejected_line(
                 receipt,
                 received_at,
@@ -153,15 +170,36 @@ class _Request:
                 status=status,
                 content_type=self._headers.get(b"content-type", b"").decode("latin-1")[:256],
                 length=declared,
-                authenticated=known,
             )
             await worker.journal.append(tag_of(self._name, door.slug, None), line)
             return "rejected", status, refusal, _encode({"error": refusal})
-        identity = event_id(self._name, body, receipt, canonical_body=form)
-        day = filed_under(self._name, body, received, door.start)
-        line = envelope_line(identity, received_at, query, raw, authenticated=known)
+        line = envelope_line(identity, received_at, query, raw, authenticated=is_known)
+        del raw  # while the disk is waited for, one copy is enough
         await worker.journal.append(tag_of(self._name, door.slug, day), line)
         return ("undated" if day is None else "accepted"), 202, "", b'{"id":%b}' % _encode(identity)
+
+    async def _in_turn(self, raw: bytes, receipt: str, received: datetime) -> tuple[str, date | None]:
+        """`_identify`, for large bodies one at a time.
+
+        Decoding one keeps every other request waiting; so the others have as long after it.
+        """
+        worker = self._worker
+        if not self._is_large:
+            return self._identify(raw, receipt, received)
+        async with worker.large_turn:
+            await asyncio.sleep(0)
+            begun = worker.monotonic()
+            try:
+                return self._identify(raw, receipt, received)
+            finally:
+                await asyncio.sleep(worker.monotonic() - begun)
+
+    def _identify(self, raw: bytes, receipt: str, received: datetime) -> tuple[str, date | None]:
+        """The event's id and the day it is filed under. What the body was decoded to ends here: it may be large."""
+        body, form = parse(raw, self._worker.config.limits.json_depth)
+        refuse_wrong_shape(self._name, body)
+        identity = event_id(self._name, body, receipt, canonical_body=form)
+        return identity, filed_under(self._name, body, received, self._door.start)
 
     def _identify_by_headers(self) -> Verdict:
         headers = self._headers
@@ -175,14 +213,38 @@ class _Request:
             raise _AnswerError("unauthorized", 401)
         return verdict
 
-    def _admit(self) -> None:
-        """Take a token of the org's rate."""
+    def _admit(self, size: int) -> int:
+        """Take the tokens that a body of this size costs from the org's rate; how many those are."""
         worker = self._worker
         assert self._door.slug is not None
-        wait = worker.rates.take(self._door.slug, worker.monotonic())
+        cost = cost_of(size)
+        wait = worker.rates.take(self._door.slug, worker.monotonic(), cost)
         if wait:
             raise _AnswerError("rate_limited", 429, retry_after=wait)
-        worker.accounts.admitted(self._door.slug)
+        worker.accounts.admitted(self._door.slug, cost)
+        return cost
+
+    def _charge(self, tokens: int) -> None:
+        """Take tokens for a body that was longer than its head said."""
+        worker = self._worker
+        assert self._door.slug is not None
+        worker.rates.charge(self._door.slug, worker.monotonic(), tokens)
+        worker.accounts.admitted(self._door.slug, tokens)
+
+    def _own(self, size: int) -> None:
+        """Charge what is held to the org, whose sender is known by now; a large body takes one of its turns."""
+        slug, memory = self._door.slug, self._worker.memory
+        assert slug is not None
+        if self._owner == UNVERIFIED:
+            if self._held and not memory.hold(slug, self._held):
+                raise _AnswerError("unavailable", 503, retry_after=1.0)
+            if self._held:
+                memory.release(UNVERIFIED, self._held)
+            self._owner = slug
+        if size > self._worker.config.limits.large_body_bytes and not self._is_large:
+            if not memory.begin_large(slug):
+                raise _AnswerError("rate_limited", 429, retry_after=1.0)
+            self._is_large = True
 
     def _refusal_of_head(self) -> tuple[str | None, int]:
         """Why the head alone rules the request out, and the declared length of its body (0 when it has none)."""
@@ -204,7 +266,7 @@ class _Request:
             raise JournalUnavailableError("the disk under the journal is full")
         if declared > limits.body_bytes:
             return b"", True
-        chunks: list[bytes] = []
+        body: bytes | bytearray = b""
         with worker.patience.with_sender():
             while True:
                 message = await self._receive()
@@ -213,9 +275,18 @@ class _Request:
                 chunk = message.get("body", b"")
                 if chunk:
                     self._size += len(chunk)
-                    if not worker.hold(self._slug, len(chunk)):
+                    if not worker.memory.hold(self._owner, len(chunk)):
                         raise _AnswerError("unavailable", 503, retry_after=1.0)
                     self._held += len(chunk)
-                    chunks.append(chunk)
+                    if self._owner != UNVERIFIED:
+                        self._own(self._size)
+                    # One buffer: a list of two-byte chunks takes twenty times what it holds.
+                    body = chunk if not body else _joined(body, chunk)
                 if self._size > limits.body_bytes or not message.get("more_body", False):
-                    return b"".join(chunks), self._size > limits.body_bytes
+                    return bytes(body), self._size > limits.body_bytes
+
+
+def _joined(body: bytes | bytearray, chunk: bytes) -> bytearray:
+    buffer = body if isinstance(body, bytearray) else bytearray(body)
+    buffer += chunk
+    return buffer

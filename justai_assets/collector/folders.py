@@ -5,6 +5,7 @@
     <journal>/workers/<name>/lock      held by the worker that writes here
     <journal>/workers/<name>/00000001.open     being written
     <journal>/workers/<name>/00000002.closed   complete; waits to be sealed
+    <journal>/workers/<name>/00000002.rest     what is left of it, being written; takes its place when it is whole
     <journal>/damaged/                 segments with a damaged middle, kept for a look; what was readable is landed
 
 A folder whose lock can be had belongs to a dead worker; whoever has the lock may take its segments over.
@@ -22,6 +23,7 @@ from justai_assets.collector.config import CollectorError
 
 OPEN = ".open"
 CLOSED = ".closed"
+REST = ".rest"
 
 
 def sync_folder(folder: Path) -> None:
@@ -123,6 +125,8 @@ def adopt(folder: Path) -> bool:
             path.rename(path.with_suffix(CLOSED))
         sync_folder(folder)
         if not closed_segments(folder):
+            for rest in folder.glob(f"*{REST}"):
+                rest.unlink()
             (folder / "lock").unlink()
             folder.rmdir()
     finally:

@@ -35,10 +35,15 @@ def query_parameters(text: bytes) -> dict[str, str]:
         name, _, value = text.decode("ascii").partition("=")
         return {name: value}
     found: dict[str, str] = {}
+    repeats: dict[str, int] = {}
     for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="replace"):
-        key, repeat = name, 0
-        while key in found:
-            repeat += 1
-            key = f"{name}[{repeat}]"
+        key = name
+        if key in found:
+            # Counted on, not from the start: thousands of one name fit into a query string.
+            repeat = repeats.get(name, 0)
+            while key in found:
+                repeat += 1
+                key = f"{name}[{repeat}]"
+            repeats[name] = repeat
         found[key] = value
     return found

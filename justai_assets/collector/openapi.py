@@ -57,9 +57,12 @@ def _operation(door: str) -> dict[str, Any]:
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}},
             },
             "401": _ERROR,
+            "404": {"description": "No such path: the slug is missing, or something follows it."},
+            "405": {"description": "A door takes POST only."},
             "408": _ERROR,
             **refused,
             "429": _RETRY,
+            "431": {"description": "The request's head is too large."},
             "503": _RETRY,
         },
     }

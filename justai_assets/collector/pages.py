@@ -98,8 +98,8 @@ class Pages:
         return Response(b"ok\n", media_type="text/plain")
 
     async def ready(self, _: Request) -> Response:
-        """Requests would be taken: the journal can be written and the disk has room."""
-        if self._worker().journal.ready:
+        """Requests would be taken: there are doors, the journal can be written, and the disk has room."""
+        if self._worker().ready:
             return Response(b"ready\n", media_type="text/plain")
         return Response(b"not ready\n", 503, {"retry-after": "10"}, media_type="text/plain")
 
@@ -107,7 +107,7 @@ class Pages:
         """Counters of every worker, in the text format of Prometheus."""
         worker = self._worker()
         counted = total(worker.config.journal / "counters")
-        gauges = {"ready": int(worker.journal.ready), "journal_backlog_bytes": backlog_bytes(worker.config.journal)}
+        gauges = {"ready": int(worker.ready), "journal_backlog_bytes": backlog_bytes(worker.config.journal)}
         return Response(prometheus(counted, gauges), media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:

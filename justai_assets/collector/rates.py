@@ -1,5 +1,8 @@
 """How fast an org may send, over all workers, without a lock between them.
 
+A request costs a token, and one more for every kilobyte beyond its first four: reading a body takes time in proportion
+to its length, so a few large bodies are as much of a flood as many small ones.
+
 Each worker keeps a token bucket for every org and takes from it for its own requests at once, and for those that the
 other workers admitted whenever it looks at their counters. Between two looks the workers together can admit a little
 more than the limit; over time they cannot.
@@ -8,6 +11,15 @@ more than the limit; over time they cannot.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+FREE_BYTES: Final = 4096
+TOKEN_BYTES: Final = 1024
+
+
+def cost_of(size: int) -> int:
+    """Tokens of a request whose body has so many bytes."""
+    return 1 + max(0, size - FREE_BYTES) // TOKEN_BYTES
 
 
 class Rates:
@@ -24,24 +36,32 @@ class Rates:
         self._buckets: dict[str, list[float]] = {}
         self._others: dict[str, int] = {}
 
-    def take(self, slug: str, now: float) -> float:
-        """Take a token; 0.0 when there was one, otherwise the seconds until there will be.
+    def take(self, slug: str, now: float, cost: float = 1.0) -> float:
+        """Take tokens; 0.0 when there were enough, otherwise the seconds until there will be.
+
+        A request that costs more than a full bucket holds passes when the bucket is full, and leaves a debt.
 
         Args:
             slug: the org.
             now: a monotonic time in seconds.
+            cost: tokens.
         """
         bucket = self._refilled(slug, now)
-        if bucket[0] >= 1.0:
-            bucket[0] -= 1.0
+        needed = min(cost, self._burst)
+        if bucket[0] >= needed:
+            bucket[0] -= cost
             return 0.0
-        return (1.0 - bucket[0]) / self._per_second
+        return (needed - bucket[0]) / self._per_second
+
+    def charge(self, slug: str, now: float, cost: float) -> None:
+        """Take tokens for what turned out to cost more, whether there are any or not."""
+        self._refilled(slug, now)[0] -= cost
 
     def charge_others(self, admitted: Iterable[tuple[str, int]], now: float) -> None:
         """Take what other workers admitted since the last call.
 
         Args:
-            admitted: org and how many requests of it all other workers admitted since they started.
+            admitted: org and how many tokens all other workers spent on it since they started.
             now: a monotonic time in seconds.
         """
         for slug, count in admitted:

@@ -14,15 +14,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from justai_assets.collector.counters import SUFFIX, Counters
-from justai_assets.collector.folders import adopt, closed_segments, sync_folder, worker_folders
+from justai_assets.collector.counters import SUFFIX, PatientCounters
+from justai_assets.collector.folders import REST, adopt, closed_segments, sync_folder, worker_folders
 from justai_assets.collector.logs import logger
-from justai_assets.collector.seal import Sealed, seal_segment
-from justai_assets.contract.errors import JustAIError
+from justai_assets.collector.seal import Sealed, seal_segment, shorten, source_of
 from justai_assets.storage import Root
 
 IDLE_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 10.0
+MAX_BACKOFF_SECONDS = 4.0
+REFUSED_SECONDS = 5.0
+"""How long a source that was refused is not tried. Longer than any wait between two passes, so that a pass that ends
+early at refused sources does not meet the same ones first the next time."""
 
 
 class Sealer:
@@ -33,49 +35,99 @@ class Sealer:
         landing: the landing root.
         count: adds to a counter.
         log: a structured logger.
+        monotonic: seconds that only grow.
     """
 
-    def __init__(self, journal: Path, landing: Root, count: Callable[[str, int], None], log: Any) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        landing: Root,
+        count: Callable[[str, int], None],
+        log: Any,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._journal = journal
         self._landing = landing
         self._count = count
         self._log = log
+        self._monotonic = monotonic
+        self._refused: dict[str, float] = {}
+        self._left: dict[Path, frozenset[bytes]] = {}
 
     def run_once(self) -> tuple[int, int]:
-        """One pass over all workers' folders: how many segments were landed, and how many could not be."""
-        landed = failed = 0
+        """One pass over all workers' folders: how many segments were landed, whole or in part, and how many wait.
+
+        A source (door and org) that is refused is left alone for REFUSED_SECONDS; the others land meanwhile. The
+        pass ends early only when nothing that it tried could be written, for reasons that may pass: the landing zone is
+        away.
+        """
+        landed = waiting = 0
+        away = False
         for folder in worker_folders(self._journal):
             adopt(folder)
             for path in closed_segments(folder) if folder.is_dir() else []:
-                verdict = self._seal(path)
-                landed += verdict is None
-                failed += verdict is not None
-                if verdict:
-                    # The landing zone is away: the other segments would only meet the same.
-                    return landed, failed
+                if away:
+                    waiting += 1
+                    continue
+                progress, done, away = self._seal(path)
+                landed += progress
+                waiting += not done
+                away = away and not landed
             if folder.is_dir():
                 adopt(folder)  # goes away once its last segment is landed
-        return landed, failed
+        return landed, waiting
 
-    def _seal(self, path: Path) -> bool | None:
-        """None when the segment is landed; otherwise whether the failure is one that passes by itself."""
+    def _seal(self, path: Path) -> tuple[bool, bool, bool]:
+        """Whether something of the segment was landed, whether all of it is, and whether the landing zone is away."""
         name = f"{path.parent.name}/{path.stem}"
+        avoid = {source for source, until in self._refused.items() if until > self._monotonic()}
+        left = self._left.get(path)
+        if left and all(source_of(tag) in avoid for tag in left):
+            return False, False, False
         try:
-            sealed = seal_segment(path, self._landing)
+            sealed = seal_segment(path, self._landing, avoid=avoid, only=left)
+            self._take_note(name, sealed)
             self._leave(path, sealed)
-        except (JustAIError, OSError, ValueError) as error:
+        except OSError as error:
             # The segment stays and is tried again; one that cannot be read must not keep the others from landing.
-            code = error.code if isinstance(error, JustAIError) else type(error).__name__
-            self._log.error("segment_not_landed", segment=name, error=code)
+            self._log.error("segment_not_landed", segment=name, error=type(error).__name__)
             self._count("landing_failures", 1)
-            return isinstance(error, JustAIError) and error.transient
+            return False, False, False
+        away = bool(sealed.refused) and not sealed.objects and all(one.transient for one in sealed.refused)
+        return not sealed.left or bool(sealed.objects), not sealed.left, away
+
+    def _take_note(self, name: str, sealed: Sealed) -> None:
+        """Count and log what was landed and what was refused."""
+        until = self._monotonic() + REFUSED_SECONDS
+        for one in sealed.refused:
+            self._refused[one.source] = until
+            door, _, org = one.source.partition("/")
+            facts = {"segment": name, "org": org, "door": door, "error": one.error, "what": one.what}
+            self._log.error("segment_not_landed", **facts)
+        if sealed.refused:
+            self._count("landing_failures", 1)
         for what in ("objects", "lines", "bytes"):
             self._count(f"landed_{what}", getattr(sealed, what))
-        self._log.info("segment_landed", segment=name, objects=sealed.objects, lines=sealed.lines, bytes=sealed.bytes)
-        return None
+        if sealed.objects or not sealed.left:
+            facts = {what: getattr(sealed, what) for what in ("objects", "lines", "bytes")}
+            self._log.info("segment_landed", segment=name, **facts, left=len(sealed.left))
 
     def _leave(self, path: Path, sealed: Sealed) -> None:
-        """Delete a landed segment, or keep it aside when part of it could not be read."""
+        """Delete a landed segment, or keep of it what is not landed; one with damage is kept aside as it was."""
+        if not sealed.left:
+            self._keep_aside(path, sealed)
+            path.with_suffix(REST).unlink(missing_ok=True)
+            path.unlink()
+            self._left.pop(path, None)
+            sync_folder(path.parent)
+            return
+        # From here on only these are tried, also when the disk has no room for the shorter segment.
+        self._left[path] = sealed.left
+        if sealed.objects:
+            self._keep_aside(path, sealed)
+            shorten(path, sealed.left)
+
+    def _keep_aside(self, path: Path, sealed: Sealed) -> None:
         name = f"{path.parent.name}-{path.stem}"
         if sealed.torn_bytes:
             self._count("torn_bytes", sealed.torn_bytes)
@@ -83,13 +135,13 @@ class Sealer:
         if sealed.damaged_bytes:
             aside = self._journal / "damaged"
             aside.mkdir(exist_ok=True)
-            path.rename(aside / f"{name}.segment")
+            kept = aside / f"{name}.segment"
+            if kept.exists():
+                return
+            kept.hardlink_to(path)
             sync_folder(aside)
             self._count("damaged_bytes", sealed.damaged_bytes)
             self._log.error("segment_damaged", segment=name, bytes=sealed.damaged_bytes)
-        else:
-            path.unlink()
-        sync_folder(path.parent)
 
 
 def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connection) -> None:
@@ -107,16 +159,16 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = logger()
-    counters = Counters(journal / "counters" / f"sealer-{os.getpid()}{SUFFIX}")
+    counters = PatientCounters(journal / "counters" / f"sealer-{os.getpid()}{SUFFIX}")
     sealer = Sealer(journal, Root.parse(landing), counters.add, log)
     wait = IDLE_SECONDS
     while not doors.poll(wait):
-        landed, failed = sealer.run_once()
-        wait = min(wait * 2, MAX_BACKOFF_SECONDS) if failed and not landed else IDLE_SECONDS
+        landed, waiting = sealer.run_once()
+        wait = min(wait * 2, MAX_BACKOFF_SECONDS) if waiting and not landed else IDLE_SECONDS
     deadline = time.monotonic() + drain_seconds
     while True:
-        _, failed = sealer.run_once()
-        if not failed or time.monotonic() > deadline:
+        _, waiting = sealer.run_once()
+        if not waiting or time.monotonic() > deadline:
             break
         time.sleep(IDLE_SECONDS)
-    log.info("sealer_stopped", undelivered=failed)
+    log.info("sealer_stopped", undelivered=waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from justai_assets.collector.app import create_app
-from justai_assets.collector.config import CollectorConfig
+from justai_assets.collector.config import CollectorConfig, CollectorError
 from justai_assets.collector.folders import lock_journal
 from justai_assets.collector.logs import logger
 from justai_assets.collector.sealer import run_sealer
@@ -24,6 +25,30 @@ from justai_assets.collector.sealer import run_sealer
 PARENT_CHECK_SECONDS = 1.0
 PREDECESSOR_SECONDS = 20.0
 """Workers that outlive their killed parent notice it and answer what is under way before they leave."""
+
+
+SPARE_DESCRIPTORS = 256
+"""What a worker opens besides its connections: its journal, counters of all processes, the interpreter's own."""
+
+
+def ensure_descriptors(connections: int) -> None:
+    """Raise this process's limit of open files to what the connections of a worker need; its workers inherit it.
+
+    With fewer, connections that do nothing would leave no descriptor for the next journal segment.
+
+    Raises:
+        CollectorError: the system does not allow that many.
+    """
+    needed = connections + SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise CollectorError(
+            f"{connections} connections a worker need {needed} open files, and the system allows {hard}",
+            mend=f"raise the limit (ulimit -Hn, LimitNOFILE) or give --connections {max(1, hard - SPARE_DESCRIPTORS)}",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_seconds: float = 30.0) -> None:
@@ -40,9 +65,11 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
         drain_seconds: how long to wait at the end for a landing zone that refuses.
 
     Raises:
-        CollectorError: another collector uses the journal, or its folder cannot be written.
+        CollectorError: another collector uses the journal, its folder cannot be written, or the system allows fewer
+            open files than the connections need.
         SystemExit: with a code other than 0 when the workers could not be kept alive.
     """
+    ensure_descriptors(config.limits.connections)
     journal = config.journal.resolve()
     parent = os.getpid()
     lock = lock_journal(journal, wait_seconds=PREDECESSOR_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from justai_assets.collector.accounts import Accounts
 from justai_assets.collector.config import CollectorConfig
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.journal import Journal
+from justai_assets.collector.memory import Memory
 from justai_assets.collector.patience import Patience
 from justai_assets.collector.rates import Rates
 
@@ -27,7 +29,8 @@ class Worker:
         patience: how long bodies may take.
         now: the time, with a zone; receipts are stamped with it.
         monotonic: seconds that only grow; durations and rates are measured with it.
-        held: bytes of bodies in memory, by org; "" is the sum.
+        memory: bytes of bodies held, by owner.
+        large_turn: large bodies are parsed one at a time.
     """
 
     config: CollectorConfig
@@ -38,25 +41,10 @@ class Worker:
     patience: Patience
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    held: dict[str, int] = field(default_factory=lambda: {"": 0})
+    memory: Memory
+    large_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def hold(self, slug: str, size: int) -> bool:
-        """Count bytes as held for an org; False when that is more than it or the worker may hold."""
-        limits = self.config.limits
-        of_org = self.held.get(slug, 0) + size
-        if self.held[""] + size > limits.in_flight_bytes:
-            return False
-        if of_org > limits.in_flight_bytes * limits.org_in_flight_share:
-            return False
-        self.held[""] += size
-        self.held[slug] = of_org
-        return True
-
-    def release(self, slug: str, size: int) -> None:
-        """Give held bytes back."""
-        self.held[""] -= size
-        left = self.held[slug] - size
-        if left:
-            self.held[slug] = left
-        else:
-            del self.held[slug]
+    @property
+    def ready(self) -> bool:
+        """Whether requests would be taken. Without a single door every event would be refused for good."""
+        return self.journal.ready and len(self.directory) > 0

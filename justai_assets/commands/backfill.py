@@ -29,7 +29,8 @@ def backfill(
     Example: `justai backfill --org acme --from 2026-01-01 --to 2026-01-31 --only-failed`
 
     Needs DAGSTER_HOME, the instance whose daemon runs. Without one, use `justai materialize`. With --only-failed or
-    --only-missing, the same days of the tables below are rebuilt too; good days are left alone.
+    --only-missing, the same days of the tables below are rebuilt too; good days, and days that an unfinished backfill
+    still has before it, are left alone.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def backfill(
     from justai_assets.contract.days import Days, spans
     from justai_assets.contract.errors import JustAIError
     from justai_assets.dag.backfills import Which, backfill_status, is_daemon_heard, plan_backfill, request_backfill
-    from justai_assets.dag.headless import instance
+    from justai_assets.dag.home import instance
     from justai_assets.settings import Settings
     from justai_assets.show import output
 
@@ -71,8 +72,11 @@ def backfill(
         plan = plan_backfill(home, found, Days.parse(first, last), which, asset, today=now.date())
         for key, days in plan.days_by_table.items():
             console.print(f"{'/'.join(key.path)}: {spans(days)} ({len(days)} days)", soft_wrap=True)
+        for backfill_id, count in plan.under_way.items():
+            fate = "asked for once more" if which == "all" else "left to it"
+            console.print(f"backfill {backfill_id} has {count} of these days before it; they are {fate}")
         if not plan.count:
-            console.print(f"no day is {which}; nothing to do")
+            console.print(f"no day is {which}{' beside these' if plan.under_way else ''}; nothing to do")
             return 0
         if dry_run:
             return 0

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import cyclopts
 from cyclopts import Parameter
 
+from justai_assets.contract.errors import JustAIError
+
 if TYPE_CHECKING:
     from justai_assets.bench.report import Report
 
@@ -28,6 +30,8 @@ FOLDER = Path(".justai/bench")
 def attribution(
     *,
     users: int = 1_000_000,
+    days: int = 3,
+    customs_a_send: float = 0.5,
     repeats: int = 3,
     contender: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     folder: Path = FOLDER,
@@ -39,7 +43,11 @@ def attribution(
     Parameters
     ----------
     users
-        People; a day has as many sends, and half as many custom events.
+        People; a day has as many sends.
+    days
+        Days of events; the first of several is looked back at only.
+    customs_a_send
+        Custom events for each send.
     repeats
         The table shows medians.
     contender
@@ -52,7 +60,13 @@ def attribution(
 
     with _progress() as progress:
         report = measure(
-            folder, users=users, contenders=contender or DEFAULT_CONTENDERS, repeats=repeats, progress=progress
+            folder,
+            users=users,
+            days=days,
+            customs_a_send=customs_a_send,
+            contenders=contender or DEFAULT_CONTENDERS,
+            repeats=repeats,
+            progress=progress,
         )
     _show(report, folder, "attribution")
 
@@ -100,7 +114,8 @@ def ingest(
     repeats
         The table shows medians.
     contender
-        scan_ndjson (lines counted, nothing parsed), parse_needed, parse_all, ingest, ingest_drop; may be repeated.
+        scan_ndjson (lines counted, nothing parsed), parse_needed, parse_all, read_needed, ingest, ingest_drop; may
+        be repeated.
     folder
         For generated files, kept and used again, and results.
     """
@@ -165,6 +180,49 @@ def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOL
         lines = measure(folder, events=events, lookback_days=lookback_days, progress=progress)
     for line in lines:
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+@app.command
+def share(
+    *,
+    rows: int = 4_000_000,
+    files: int = 40,
+    days: int = 20,
+    layout: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+) -> None:
+    """The Delta Sharing mirror against downloading and rewriting the same files; then an unchanged share, and one day.
+
+    The server of the protocol lives beside the tests, so this needs a checkout.
+
+    Example: `justai bench share --rows 20000000 --files 200 --layout partitioned`
+
+    Parameters
+    ----------
+    rows
+        Rows of the shared table.
+    files
+        Its files.
+    days
+        Days it spans.
+    layout
+        partitioned, view, unpartitioned; may be repeated, all by default.
+    """
+    try:
+        from importlib import import_module
+
+        measure = import_module("justai_assets_tests.bench.share_mirror")
+    except ModuleNotFoundError:
+        raise JustAIError(
+            "the share server lives beside the tests, which are not installed", mend="run this from a checkout"
+        ) from None
+    unknown = sorted(set(layout) - set(measure.LAYOUTS))
+    if unknown:
+        raise JustAIError(f"{unknown[0]} is no layout", mend=f"choose among {', '.join(measure.LAYOUTS)}")
+    from rich.console import Console
+
+    for one in layout or measure.LAYOUTS:
+        for line in measure.bench(rows, files, days, one):
+            Console(highlight=False, soft_wrap=True).print(line, markup=False)
 
 
 @contextmanager

@@ -13,6 +13,12 @@ def collect(
     workers: int = 1,
     journal: Path = Path(".justai/journal"),
     access_log: Literal["all", "refused", "none"] = "all",
+    org_requests_per_second: float = 2000.0,
+    org_burst: float = 4000.0,
+    body_bytes: int = 1 << 20,
+    connections: int = 1024,
+    segment_seconds: float = 30.0,
+    min_free_bytes: int = 256 << 20,
 ) -> None:
     """Serve the webhook doors: an event is on disk before it is acknowledged, and lands under its own day.
 
@@ -33,11 +39,38 @@ def collect(
         Folder on a local disk for what is acknowledged and not landed yet.
     access_log
         Which requests are logged; never with personal data.
+    org_requests_per_second
+        What one org may send over all doors and workers; a body counts as one more for every KiB beyond its first four.
+    org_burst
+        What one org may send at once after a pause.
+    body_bytes
+        Largest body that is accepted; at most 8 MiB.
+    connections
+        Connections of each worker; more wait.
+    segment_seconds
+        How long events stay in the journal before they are landed; shorter makes more and smaller objects.
+    min_free_bytes
+        With less free disk than this under the journal, requests are answered 503.
     """
-    from justai_assets.collector.config import CollectorConfig
+    from justai_assets.collector.config import CollectorConfig, Limits
     from justai_assets.collector.serve import serve
     from justai_assets.settings import Settings
 
     settings = Settings.from_environment()
-    config = CollectorConfig(journal, settings.landing, settings.orgs_dir, only=settings.only, access_log=access_log)
+    limits = Limits(
+        body_bytes=body_bytes,
+        connections=connections,
+        org_requests_per_second=org_requests_per_second,
+        org_burst=org_burst,
+    )
+    config = CollectorConfig(
+        journal,
+        settings.landing,
+        settings.orgs_dir,
+        only=settings.only,
+        limits=limits,
+        segment_seconds=segment_seconds,
+        min_free_bytes=min_free_bytes,
+        access_log=access_log,
+    )
     serve(config, host=host, port=port, workers=workers)

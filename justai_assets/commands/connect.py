@@ -14,9 +14,12 @@ def connect(
     account: str | None = None,
     region: str | None = None,
     bucket: str | None = None,
+    bucket_region: str | None = None,
     cluster: str | None = None,
     database_user: str | None = None,
     external_id: str | None = None,
+    writers: str | None = None,
+    content: str | None = None,
     engagement_table: str | None = None,
     custom_table: str | None = None,
     delete: Annotated[bool, Parameter(negative="--no-delete")] = True,
@@ -37,21 +40,27 @@ def connect(
     account
         The customer's AWS account id.
     region
-        Region of its Redshift cluster. Default: us-east-1.
+        Region of its Redshift cluster.
     bucket
         Bucket of the drop, when it is not JUSTAI_LANDING's.
+    bucket_region
+        Region of that bucket.
     cluster
-        Redshift cluster, or <account>-<workgroup id> of a serverless one.
+        Redshift cluster, or the workgroup's name of a serverless one.
     database_user
         The database user that unloads.
     external_id
         External id of the Unity Catalog storage credential.
+    writers
+        Databricks group that exports.
+    content
+        unified_events (joined on their side) or custom_events, for a drop that the org file does not have yet.
     engagement_table
         Their table of sends, opens, clicks.
     custom_table
         Their table of custom events.
     delete
-        Whether their role gets s3:DeleteObject on its prefix.
+        Whether their role gets s3:DeleteObject on its prefix; a Databricks export needs it.
     url
         Where webhooks arrive. Default: https://worker.justwords.ai
     """
@@ -67,9 +76,12 @@ def connect(
         "account": account,
         "region": region,
         "bucket": bucket,
+        "bucket_region": bucket_region,
         "cluster": cluster,
         "database_user": database_user,
         "external_id": external_id,
+        "writers": writers,
+        "chosen": content,
         "base_url": url,
     }
     tables = {"engagement": engagement_table, "custom": custom_table}

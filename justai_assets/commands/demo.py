@@ -90,6 +90,11 @@ def demo(
     show_decisions(settings, orgs, days, console)
     if posted:
         is_done = show_caused(settings, WEBHOOK_ORG, posted.message_id, posted.curl(), console) and is_done
+        variables = " ".join(f"{name}={value}" for name, value in place.environment().items())
+        console.print("To post another, first open the doors again:")
+        console.print(
+            f"  {variables} justai collect --journal {place.home / 'journal'}\n", markup=False, soft_wrap=True
+        )
     for org in orgs:
         console.print(f"Report: {home / 'lake' / report_prefix(org.slug) / 'latest.html'}")
     seconds = time.monotonic() - began

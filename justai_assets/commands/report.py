@@ -15,19 +15,21 @@ def report(
     last: Annotated[str | None, Parameter(name="--to")] = None,
     out: Path = Path("report.html"),
 ) -> None:
-    """Judge an org's experiments over a range of send days and write the report: one file, no network, no person.
+    """Judge an org's experiments and write the report: one file, no network, no person.
 
     Example: `justai report --org acme --from 2026-01-01 --to 2026-01-30 --out report.html`
 
-    It reads the lake and changes nothing there. Numbers that moved are listed for the time since the last report that
-    the platform itself made.
+    Without --from every template is judged from its test's first day on, as the platform does, and the funnel shows 30
+    days. With --from the sends of that range are judged and no others: a range chosen after seeing numbers is good for
+    one look, and the report says so. It reads the lake and changes nothing there. Numbers that moved are listed for the
+    time since the last report that the platform itself made.
 
     Parameters
     ----------
     org
         The org's slug.
     first
-        First send day, YYYY-MM-DD, in UTC; 30 days up to the last one when not given.
+        First send day judged, YYYY-MM-DD, in UTC; each test's own first day when not given.
     last
         Last send day, inclusive; the newest day that holds events when not given.
     out
@@ -44,6 +46,7 @@ def report(
     from justai_assets.metrics.report.gather import report_data
     from justai_assets.metrics.report.render import render_report
     from justai_assets.metrics.report.shelf import previous_report
+    from justai_assets.metrics.starts import shown_days, starts_of
     from justai_assets.settings import Settings
     from justai_assets.storage import Root
 
@@ -58,7 +61,9 @@ def report(
     days = Days(parse_day(first) if first else days.first, end if last else days.last)
     if days.first < found.start_date:
         raise JustAIError(f"{org} starts on {found.start_date}", mend="give a later --from")
-    judged = judge(found, lake, days)
+    starts = None if first else starts_of(found, lake, days.last)
+    days = days if starts is None else shown_days(days, starts)
+    judged = judge(found, lake, days, starts=starts)
     data = report_data(
         found, lake, judged, generated_at=now, previous_at=previous_report(lake.root, org, now)
     )  # fmt: skip

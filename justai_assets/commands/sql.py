@@ -14,6 +14,7 @@ def sql(
     dialect: str,
     org: str,
     form: str | None = None,
+    content: str | None = None,
     first: Annotated[str | None, Parameter(name="--from")] = None,
     last: Annotated[str | None, Parameter(name="--to")] = None,
     last_days: int | None = None,
@@ -34,7 +35,8 @@ def sql(
 
     Example: `justai sql --dialect redshift --org acme --last-days 3`
 
-    The result is the unified stream of six columns; no user leaves the warehouse. The rule is the engine's own.
+    The result is the unified stream of six columns; no user leaves the warehouse. The rule is the engine's own. Where
+    the org file says that the drop brings custom events alone, the export has those four columns instead.
 
     Parameters
     ----------
@@ -43,10 +45,15 @@ def sql(
     org
         The org's slug.
     form
-        redshift: export (CLEANPATH), manifest (for a role without s3:DeleteObject), view, query. databricks: export,
-        share (a view for Delta Sharing), view, query. Others: view, query. The first is the default; duckdb: query.
+        redshift: export (CLEANPATH), manifest (for a role without s3:DeleteObject), view, query. databricks: export
+        (the last days: classic compute alone), pyspark (any compute), share (a view for Delta Sharing), view, query.
+        Others: view, query. The first is the default; duckdb: query.
+    content
+        unified_events, or custom_events (event_timestamp, event_date, event_name, user_id_or_email). Default: for
+        exports what the org file says of the door, else unified_events.
     first
-        First day, YYYY-MM-DD; sends before it are still found.
+        First day, YYYY-MM-DD; sends before it are still found. A range of up to 31 days is exported day by day, which
+        clears days that became empty too.
     last
         Last day, inclusive.
     last_days
@@ -54,11 +61,12 @@ def sql(
     engagement_table
         Table of sends, opens, clicks. Default: public.iterable (databricks: analytics.iterable_events).
     custom_table
-        Table of custom events. Default: public.custom_events (databricks: analytics.custom_events).
+        Table of custom events. Default: public.custom_events; exported as they are: public.custom_metrics (databricks:
+        analytics.custom_events).
     engagement_column
         A column of theirs under another name, as ours=theirs, for example event_timestamp=created_at; may be repeated.
     custom_column
-        The same for custom events.
+        The same for custom events; where they are exported as they are, user_id_or_email=theirs.
     event
         Only these engagement events pass through; may be repeated. Default: all.
     custom_event
@@ -67,7 +75,7 @@ def sql(
         Whether event_timestamp holds instants (TIMESTAMPTZ) or naive UTC times. Default: what the warehouse's plain
         TIMESTAMP is: instants in databricks and bigquery, naive elsewhere.
     role
-        ARN of the role that Redshift assumes.
+        ARN of the role that Redshift assumes; chained ones with a comma and no space.
     bucket
         Bucket of the drop, when it is not JUSTAI_LANDING's.
     region
@@ -81,10 +89,11 @@ def sql(
 
     from justai_assets.attribution.rule import Rule
     from justai_assets.attribution.sql.dialects import DIALECTS, SqlError
-    from justai_assets.attribution.sql.inputs import Inputs, checked_columns, default_tables
+    from justai_assets.attribution.sql.inputs import CONTENTS, Inputs, checked_columns, default_tables
     from justai_assets.attribution.sql.script import (
         DEFAULT_FORM,
         DEFAULT_LAST_DAYS,
+        DROPS,
         FORMS,
         PLACEHOLDER_ROLE,
         Target,
@@ -104,12 +113,26 @@ def sql(
     if (first is None) != (last is None):
         raise SqlError("a range has two ends", mend="give --from and --to, or --last-days")
     days = Days.parse(first, last) if first is not None and last is not None else None
-    if days is None and last_days is None and shape in {"export", "manifest"}:
+    if days is None and last_days is None and shape in DROPS:
         last_days = DEFAULT_LAST_DAYS
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    tables = default_tables(into)
     door = "databricks" if into == "databricks" else "redshift"
+    agreed = found.sources.content(door) if shape in DROPS and door in found.sources.present() else None
+    what = next((one for one in CONTENTS if one == (content or agreed or "unified_events")), None)
+    if what is None:
+        raise SqlError(f"{content!r} is not a content", mend=f"choose {', '.join(CONTENTS)}")
+    if what == "custom_events" and (engagement_table or engagement_column or event):
+        raise SqlError(
+            f"{org}: custom events are exported as they are, and no engagement event is read",
+            mend="leave --engagement-table, --engagement-column and --event out, or give --content unified_events",
+        )
+    remarks: tuple[str, ...] = ()
+    if agreed not in (None, what):
+        said = f"{org}.yaml says sources.{door}.content: {agreed}; that door refuses {what} whole"
+        sys.stderr.write(f"{said}\n")
+        remarks = (f"CAUTION: {said}.",)
+    tables = default_tables(into, what)
     sys.stdout.write(
         script(
             found.slug,
@@ -117,8 +140,8 @@ def sql(
             Inputs(
                 engagement_table or tables["engagement"],
                 custom_table or tables["custom"],
-                checked_columns("engagement", _renamed(engagement_column)),
-                checked_columns("custom", _renamed(custom_column)),
+                checked_columns("engagement", _renamed(engagement_column), what),
+                checked_columns("custom", _renamed(custom_column), what),
                 event,
                 custom_event,
             ),
@@ -133,6 +156,8 @@ def sql(
             ),
             Span(days, last_days),
             is_zoned=zoned,
+            content=what,
+            remarks=remarks,
         )
     )
 

@@ -13,9 +13,12 @@ def status(
     days: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=400))] = 7,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Show per org and door the last file, the last day built from all that landed, the lag, and failed days.
+    """Show per org and door the last file, the lag, the last day with data and the last one built, and failed days.
 
     Example: `justai status --org acme --days 14`
+
+    `built to` (complete, in JSON) is the last day with data whose build is younger than its newest file. A share is
+    shown as its mirror knows it: its last file is when the mirror last took something.
 
     Failed days are known to a Dagster instance only: set DAGSTER_HOME to see them. Exit 1 when an org file is broken
     or a door cannot be listed.
@@ -25,7 +28,8 @@ def status(
     org
         Only these orgs; all of JUSTAI_ORGS_DIR when none is given.
     days
-        How many days to look at, today included, 1 to 400; each is one listing a door.
+        How many days to look at, today included, 1 to 400; each that has files is one listing a door. A door that has
+        none in them is shown with its newest day before.
     json
         One JSON object a line instead of a table, times in UTC.
     """
@@ -45,8 +49,10 @@ def status(
     failed = None
     if os.environ.get("DAGSTER_HOME"):
         from justai_assets.dag.failed_days import failed_by_org
+        from justai_assets.dag.home import database_errors, opening_errors
 
-        failed = failed_by_org(chosen, today=now.date())
+        with database_errors(), opening_errors():
+            failed = failed_by_org(chosen, today=now.date())
     found = read_status(settings, chosen, now=now, days_back=days)
     console = output()
     if json:

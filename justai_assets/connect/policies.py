@@ -62,7 +62,10 @@ def drop_permissions(place: DropPlace, *, may_delete: bool = True, may_read: boo
         may_read: read what it wrote (Spark over an external table).
 
     Listing is limited to the prefix by condition: s3:ListBucket is a permission on the bucket, and without the
-    condition every other org's keys could be read.
+    condition every other org's keys could be read. s3:ListBucketMultipartUploads is left out, because no condition
+    limits it to a prefix: unfinished uploads are the business of a lifecycle rule of ours.
+
+    Each Sid names door and org: the statements of several are merged into one bucket policy, where a Sid stands once.
     """
     writes = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
     if may_delete:
@@ -70,22 +73,29 @@ def drop_permissions(place: DropPlace, *, may_delete: bool = True, may_read: boo
     if may_read:
         writes.append("s3:GetObject")
     bucket = f"arn:aws:s3:::{place.bucket}"
+    whose = _whose(place)
     return [
         {
-            "Sid": "WriteBelowItsPrefix",
+            "Sid": f"WriteBelowPrefix{whose}",
             "Effect": "Allow",
             "Action": sorted(writes),
             "Resource": f"{bucket}/{place.prefix}*",
         },
         {
-            "Sid": "ListItsPrefix",
+            "Sid": f"ListPrefix{whose}",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": bucket,
             "Condition": {"StringLike": {"s3:prefix": f"{place.prefix}*"}},
         },
-        {"Sid": "FindTheBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket},
+        {"Sid": f"FindBucket{whose}", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket},
     ]
+
+
+def _whose(place: DropPlace) -> str:
+    """Door and org as a Sid may hold them: letters and digits alone. A hyphen becomes X, which no slug has."""
+    door, slug = place.folder.split("/")[-2:]
+    return f"{door.capitalize()}{slug.replace('-', 'X')}"
 
 
 def role_policy(
@@ -100,17 +110,18 @@ def role_policy(
 
 
 def bucket_policy(place: DropPlace, role: Role, *, may_delete: bool = True, may_read: bool = False) -> Policy:
-    """What we add to the bucket's policy for one role: the same permissions, and none without TLS."""
+    """What we add to the bucket's policy for one role: the same permissions, and nothing without TLS, for anybody."""
     allowed = [
         {"Principal": {"AWS": role.arn}, **statement}
         for statement in drop_permissions(place, may_delete=may_delete, may_read=may_read)
     ]
+    bucket = f"arn:aws:s3:::{place.bucket}"
     refused = {
-        "Sid": "OnlyOverTls",
+        "Sid": f"OnlyOverTls{_whose(place)}",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": f"arn:aws:s3:::{place.bucket}/{place.prefix}*",
+        "Resource": [bucket, f"{bucket}/{place.prefix}*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return {"Version": VERSION, "Statement": [*allowed, refused]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Language = Literal["json", "sql", "url", "header", "shell", "yaml", "text"]
+Language = Literal["json", "sql", "url", "header", "shell", "yaml", "python", "text"]
 
 
 @dataclass(frozen=True)

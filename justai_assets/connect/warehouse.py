@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
 
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.sql import databricks as databricks_sql
@@ -12,6 +11,7 @@ from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target
 from justai_assets.attribution.sql.span import Span
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.policies import (
+    ConnectError,
     Policy,
     Role,
     bucket_policy,
@@ -23,6 +23,9 @@ from justai_assets.connect.step import Step
 from justai_assets.landing.drop_place import DropPlace
 
 _CUSTOM_EVENTS = "event_timestamp, event_date, event_name, user_id_or_email"
+_REDSHIFT_KMS = (
+    "In a bucket encrypted with a KMS key, add ENCRYPTED AUTO to the UNLOAD; otherwise it writes with SSE-S3."
+)
 
 
 def redshift(customer: Customer) -> list[Step]:
@@ -34,7 +37,11 @@ def redshift(customer: Customer) -> list[Step]:
     return [
         Step(
             f"Create the IAM role {role.name} with this trust policy",
-            "The external id names the one database user that may use it. Then attach the role to the cluster.",
+            "The external id names the one database user that may use it, by the cluster's region. For a serverless "
+            "workgroup it is dbuser:<workgroup-name>/<user-name>; AWS has also documented "
+            "dbuser:serverless-<account>-<workgroup-id>/<user-name>: if assuming the role is refused, name both "
+            "in a list. Then attach the role to the cluster or the workgroup's namespace. A role that is not in the "
+            "cluster's account is chained: IAM_ROLE '<cluster-role-arn>,<this-role-arn>'.",
             _json(trust),
             "json",
         ),
@@ -45,11 +52,11 @@ def redshift(customer: Customer) -> list[Step]:
             "json",
         ),
         Step("Send us the role's ARN", "", role.arn),
-        _ours(bucket_policy(place, role, may_delete=customer.may_delete)),
+        _ours(bucket_policy(place, role, may_delete=customer.may_delete), _REDSHIFT_KMS),
         Step(
             "Run the export daily",
-            _content(customer, "redshift"),
-            _script(customer, "redshift", form, Target(place, role.arn)),
+            f"{_content(customer, 'redshift')} REGION is the bucket's; leave it out when the cluster is there.",
+            _script(customer, "redshift", form, Target(place, role.arn, customer.bucket_region)),
             "sql",
         ),
         Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {customer.org.slug}", "shell"),
@@ -57,8 +64,17 @@ def redshift(customer: Customer) -> list[Step]:
 
 
 def databricks(customer: Customer) -> list[Step]:
-    """A role, a storage credential, an external location, and the export."""
+    """A role, a storage credential, an external location, and the export.
+
+    Raises:
+        ConnectError: the role is to have no s3:DeleteObject.
+    """
     org = customer.org
+    if not customer.may_delete:
+        raise ConnectError(
+            "a Databricks export cannot do without s3:DeleteObject",
+            mend="leave --no-delete out: overwriting a day removes the files of the earlier run",
+        )
     role = Role(customer.account, f"justai-databricks-{org.slug}"[:64])
     place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
     name = f"justai_{org.slug.replace('-', '_')}"
@@ -74,11 +90,11 @@ def databricks(customer: Customer) -> list[Step]:
         Step(
             "Give it this permissions policy",
             _deletes(customer, "Overwriting a day"),
-            _json(role_policy(place, may_delete=customer.may_delete, may_read=True, assumes=role)),
+            _json(role_policy(place, may_read=True, assumes=role)),
             "json",
         ),
         Step("Send us the role's ARN", "", role.arn),
-        _ours(bucket_policy(place, role, may_delete=customer.may_delete, may_read=True)),
+        _ours(bucket_policy(place, role, may_read=True)),
         Step(
             "Create the storage credential",
             "With the Databricks CLI, or in Catalog Explorer:",
@@ -89,15 +105,25 @@ def databricks(customer: Customer) -> list[Step]:
             "Create the external location and grant it to the writers",
             "The URL ends in a slash, so that it covers no other org's folder.",
             f"CREATE EXTERNAL LOCATION IF NOT EXISTS {name}\nURL '{place.url}'\nWITH (STORAGE CREDENTIAL {name});\n\n"
-            f"GRANT WRITE FILES ON EXTERNAL LOCATION {name} TO `justai-writers`;\n\n"
-            f"GRANT CREATE EXTERNAL TABLE ON EXTERNAL LOCATION {name} TO `justai-writers`;",
+            + "\n\n".join(
+                f"GRANT {privilege} ON EXTERNAL LOCATION {name} TO `{customer.writers}`;"
+                for privilege in ("READ FILES", "WRITE FILES", "CREATE EXTERNAL TABLE")
+            ),
             "sql",
         ),
         Step(
-            "Run the export daily",
-            _content(customer, "databricks"),
-            _script(customer, "databricks", "export", Target(place)),
+            "Let the writers make the export's table and read yours",
+            "Whoever makes the table owns it; another user of the group needs MODIFY and SELECT on it.",
+            _grants(customer),
             "sql",
+        ),
+        Step(
+            "Run the export daily, in Python",
+            f"{_content(customer, 'databricks')} It runs on classic and serverless compute. A script in SQL that knows "
+            f"its days by itself needs classic compute: `justai sql --dialect databricks --org {org.slug}`; with "
+            "--from and --to it runs in a SQL warehouse too.",
+            _script(customer, "databricks", "pyspark", Target(place)),
+            "python",
         ),
         Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {org.slug}", "shell"),
     ]
@@ -152,21 +178,41 @@ def _deletes(customer: Customer, what: str) -> str:
     return "Without s3:DeleteObject nothing is removed: parts of an earlier run are told apart by the manifest alone."
 
 
-def _ours(policy: Policy) -> Step:
-    return Step("We add this to the bucket's policy", "For your records; nothing to do.", _json(policy), "json")
+def _grants(customer: Customer) -> str:
+    inputs = customer.inputs(databricks=True, content=customer.content("databricks"))
+    catalog = databricks_sql.SCHEMA.partition(".")[0]
+    read = [inputs.custom_table]
+    if customer.content("databricks") == "unified_events":
+        read.insert(0, inputs.engagement_table)
+    granted = [
+        ("USE CATALOG", f"CATALOG {catalog}"),
+        ("CREATE SCHEMA", f"CATALOG {catalog}"),
+        *(("SELECT", f"TABLE {table}") for table in read),
+    ]
+    return "\n\n".join(f"GRANT {privilege} ON {what} TO `{customer.writers}`;" for privilege, what in granted)
 
 
-def _content(customer: Customer, door: Literal["redshift", "databricks"]) -> str:
-    drop = getattr(customer.org.sources, door)
-    if drop is not None and drop.content == "custom_events":
+def _ours(policy: Policy, more: str = "") -> Step:
+    said = (
+        "For your records; nothing to do. The bucket has Object Ownership BucketOwnerEnforced: what you write is ours, "
+        "without ACLs. Where it is encrypted with a KMS key of its own, the role and the key's policy also need "
+        f"kms:GenerateDataKey and kms:Decrypt. {more}"
+    )
+    return Step("We add this to the bucket's policy", said.strip(), _json(policy), "json")
+
+
+def _content(customer: Customer, door: str) -> str:
+    if customer.content(door) == "custom_events":
         return (
-            f"The org file says that {door} brings custom events alone ({_CUSTOM_EVENTS}), which we join. The script "
-            f"below joins on your side and brings the unified stream: agree with us on content: unified_events first."
+            f"It brings custom events alone ({_CUSTOM_EVENTS}), which we join with the sends, and replaces the last "
+            "days, so that late events are found. Name people as the sends do: by email, or by the same user id."
         )
     return "It joins on your side and replaces the last days, so that late events are found."
 
 
 def _script(customer: Customer, dialect: Dialect, form: Form, target: Target) -> str:
     org = customer.org
-    inputs = customer.inputs(databricks=dialect == "databricks")
-    return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, Span(last=DEFAULT_LAST_DAYS))
+    content = customer.content(dialect)
+    inputs = customer.inputs(databricks=dialect == "databricks", content=content)
+    span = Span(last=DEFAULT_LAST_DAYS)
+    return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, span, content=content)

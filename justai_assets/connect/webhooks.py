@@ -10,6 +10,8 @@ from typing import Final
 
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.step import Step
+from justai_assets.orgs.model import IterableWebhooks
+from justai_assets.orgs.new import variable
 
 ITERABLE_EVENTS: Final = (
     "Email Blast Send, Triggered Send, Email Open, Email Click, Email Bounce, Email Complaint, Email Unsubscribe; "
@@ -26,16 +28,37 @@ DATA_FEED_QUERY: Final = (
 """The parameter is `copy_id` behind an ampersand. Copies of the guide show `©_id`, which glues it to tracking_id."""
 
 
-def _key_header(references: tuple[str, ...]) -> str:
-    named = " or ".join(references) if references else "a JustAI API key (Settings, API Keys)"
-    return f"X-Api-Key: <the secret behind {named}>" if references else f"X-Api-Key: <{named}>"
+def default_key(slug: str) -> str:
+    """The reference that a door without a key is given."""
+    return f"env:{variable(slug, 'API_KEY')}"
+
+
+def default_signing_secret(slug: str) -> str:
+    """The reference that a Chameleon door is given."""
+    return f"env:{variable(slug, 'CHAMELEON')}"
+
+
+def _header(name: str, references: tuple[str, ...]) -> str:
+    return f"{name}: <the secret behind {' or '.join(references)}>"
+
+
+def _iterable_header(source: IterableWebhooks | None, slug: str) -> Step | None:
+    """The header by which the webhook is let in; None where the org lets everybody in."""
+    title = "Add a custom header"
+    if source is not None and source.api_key:
+        return Step(title, "", _header("X-Api-Key", source.api_key), "header")
+    if source is not None and source.authorization:
+        return Step("Set the webhook's authorization", "", _header("Authorization", source.authorization), "header")
+    if source is not None and source.allow_unauthenticated:
+        return None
+    return Step(title, "Without it every call is refused.", _header("X-Api-Key", (default_key(slug),)), "header")
 
 
 def iterable_webhooks(customer: Customer) -> list[Step]:
     """Iterable's project-wide system webhook, and the data feed that ties a copy to its message."""
     source = customer.org.sources.iterable_webhooks
-    keys: tuple[str, ...] = getattr(source, "api_key", ())
     journey = customer.org.sources.journey_webhooks
+    keys = journey.api_key if journey else ()
     steps = [
         Step(
             "Create a system webhook (Integrations, System Webhooks, Create Webhook)",
@@ -49,8 +72,9 @@ def iterable_webhooks(customer: Customer) -> list[Step]:
             f"This org counts as sends: {', '.join(customer.org.attribution.send_events)}.",
         ),
     ]
-    if keys:
-        steps.append(Step("Add a custom header", "", _key_header(keys), "header"))
+    header = _iterable_header(source, customer.org.slug)
+    if header is not None:
+        steps.append(header)
     steps += [
         Step(
             "Create a data feed named JustAI, so that engagement is tied to the copy that was served",
@@ -61,7 +85,7 @@ def iterable_webhooks(customer: Customer) -> list[Step]:
         Step(
             "Give the data feed its key",
             "A custom header of the data feed:",
-            _key_header(journey.api_key if journey else ()),
+            _header("X-Api-Key", keys) if keys else "X-Api-Key: <a JustAI API key (Settings, API Keys)>",
             "header",
         ),
         Step("Save and enable both", "The first events show in JustAI within a minute of the first send."),
@@ -72,6 +96,7 @@ def iterable_webhooks(customer: Customer) -> list[Step]:
 def journey_webhooks(customer: Customer) -> list[Step]:
     """One Journey per custom event, each calling the same webhook."""
     source = customer.org.sources.journey_webhooks
+    keys = source.api_key if source else ()
     events = source.events if source else {"<workflow id>": "<event name>"}
     names = "\n".join(f'"{workflow}": {name}' for workflow, name in events.items())
     body = {"email": "{{email}}", "workflowId": "{{workflowId}}"}
@@ -82,7 +107,7 @@ def journey_webhooks(customer: Customer) -> list[Step]:
             customer.url("/api/webhook/events"),
             "url",
         ),
-        Step("Add its header", "", _key_header(source.api_key if source else ()), "header"),
+        Step("Add its header", "", _header("X-Api-Key", keys or (default_key(customer.org.slug),)), "header"),
         Step("Set its body", "Content type application/json:", json.dumps(body, indent=2), "json"),
         Step(
             "Make one Journey per custom event",

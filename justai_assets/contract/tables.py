@@ -78,6 +78,7 @@ ESP_EVENTS: Final = Table(
         *_MESSAGE,
         *_KEYS,
         Column("is_machine", pl.Boolean(), "Opened by a mail proxy, or opened or clicked by a bot.", nullable=False),
+        Column("is_authenticated", pl.Boolean(), "False: no credential vouched for its sender, which the org allows."),
         *_SOURCE,
     ),
     "One engagement event (send, open, click, …), typed, deduplicated, pseudonymous.",
@@ -199,7 +200,7 @@ EXPERIMENT_RESULTS: Final = Table(
     "experiment_results",
     (
         Column("event_date", pl.Date(), "Last send day of the period the row is about; the partition.", nullable=False),
-        Column("template", _STRING, "The template's id in the org file.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file; null: all templates together."),
         Column("metric", _STRING, "open, click, unsubscribe, or conversion:<event name>.", nullable=False),
         Column("window_hours", pl.Int32(), "Hours after the send in which a success counts.", nullable=False),
         Column("is_own_window", pl.Boolean(), "The window that the org decides by.", nullable=False),
@@ -231,7 +232,7 @@ EXPERIMENT_RESULTS: Final = Table(
         Column("p_adjusted", _FLOAT, "p_value after Holm over its family."),
         Column("always_valid_p", _FLOAT, "For a look every day."),
         Column("always_valid_p_adjusted", _FLOAT, "always_valid_p after Holm over its family."),
-        Column("variance", _STRING, "Clustered by user, or by message.", nullable=False),
+        Column("variance", _STRING, "Clustered by user, by message, or partly: some have no key.", nullable=False),
         Column("treatment_design_effect", _FLOAT, "Messages that tell as much as one independent one, treatment."),
         Column("control_design_effect", _FLOAT, "Messages that tell as much as one independent one, control."),
         Column("is_enough", pl.Boolean(), "Both arms have the minimum sample.", nullable=False),
@@ -243,11 +244,46 @@ EXPERIMENT_RESULTS: Final = Table(
         Column("expected_control_share", _FLOAT, "Share of the control, as configured."),
         Column("sample_ratio_p", _FLOAT, "p-value of the split, for one look."),
         Column("sample_ratio_always_valid_p", _FLOAT, "p-value of the split, for a look every day."),
-        Column("verdict", _STRING, "What to do, as a code.", nullable=False),
+        Column("verdict", _STRING, "What to do, as a code; a reading for all templates together.", nullable=False),
         Column("reason", _STRING, "What led to it, as a code.", nullable=False),
         Column("decision", _STRING, "What to do, in one sentence.", nullable=False),
     ),
-    "One template × metric × window over a period of sends, and one row a copy below it; a partition a period's end.",
+    "One template × metric × window from its first day to the partition's, one row a copy below it, and all templates.",
+)
+
+COHORT_COUNTS: Final = Table(
+    "cohort_counts",
+    (
+        Column("event_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
+        Column("mark", _STRING, "What the day was counted from, as a hash; on the day's own row."),
+        Column("templates", _STRING, "Templates counted and their ids, as JSON; on the day's own row."),
+        Column("template", _STRING, "The template's id in the org file; null: all of them, each message once."),
+        Column("arm", _STRING, "treatment or control; null: both together."),
+        Column("metric", _STRING, "As in experiment_results, or a step of the funnel; null: the day's own row."),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts; null in the funnel."),
+        Column("is_own_window", pl.Boolean(), "The window that the org decides by; null in the funnel."),
+        Column("copy_id", _STRING, "The copy served, where it is known."),
+        Column("messages", _COUNT, "Messages sent; on the day's own row, sends without a message id.", nullable=False),
+        Column("successes", _COUNT, "Messages among them that succeeded.", nullable=False),
+    ),
+    "The counts of a send day's cohorts, kept until what they come from changes; one more row for the day itself.",
+)
+
+COHORT_PEOPLE: Final = Table(
+    "cohort_people",
+    (
+        Column("event_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file.", nullable=False),
+        Column("arm", _STRING, "treatment or control.", nullable=False),
+        Column("copy_id", _STRING, "The copy served, where it is known."),
+        Column("user_key", _STRING, "Keyed pseudonym of the user id, else of the email.", nullable=False),
+        Column("metric", _STRING, "What succeeded, as in experiment_results; null: the messages themselves."),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts."),
+        Column("messages", _COUNT, "Messages sent to the person; 0 where metric is set.", nullable=False),
+        Column("successes", _COUNT, "Messages that succeeded; 0 where metric is null.", nullable=False),
+    ),
+    "What one person received on a send day in one arm, and how much of it succeeded: for variances by person.",
+    personal=True,
 )
 
 RESTATEMENTS: Final = Table(
@@ -273,6 +309,6 @@ TABLES: Final = {
     table.name: table
     for table in (
         ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
-        FATES, EXPERIMENT_RESULTS, RESTATEMENTS,
+        FATES, EXPERIMENT_RESULTS, COHORT_COUNTS, COHORT_PEOPLE, RESTATEMENTS,
     )
 }  # fmt: skip

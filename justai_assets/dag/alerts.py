@@ -1,8 +1,7 @@
 """Alerts: a failed run or a failed check is posted to JUSTAI_ALERT_URL as JSON.
 
 Who reads it decides by org, assets and code; the message carries no text of a foreign exception, which may quote a
-record, and no secret. The address itself is one (chat services put their token into it) and is never logged. A
-delivery that fails after its retries fails the sensor's tick, where it can be seen, and nothing else.
+record, and no secret. The address itself is one (chat services put their token into it) and is never logged.
 """
 
 import logging
@@ -16,53 +15,49 @@ from justai_assets.contract.errors import JustAIError
 
 URL = "JUSTAI_ALERT_URL"
 UI = "JUSTAI_UI_URL"
-ATTEMPTS = 4
 TIMEOUT_SECONDS = 5.0
-TOTAL_SECONDS = 30.0
 _LISTED = 20
 
 
 class AlertError(JustAIError):
-    """An alert that could not be delivered."""
+    """An alert that was not taken, because of the address or the way there: it waits until it is."""
 
     code = "alert"
-
-
-class AlertDelayedError(AlertError):
-    """The same, when another attempt may succeed."""
-
     transient = True
 
 
+class AlertRefusedError(JustAIError):
+    """An alert that its receiver does not want in this form, now or later."""
+
+    code = "alert_refused"
+
+
+REFUSALS = {400, 413, 415, 422}
+"""Answers about the message. All others are about the address (a token that ran out, a service that is away)."""
+
+
 def send(url: str, alert: Mapping[str, Any]) -> None:
-    """Post an alert; tried four times within half a minute, on refused connections, timeouts and answers of 429 or 5xx.
+    """Post an alert, once.
 
     Raises:
         AlertError: it was not taken; names the answer or the kind of failure, never the address.
+        AlertRefusedError: the receiver cannot do anything with it.
     """
-    import stamina
-
-    @stamina.retry(on=AlertDelayedError, attempts=ATTEMPTS, timeout=TOTAL_SECONDS, wait_initial=0.2, wait_max=5.0)
-    def deliver() -> None:
-        _post(url, alert)
-
-    deliver()
-
-
-def _post(url: str, alert: Mapping[str, Any]) -> None:
-    # httpx puts the address into its messages and its log, and a retry logs what it saw: its exceptions end here.
+    # httpx puts the address into its messages and its log: its exceptions end here.
     import httpx
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     mend = "see that it takes POST with a JSON body"
     try:
-        status = httpx.post(url, json=dict(alert), timeout=TIMEOUT_SECONDS, follow_redirects=False).status_code
+        # The answer's body is not read: it is nobody's, and may never end.
+        with httpx.stream("POST", url, json=dict(alert), timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
+            status = answer.status_code
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         raise AlertError(f"the address in {URL} is not a URL", mend="give https://…") from None
     except httpx.HTTPError as error:
-        raise AlertDelayedError(f"the address in {URL} fails: {type(error).__name__}", mend=mend) from None
-    if status == 429 or status >= 500:
-        raise AlertDelayedError(f"the address in {URL} answers {status}", mend=mend)
+        raise AlertError(f"the address in {URL} fails: {type(error).__name__}", mend=mend) from None
+    if status in REFUSALS:
+        raise AlertRefusedError(f"the address in {URL} answers {status}", mend=mend)
     if status >= 300:
         raise AlertError(f"the address in {URL} answers {status}", mend=mend)
 
@@ -134,34 +129,3 @@ def _checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dict[str, 
 def _org(run: dg.DagsterRun) -> str | None:
     slugs = {key.path[0] for key in run.asset_selection or () if len(key.path) > 1}
     return slugs.pop() if len(slugs) == 1 else None
-
-
-def _react(context: dg.RunStatusSensorContext) -> None:
-    url = os.environ.get(URL)
-    alert = alert_of(context.instance, context.dagster_run) if url else None
-    if url and alert is not None:
-        send(url, alert)
-
-
-def alert_sensors() -> list[dg.SensorDefinition]:
-    """One sensor for failed runs and one for runs that succeeded with failed checks; running where a URL is set."""
-    status = dg.DefaultSensorStatus.RUNNING if os.environ.get(URL) else dg.DefaultSensorStatus.STOPPED
-
-    @dg.run_failure_sensor(
-        name="alert_on_failed_run",
-        default_status=status,
-        description=f"Posts every failed run to {URL}; off until that is set.",
-    )
-    def alert_on_failed_run(context: dg.RunFailureSensorContext) -> None:
-        _react(context)
-
-    @dg.run_status_sensor(
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        name="alert_on_failed_checks",
-        default_status=status,
-        description=f"Posts the failed checks of runs that succeeded to {URL}; off until that is set.",
-    )
-    def alert_on_failed_checks(context: dg.RunStatusSensorContext) -> None:
-        _react(context)
-
-    return [alert_on_failed_run, alert_on_failed_checks]

@@ -20,23 +20,41 @@ def rebuild_when_upstream_changes() -> dg.AutomationCondition[Any]:
     - `~in_progress()`: one run of a day at a time.
     - `~any_deps_in_progress()`: the events of a ranged run trickle in one by one, and a tick in their middle would
       launch a partial run and then a second one.
+    - `~any_deps_match(unsound())`: upstream runs on its own, so that a check which blocks within a run blocks nothing
+      here. It comes after the term that remembers updates: what arrives while a day is blocked is requested, once,
+      when the day is sound again.
 
     There is no condition on missing upstream days: the first days of an org have no lookback, and a day without
-    purchases is not missing.
+    purchases is not missing. A day that was never checked does not block either.
     """
     condition = dg.AutomationCondition
     return (
         condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
         & ~condition.any_deps_in_progress()
+        & ~condition.any_deps_match(unsound())
     ).with_label("rebuild when upstream changes")
+
+
+def unsound() -> dg.AutomationCondition[Any]:
+    """A day that was written, and whose blocking check then failed or was not carried out.
+
+    The latter: the run died between the table and its checks, so nobody knows. Where the last attempt did not write the
+    table, its checks did not run either, but it still holds what they have judged before: that is an old day, not a
+    bad one, and does not stop its neighbours.
+    """
+    condition = dg.AutomationCondition
+    # One condition a check, not one for each way to fail: a third of a tick's time (docs/adr/0010).
+    failed = condition.any_checks_match(condition.check_failed() | condition.execution_failed(), blocking_only=True)
+    return failed & ~condition.execution_failed()
 
 
 def refresh_hourly_when_upstream_changes(*, ignore: dg.AssetSelection | None = None) -> dg.AutomationCondition[Any]:
     """For an asset over many days or orgs: when any day of any dependency was updated, at most hourly.
 
-    The same terms, and one more: a tick of the clock since the last request. Without it every micro-batch of today's
-    events would read a month again.
+    A tick of the clock since the last request is a term more: without it every micro-batch of today's events would
+    read a month again. Failed checks upstream are a term less: one bad day of one org must not stop what the others
+    wait for.
 
     Args:
         ignore: dependencies that are built in the same run, so that their update is no reason for another one.

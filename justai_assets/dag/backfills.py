@@ -1,13 +1,19 @@
 """Backfills asked for without the UI: the same request, stored in the instance, run by its daemon."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, PartitionBackfill
+from dagster._core.execution.backfill import (
+    BULK_ACTION_TERMINAL_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
 from dagster._core.utils import make_new_backfill_id
 
 from justai_assets.contract.days import Days
@@ -25,10 +31,17 @@ Which = Literal["all", "failed", "missing"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a backfill would materialize: days by table, upstream first; tables without a day are left out."""
+    """What a backfill would materialize: days by table, upstream first; tables without a day are left out.
+
+    Attributes:
+        org: the org.
+        days_by_table: what is asked for.
+        under_way: how many days of what was looked for an unfinished backfill still has before it, by its id.
+    """
 
     org: Org
     days_by_table: dict[dg.AssetKey, tuple[date, ...]]
+    under_way: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -46,7 +59,8 @@ def plan_backfill(
         org: the org.
         days: inclusive; all must lie between the org's start and today.
         which: every day; those whose last attempt failed; those that were never materialized. The last two take the
-            same days of the tables below with them, which were built without what failed.
+            same days of the tables below with them, which were built without what failed, and leave out what an
+            unfinished backfill still has before it.
         names: tables; all when none is named.
         today: the current day in UTC.
 
@@ -64,8 +78,10 @@ def plan_backfill(
     if unknown:
         raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(sorted(known))}")
     chosen = [key for key in keys if not names or key.path[-1] in names]
+    asked = _under_way(instance, chosen)
     if which == "all":
-        return Plan(org, {key: tuple(days) for key in chosen})
+        every = {key: tuple(days) for key in chosen}
+        return Plan(org, every, _count(asked, every))
     wanted: dict[dg.AssetKey, set[date]] = {key: set() for key in keys}
     graph = location(Orgs({org.slug: org}, {})).resolve_asset_graph()
     for table in unfinished_days(instance, org, days):
@@ -74,7 +90,30 @@ def plan_backfill(
             below = dg.AssetSelection.assets(table.key).downstream().resolve(graph)
             for key in below & wanted.keys():
                 wanted[key].update(found)
-    return Plan(org, {key: tuple(sorted(wanted[key])) for key in chosen if wanted[key]})
+    left = {key: tuple(sorted(wanted[key] - asked[key].keys())) for key in chosen}
+    return Plan(org, {key: some for key, some in left.items() if some}, _count(asked, wanted))
+
+
+def _under_way(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[date, str]]:
+    """Per table, the days that unfinished backfills still have before them, and the backfill's id."""
+    found: dict[dg.AssetKey, dict[date, str]] = {key: {} for key in keys}
+    unfinished = [one for one in BulkActionStatus if one not in BULK_ACTION_TERMINAL_STATUSES]
+    for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=unfinished)):
+        data = backfill.asset_backfill_data
+        if data is None:
+            continue
+        left = data.target_subset - (data.materialized_subset | data.failed_and_downstream_subset)
+        for key in keys:
+            if key in left.partitions_subsets_by_asset_key:
+                names = left.get_partitions_subset(key).get_partition_keys()
+                found[key].update({date.fromisoformat(name): backfill.backfill_id for name in names})
+    return found
+
+
+def _count(
+    asked: Mapping[dg.AssetKey, Mapping[date, str]], looked_for: Mapping[dg.AssetKey, Iterable[date]]
+) -> dict[str, int]:
+    return dict(Counter(asked[key][day] for key in asked for day in looked_for.get(key, ()) if day in asked[key]))
 
 
 def request_backfill(instance: dg.DagsterInstance, plan: Plan, *, now: datetime) -> str:

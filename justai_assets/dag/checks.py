@@ -1,152 +1,22 @@
 """Asset checks of an org's tables, day by day: one step a table, whatever the number of checks."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
-import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import (
-    ATTRIBUTED_EVENTS,
-    ATTRIBUTION_METRICS,
-    CUSTOM_EVENTS,
-    DELTA_SHARE,
-    ESP_EVENTS,
-    UNIFIED_EVENTS,
-    Table,
-)
+from justai_assets.contract.tables import Table
+from justai_assets.dag.day_checks import CHECKED, DAY_CHECKS, DayCheck, Subject
 from justai_assets.dag.org_assets import table_key, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.undated import doors_by_table
-from justai_assets.lake.store import Lake
+from justai_assets.dag.retries import verdicts as retried
 from justai_assets.orgs.model import Org
-from justai_assets.quality.conservation import conservation
-from justai_assets.quality.contract import contract
-from justai_assets.quality.drift import schema_drift
-from justai_assets.quality.duplicates import duplicates
-from justai_assets.quality.files import small_files
-from justai_assets.quality.pii import no_pii
-from justai_assets.quality.share import attribution_share
-from justai_assets.quality.skew import partition_skew
-from justai_assets.quality.stale import stale_parts
-from justai_assets.quality.table_log import read_log
 from justai_assets.quality.verdict import Verdict, totals
-from justai_assets.storage import Root
 
-CHECKED = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
-_DROPS = {"redshift", "databricks"}
 _DAYS_IN_SUMMARY = 40
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What the checks of one run look at; what several of them need is read once."""
-
-    org: Org
-    table: Table
-    days: Days
-    landing: Root
-    lake: Lake
-
-    @cached_property
-    def log(self) -> pl.DataFrame:
-        """The table's log."""
-        return read_log(self.lake, self.org.slug, self.table)
-
-    @property
-    def drop_doors(self) -> tuple[str, ...]:
-        """The doors of the table through which a warehouse drops files."""
-        return drop_doors(self.org, self.table)
-
-
-@dataclass(frozen=True)
-class DayCheck:
-    """One check: what it promises, what mends it, and how a range of days is judged."""
-
-    name: str
-    description: str
-    judge: Callable[[Subject], list[Verdict]]
-    applies: Callable[[Org, Table], bool]
-    is_blocking: bool = False
-
-
-def drop_doors(org: Org, table: Table) -> tuple[str, ...]:
-    """The doors of a table through which a warehouse drops files."""
-    return tuple(door for door in doors_by_table(org).get(table, ()) if door in _DROPS)
-
-
-DAY_CHECKS = (
-    DayCheck(
-        "contract",
-        "The table has the contract's columns and types; no required column holds null, no row another day's time. "
-        "Mend: materialize the day again; if the table itself differs, something else has written into it.",
-        lambda it: contract(it.lake, it.org.slug, it.table, it.days, it.log),
-        lambda _, __: True,
-        is_blocking=True,
-    ),
-    DayCheck(
-        "conservation",
-        "received = accepted + duplicate + quarantined, and the tables hold these numbers. "
-        "Mend: materialize the day again; if it still fails, the day's files or tables were changed from outside.",
-        lambda it: conservation(it.lake, it.org.slug, it.table, it.days),
-        lambda _, table: table is not ATTRIBUTION_METRICS,
-        is_blocking=True,
-    ),
-    DayCheck(
-        "no_pii",
-        "No name or id holds an email, phone number or address, and every key is a pseudonym. "
-        "Mend: materialize the day again with this version; rows of an older one may have slipped through its guard.",
-        lambda it: no_pii(it.lake, it.org.slug, it.table, it.days),
-        lambda _, table: table is not ATTRIBUTED_EVENTS,
-        is_blocking=True,
-    ),
-    DayCheck(
-        "duplicates",
-        "No event is stored twice. Mend: for webhooks, materialize the day again; for a drop, look for stale parts "
-        "and have the export write a manifest.",
-        lambda it: duplicates(it.lake, it.org.slug, it.table, it.days),
-        lambda org, table: table in doors_by_table(org),
-    ),
-    DayCheck(
-        "schema_drift",
-        "The doors send the contract's columns in its types. Mend: a new column is not read, tell us if it should be; "
-        "a changed type is the exporter's to undo: cast the column there and export the day again.",
-        lambda it: schema_drift(it.lake, it.org.slug, it.table, it.days),
-        lambda org, table: table in doors_by_table(org),
-    ),
-    DayCheck(
-        "small_files",
-        "A day does not lie in many files under 128 MB on average. Mend: the maintenance job compacts them nightly; "
-        "start it by hand if it cannot wait.",
-        lambda it: small_files(it.days, it.log),
-        lambda _, table: table is not ATTRIBUTION_METRICS,
-    ),
-    DayCheck(
-        "partition_skew",
-        "A day has about as many rows as the days before it. Mend: a small day is often incomplete, look at its "
-        "landing asset; a large one is a campaign, or an export that ran twice.",
-        lambda it: partition_skew(it.days, it.log),
-        lambda org, table: table in doors_by_table(org),
-    ),
-    DayCheck(
-        "stale_parts",
-        "A drop's folder holds one export, whole. Mend: export with MANIFEST, or with CLEANPATH, then materialize the "
-        "day again.",
-        lambda it: stale_parts(it.landing, it.lake, it.org.slug, it.table, it.drop_doors, it.days),
-        lambda org, table: bool(drop_doors(org, table)),
-    ),
-    DayCheck(
-        "attribution_share",
-        "About as many custom events find their message as in the four weeks before. Mend: look at esp_events for "
-        "missing sends and at the reasons of attributed_events; late sends mend it by themselves.",
-        lambda it: attribution_share(it.lake, it.org.slug, it.days),
-        lambda _, table: table is ATTRIBUTED_EVENTS,
-    ),
-)
 
 
 def table_checks(org: Org) -> list[dg.AssetChecksDefinition]:
@@ -177,19 +47,52 @@ def _checks_of(org: Org, table: Table) -> dg.AssetChecksDefinition:
         days = days_of(context)
         subject = Subject(org, table, days, platform.landing(), platform.lake())
         asked = {check_key.name for check_key in context.selected_asset_check_keys}
+        # Also for a range of one day, as backfills launch it: what a ranged run yields belongs to no partition.
+        is_range = PARTITION_NAME_TAG not in context.op_execution_context.run.tags
+        # Looked up before anything is read: a day that is written meanwhile is then not said to have been judged.
+        written = latest_writes(context.op_execution_context.instance, key, days) if is_range else {}
         for name, check in checks.items():
             if name in asked:
-                verdicts = check.judge(subject)
-                # Also for a range of one day, as backfills launch it: what a ranged run yields belongs to no partition.
-                if PARTITION_NAME_TAG not in context.op_execution_context.run.tags:
-                    _log_days(context, key, check, verdicts)
+                # An outage leaves the days unjudged, and what is below waits for them.
+                with retried(context.op_execution_context.retry_number):
+                    verdicts = check.judge(subject)
+                if is_range:
+                    _log_days(context, key, check, verdicts, written)
                 yield _summary(key, check, verdicts)
 
     return run_checks
 
 
+def latest_writes(
+    instance: dg.DagsterInstance, key: dg.AssetKey, days: Days
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The newest materialization of each day, as Dagster wants to be told what a check has judged.
+
+    Without it Dagster takes every evaluation of a day for one of an older content, and the day for not judged.
+    """
+    names = {day.isoformat() for day in days}
+    ids = instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, names
+    )
+    if not ids:
+        return {}
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, storage_ids=list(ids.values())), limit=len(ids)
+    )
+    return {
+        str(record.partition_key): AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in found.records
+    }
+
+
 def _log_days(
-    context: dg.AssetCheckExecutionContext, key: dg.AssetKey, check: DayCheck, verdicts: list[Verdict]
+    context: dg.AssetCheckExecutionContext,
+    key: dg.AssetKey,
+    check: DayCheck,
+    verdicts: list[Verdict],
+    written: Mapping[str, AssetCheckEvaluationTargetMaterializationData],
 ) -> None:
     """One evaluation a day of a ranged run.
 
@@ -200,8 +103,9 @@ def _log_days(
             dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # taken, stored and shown; only the annotation lags
                 asset_key=key,
                 check_name=check.name,
-                passed=verdict.is_sound,
+                passed=_has_passed(check, [verdict]),
                 partition=verdict.day.isoformat(),
+                target_materialization_data=written.get(verdict.day.isoformat()),
                 severity=_severity([verdict]),
                 description=_said(verdict) or None,
                 metadata=verdict.numbers,
@@ -225,11 +129,16 @@ def _summary(key: dg.AssetKey, check: DayCheck, verdicts: list[Verdict]) -> dg.A
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=check.name,
-        passed=not bad,
+        passed=_has_passed(check, verdicts),
         severity=_severity(verdicts),
         description=description,
         metadata=metadata,
     )
+
+
+def _has_passed(check: DayCheck, verdicts: list[Verdict]) -> bool:
+    """Whether nothing is wrong. Of a blocking check a warning passes, in words: automation knows no severity."""
+    return not any(one.problems if check.is_blocking else not one.is_sound for one in verdicts)
 
 
 def _by_day(verdicts: list[Verdict]) -> dg.MetadataValue:

@@ -3,26 +3,32 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.errors import ContractError, JustAIError, StorageError
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
-from justai_assets.dag.org_assets import table_asset, table_key
+from justai_assets.dag.org_assets import in_time, table_asset, table_key
 from justai_assets.dag.partitions import same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import DeltaShare, Org
 from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.keep import held_days, keep, kept_state, sole_user
+from justai_assets.sources.delta_share.held import held_days, held_reports
+from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
 from justai_assets.sources.delta_share.mirror import mirror
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.state import DIRTY, MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
+
+CONTRACT_CHECK = "share_contract"
 
 
 def source_of(org: Org) -> DeltaShare:
@@ -43,25 +49,56 @@ def run_mirror(
     note: Mapping[str, str],
     *,
     days: Days | None = None,
+    only_changed: bool = False,
     recheck: bool = False,
     accept_empty: bool = False,
 ) -> Iterator[Step]:
-    """Mirror an org's share; after each commit the step is handed out, then its state is kept."""
+    """Mirror an org's share; after each commit the step is handed out, then its state is kept.
+
+    A share that breaks the contract is remembered too, for the check `share_contract`.
+    """
     slug, work = org.slug, _work_root() / org.slug
-    state = kept_state(lake, slug)
-    held = held_days(lake, slug) if state is None else frozenset()
     table = TableName.parse(source_of(org).table)
     with sole_user(work), ShareClient(profile_of(org)) as client:
+        state = kept_state(lake, slug)
+        held = held_days(lake, slug) if state is None else frozenset()
         target = Target(lake, slug, work, note)
-        how = {"recheck": recheck, "accept_empty": accept_empty}
-        for step in mirror(client, table, target, state, held=held, days=days, **how):
-            # First the report, then the memory: killed in between, the next run reports the days once more.
-            yield step
-            keep(lake, slug, step.state)
+        how = {"only_changed": only_changed, "recheck": recheck, "accept_empty": accept_empty}
+        try:
+            for step in mirror(client, table, target, state, held=held, days=days, **how):
+                # First the report, then the memory: killed in between, the next run reports the days once more.
+                yield step
+                keep(lake, slug, step.state)
+        except ContractError as error:
+            last = kept_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(held, DIRTY))
+            keep(lake, slug, replace(last, broken=str(error)))
+            raise
 
 
 def _work_root() -> Path:
-    return Path(os.environ.get("JUSTAI_WORK") or Path(tempfile.gettempdir()) / f"justai-{os.getuid()}") / "delta_share"
+    if given := os.environ.get("JUSTAI_WORK"):
+        return Path(given) / "delta_share"
+    ours = Path(tempfile.gettempdir()) / f"justai-{os.getuid()}"
+    # Everybody may write into the folder above: somebody else could have made ours first.
+    if ours.exists() and (ours.is_symlink() or ours.stat().st_uid != os.getuid()):
+        raise StorageError(f"{ours} belongs to another user", mend="set JUSTAI_WORK to a folder of your own")
+    return ours / "delta_share"
+
+
+def contract_evaluation(org: Org, lake: Lake) -> dg.AssetCheckEvaluation:
+    """What the last run found of the share's columns."""
+    broken = _broken(org, lake)
+    return dg.AssetCheckEvaluation(
+        asset_key=table_key(org.slug, DELTA_SHARE),
+        check_name=CONTRACT_CHECK,
+        passed=not broken,
+        description=broken or None,
+    )
+
+
+def _broken(org: Org, lake: Lake) -> str:
+    state = kept_state(lake, org.slug)
+    return "" if state is None else state.broken
 
 
 def share_assets(org: Org) -> list[dg.AssetsDefinition]:
@@ -74,13 +111,25 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
-        reports: list[DayReport] = []
-        for step in run_mirror(org, platform.lake(), note, days=days):
-            for one in step.reports:
-                on_day(one)
-            for remark in step.remarks:
-                context.log.warning(remark)
-            reports += step.reports
+        lake = platform.lake()
+        # The daily refresh looks for what was missed; a person who materializes a day wants it written.
+        only_changed = SCHEDULE_NAME_TAG in context.run.tags
+        found: dict[date, DayReport] = {}
+        try:
+            for step in run_mirror(org, lake, note, days=days, only_changed=only_changed):
+                for remark in step.remarks:
+                    context.log.warning(remark)
+                found |= {one.day: one for one in step.reports if one.day is not None}
+        except ContractError:
+            # The step of the checks does not run after a failure.
+            context.instance.report_runless_asset_event(contract_evaluation(org, lake))
+            raise
+        left = [day for day in days if day not in found]
+        if left:
+            found |= {one.day: one for one in held_reports(lake, org.slug, days) if one.day in left}
+        reports = [found[day] for day in days]
+        for one in reports:
+            on_day(one)
         return reports
 
     def unify_days(
@@ -95,9 +144,30 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
     upstream = dg.AssetDep(table_key(org.slug, DELTA_SHARE), partition_mapping=same_day())
     return [
         # What keeps the mirror up to date is the sensor on the share's version, not an upstream asset.
-        table_asset(org, DELTA_SHARE, [], mirror_days, is_automated=False),
+        table_asset(org, DELTA_SHARE, [], mirror_days, is_automated=False, freshness_policy=in_time()),
         table_asset(org, UNIFIED_EVENTS, [upstream], unify_days),
     ]
+
+
+def log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluation) -> None:
+    """Log an evaluation of a check from a step that is not the check's own."""
+    context.log_event(evaluation)  # type: ignore[arg-type]  # taken, stored and shown; only the annotation lags
+
+
+def contract_check(org: Org) -> dg.AssetChecksDefinition:
+    """Fails while the share lacks a column of the contract, or has one of another type."""
+
+    @dg.asset_check(
+        asset=table_key(org.slug, DELTA_SHARE),
+        name=CONTRACT_CHECK,
+        description="The share has the contract's columns and types, as the last run found them; while it has not, the "
+        "mirror keeps its last content. Mend: have the provider restore the columns, or name a view that has them.",
+    )
+    def check(platform: Platform) -> dg.AssetCheckResult:
+        broken = _broken(org, platform.lake())
+        return dg.AssetCheckResult(passed=not broken, description=broken or None)
+
+    return check
 
 
 def credential_check(org: Org) -> dg.AssetChecksDefinition:
@@ -106,7 +176,10 @@ def credential_check(org: Org) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=table_key(org.slug, DELTA_SHARE),
         name="share_credential",
-        description="The share's credential is readable and lives for two more weeks at least.",
+        description=(
+            "The share's credential is readable and lives for two more weeks at least. Mend: ask the share's owner for "
+            "a new profile file and put it where the org file says."
+        ),
     )
     def check() -> dg.AssetCheckResult:
         now = datetime.now(UTC)

@@ -19,6 +19,7 @@ from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
 from justai_assets.landing.watch import Cache, Tick, Watched, watch
 from justai_assets.orgs.model import Drop, Org
+from justai_assets.settings import Settings
 from justai_assets.storage import Root
 
 DEFAULT_INTERVAL_SECONDS = 60
@@ -63,7 +64,18 @@ def door_sensor(door: str, orgs: Sequence[Org], now: Callable[[], datetime] = no
         hints = None
         if os.environ.get("JUSTAI_LANDING_QUEUE"):
             hints = read_hints(lake, door, after=cursor.hint, now=time_now)
-        tick = watch(landing, lake, door, watched, cursor, now=time_now, clock=time.monotonic, cache=cache, hints=hints)
+        tick = watch(
+            landing,
+            lake,
+            door,
+            watched,
+            cursor,
+            now=time_now,
+            clock=time.monotonic,
+            cache=cache,
+            hints=hints,
+            slice_name=Settings.from_environment().slice_name,
+        )
         _speak(context, tick)
         dated = [(slug, day, version) for slug, day, version in tick.reports if day.day is not None]
         undated = [(slug, version) for slug, day, version in tick.reports if day.day is None]

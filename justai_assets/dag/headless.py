@@ -1,9 +1,7 @@
 """Running assets without the UI: the same definitions, checks and events, in this process, with progress."""
 
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +12,7 @@ from rich.markup import escape
 from justai_assets.contract.days import Days, neighbours, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
 from justai_assets.dag.org_assets import table_keys
@@ -128,14 +127,6 @@ def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = No
     keys = sorted(key for one in marts.assets or [] if isinstance(one, dg.AssetsDefinition) for key in one.keys)
     with instance() as found:
         return _execute(definitions, keys, found, console, range_tags(days))
-
-
-@contextmanager
-def instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME, or one that lasts as long as the call."""
-    home = os.environ.get("DAGSTER_HOME")
-    with dg.DagsterInstance.get() if home else dg.DagsterInstance.ephemeral() as found:
-        yield found
 
 
 def _run(

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from justai_assets.dag.alerts import alert_sensors
+from justai_assets.dag.alert_sensors import alert_sensors
 from justai_assets.dag.automation import automation_sensor
 from justai_assets.dag.checks import table_checks
-from justai_assets.dag.delta_share import credential_check, share_assets
+from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
 from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
 from justai_assets.dag.door_sensor import door_sensors
 from justai_assets.dag.hint_sensor import hint_sensor
+from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_check
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
 from justai_assets.dag.org_assets import org_assets
-from justai_assets.dag.org_files import broken_org_spec, org_files
+from justai_assets.dag.org_files import broken_org_spec, org_files_asset
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_assets
 from justai_assets.dag.schedule import daily_refresh
@@ -33,7 +34,7 @@ def location(
     Sensors and schedules loop over orgs; there is no job, sensor or schedule per org. Runs execute in process: a
     ranged run is one step per table, and a process per step costs more than most steps.
     """
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [org_files]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [org_files_asset()]
     served = list(orgs.by_slug.values())
     checks: list[dg.AssetChecksDefinition] = [failed_days_check(served)]
     for org in served:
@@ -41,7 +42,11 @@ def location(
         checks += table_checks(org)
     assets += [broken_org_spec(_asset_name(stem), error) for stem, error in orgs.broken.items()]
     jobs: list[dg.JobDefinition] = [maintain_org]
+    sharing = [org for org in served if org.engagement == "delta_share"]
+    punctual = [*landing_checks(served), *(share_check(org) for org in sharing)]
+    checks += punctual
     schedules: list[dg.ScheduleDefinition] = [
+        *doors_schedules(punctual),
         daily_refresh(served),
         maintenance_schedule(served),
         standing_schedule(),
@@ -49,11 +54,10 @@ def location(
     sensors: list[dg.SensorDefinition] = [automation_sensor(), *door_sensors(served), *alert_sensors()]
     if os.environ.get("JUSTAI_LANDING_QUEUE"):
         sensors.append(hint_sensor())
-    sharing = [org for org in served if org.engagement == "delta_share"]
     if sharing:
         mirror = mirror_job(sharing)
         assets += [asset for org in sharing for asset in share_assets(org)]
-        checks += [credential_check(org) for org in sharing]
+        checks += [check(org) for org in sharing for check in (credential_check, contract_check)]
         jobs.append(mirror)
         schedules.append(recheck_schedule(sharing, mirror))
         sensors.append(versions_sensor(sharing, mirror))

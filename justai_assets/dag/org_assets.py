@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -28,6 +28,7 @@ from justai_assets.dag.retries import verdicts
 from justai_assets.lake.ledger import DayReport
 from justai_assets.metrics.daily import build_metrics
 from justai_assets.orgs.model import Org
+from justai_assets.quality.punctuality import LATE_AFTER, SILENT_AFTER
 from justai_assets.sources.build import build_from_doors
 
 LANDING_NAMES = {
@@ -40,12 +41,6 @@ LANDING_NAMES = {
 """Door → the last part of its landing asset's key."""
 
 OWNER = "team:data-platform"
-
-LATE_AFTER = timedelta(hours=26)
-"""Every door lands something every day: a warehouse exports daily, and two hours of slack are no alarm."""
-
-SILENT_AFTER = timedelta(hours=50)
-"""Two days missed."""
 
 Build = Callable[
     [dg.AssetExecutionContext, Platform, Days, dict[str, str], Callable[[DayReport], None]], list[DayReport]
@@ -73,7 +68,10 @@ def org_assets(org: Org) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 
 
 def landing_asset(org: Org, door: str) -> dg.AssetSpec:
-    """What a door has landed, day by day: observed, never materialized by us. A silent door shows as late."""
+    """What a door has landed, day by day: observed, never materialized by us.
+
+    A door of which nothing is reported shows as late; whether files come in time is judged by a check (`late_doors`).
+    """
     return dg.AssetSpec(
         dg.AssetKey([org.slug, LANDING_NAMES[door]]),
         partitions_def=daily(org.start_date),
@@ -82,8 +80,13 @@ def landing_asset(org: Org, door: str) -> dg.AssetSpec:
         tags={"org": org.slug, "door": door},
         owners=[OWNER],
         description=f"Objects that {door} of {org.slug} has landed, by event_date.",
-        freshness_policy=dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=SILENT_AFTER),
+        freshness_policy=in_time(),
     )
+
+
+def in_time() -> dg.FreshnessPolicy:
+    """Of what comes from outside: late after a day, failed after two."""
+    return dg.FreshnessPolicy.time_window(warn_window=LATE_AFTER, fail_window=SILENT_AFTER)
 
 
 def group_of(slug: str) -> str:
@@ -246,6 +249,7 @@ def table_asset(
     *,
     is_automated: bool = True,
     engine: str = "polars",
+    freshness_policy: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetsDefinition:
     """One table as an asset: a ranged run is one call and one commit.
 
@@ -256,6 +260,7 @@ def table_asset(
         build: replaces the days and reports them.
         is_automated: rebuild when upstream changes; false for what something else keeps up to date.
         engine: what makes it, shown in the UI.
+        freshness_policy: of a table that is itself what comes from outside.
     """
 
     @dg.asset(
@@ -270,6 +275,7 @@ def table_asset(
         tags={"org": org.slug, "personal": "yes" if table.personal else "no"},
         owners=[OWNER],
         description=table.doc,
+        freshness_policy=freshness_policy,
         metadata=definition_metadata(org.slug, table),
     )
     def table_days(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:

@@ -7,25 +7,41 @@ from justai_assets.dag.metadata import markdown_table
 from justai_assets.dag.org_assets import OWNER
 from justai_assets.settings import Settings
 
-KEY = dg.AssetKey("org_files")
+NAME = "org_files"
 
 
-@dg.asset(
-    key=KEY,
-    group_name="platform",
-    kinds={"yaml"},
-    owners=[OWNER],
-    description="Every org file of this location, read afresh with its secrets; a broken one does not stop the others.",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "org_files_are_valid",
-            asset=KEY,
-            description="Every org file is valid and its secrets resolve. Mend: see problems, or `justai org check`.",
-        )
-    ],
-)
-def org_files(_: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Read every org file as the location would, and report."""
+def org_files_key() -> dg.AssetKey:
+    """Of this code location: with several, each has its slice of the orgs, and two assets of one key would be one."""
+    slice_name = Settings.from_environment().slice_name
+    return dg.AssetKey([NAME, slice_name] if slice_name else NAME)
+
+
+def org_files_asset() -> dg.AssetsDefinition:
+    """The org files as an asset with a check."""
+    key = org_files_key()
+
+    @dg.asset(
+        key=key,
+        group_name="platform",
+        kinds={"yaml"},
+        owners=[OWNER],
+        description="Every org file of this location, read with its secrets; a broken one does not stop the others.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "org_files_are_valid",
+                asset=key,
+                description="Every org file is valid, its secrets resolve. Mend: see problems, or `justai org check`.",
+            )
+        ],
+    )
+    def org_files(_: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """Read every org file as the location would, and report."""
+        return _read()
+
+    return org_files
+
+
+def _read() -> dg.MaterializeResult:
     orgs = Settings.from_environment().orgs(check_secrets=True)
     problems = [problem for error in orgs.broken.values() for problem in str(error).splitlines()]
     table = pl.DataFrame(

@@ -15,6 +15,7 @@ from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.metrics.judge import DEFAULT_DAYS, Judged, judge, last_days, write_results
 from justai_assets.metrics.report.data import ReportData
+from justai_assets.metrics.starts import shown_days, starts_of
 from justai_assets.orgs.model import Org
 
 REPORT = "report"
@@ -22,10 +23,10 @@ _PREVIEW_SCALE = 1.0
 
 
 class Period(dg.Config):
-    """Which sends are judged.
+    """Up to which day is judged, and what the report shows. Every template is judged from its own start on.
 
     Attributes:
-        days: how many days back from the last one.
+        days: how many days back from the last one the report's funnels go, up to twice as many where a test began then.
         last: last send day, YYYY-MM-DD; the newest day that holds events when empty.
     """
 
@@ -47,6 +48,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
     shared: dict[str, Any] = {
         "group_name": group_of(org.slug),
         "owners": [OWNER],
+        "skippable": True,
         "automation_condition": refresh_hourly_when_upstream_changes(),
     }
 
@@ -84,13 +86,19 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
         last = date.fromisoformat(config.last) if config.last else now.date()
         days = last_days(org, lake, last, config.days)
         if days is None:
-            raise dg.Failure(
-                f"{org.slug} has no event up to {last}: there is nothing to judge",
-                metadata={"mend": f"materialize days of {org.slug} first"},
-                allow_retries=False,
-            )
+            # No failure: the schedule asks every day, also of an org whose first events are still to come.
+            context.log.info(f"{org.slug} has no event up to {last}: there is nothing to judge, and no report is made")
+            return
         with verdicts(context.retry_number):
-            judged = judge(org, lake, days, on_day=lambda day: context.log.debug(f"{day} counted"))
+            starts = starts_of(org, lake, days.last)
+            judged = judge(
+                org,
+                lake,
+                shown_days(days, starts),
+                starts=starts,
+                keep=True,
+                on_day=lambda day: context.log.debug(f"{day} counted"),
+            )
             rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
             yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))
             previous = previous_report(lake.root, org.slug, now)

@@ -8,7 +8,7 @@ import dagster as dg
 from justai_assets.contract.days import Days, spans
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets.dag.org_assets import pools_of
-from justai_assets.dag.org_files import KEY
+from justai_assets.dag.org_files import org_files_key
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.orgs.model import Org
 
@@ -20,7 +20,7 @@ def failed_days_check(orgs: Sequence[Org]) -> dg.AssetChecksDefinition:
     """Lists, per org and table, the days whose last attempt failed."""
 
     @dg.asset_check(
-        asset=KEY,
+        asset=org_files_key(),
         name=NAME,
         description=(
             "No day of any table is left failed. Mend: read the failed run, mend its cause, then "
@@ -58,7 +58,7 @@ def standing_schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="check_platform",
         job=dg.define_asset_job(
-            JOB, selection=dg.AssetSelection.assets(KEY), description="The org files, and days left failed."
+            JOB, selection=dg.AssetSelection.assets(org_files_key()), description="The org files, and days left failed."
         ),
         cron_schedule="10 * * * *",
         execution_timezone="UTC",

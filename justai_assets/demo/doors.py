@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -23,6 +24,8 @@ from justai_assets.demo.place import DemoPlace
 START_SECONDS = 60.0
 KEY_FILE = f"{WEBHOOK_ORG}-api-key"
 PERSON = "curl@example.com"
+OWN_PORT = 8080
+"""Where `justai collect` listens when it is not told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class Posted:
     message_id: str
 
     def curl(self) -> str:
-        """The same request for a shell; the key stays a reference."""
+        """The same request for a shell, at the port `justai collect` takes by itself; the key is a reference."""
+        url = f"http://127.0.0.1:{OWN_PORT}{urlsplit(self.url).path}"
         headers = f"-H \"X-Api-Key: $(cat …/secrets/{KEY_FILE})\" -H 'Content-Type: application/json'"
-        return f"curl {self.url} {headers} -d '{self.body}'"
+        return f"curl {url} {headers} -d '{self.body}'"
 
 
 def post_through_doors(place: DemoPlace) -> Posted:

@@ -31,24 +31,24 @@ def held(lake: Lake, slug: str, table: Table, days: Days) -> dict[date, Held]:
     return found
 
 
-def live_files(lake: Lake, slug: str, table: Table, days: Days) -> list[str]:
-    """Keys, below the lake's root, of the Parquet files that the days consist of.
+def live_files(lake: Lake, slug: str, table: Table, days: Days, version: int | None = None) -> list[str]:
+    """Keys, below the lake's root, of the Parquet files that the days consist of (or did, at a version).
 
     Raises:
         StorageError: the table marks rows as deleted beside its files, so that the files alone are not its content.
     """
-    opened = lake.open(slug, table)
+    opened = lake.open(slug, table, version)
     if opened is not None and "deletionVectors" in (opened.protocol().reader_features or ()):
         raise StorageError(
             f"{slug}/{table.name} has deletion vectors, which its Parquet files do not show",
             mend="set delta.enableDeletionVectors to false on it, purge them, and drop the feature",
         )
-    files = _files(lake, slug, table).filter(pl.col("day").is_between(days.first, days.last))
+    files = _files(lake, slug, table, version).filter(pl.col("day").is_between(days.first, days.last))
     return [f"{lake.key(slug, table)}/{unquote(path)}" for path in files["path"]]
 
 
-def _files(lake: Lake, slug: str, table: Table) -> pl.DataFrame:
-    found = lake.open(slug, table)
+def _files(lake: Lake, slug: str, table: Table, version: int | None = None) -> pl.DataFrame:
+    found = lake.open(slug, table, version)
     if found is None:
         return pl.DataFrame(schema={"day": pl.Date, "path": pl.String, "num_records": pl.Int64, "size_bytes": pl.Int64})
     actions = pl.DataFrame(found.get_add_actions(flatten=True))

@@ -8,6 +8,7 @@ stay valid, because a day's content does not depend on the table.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ from justai_assets.contract.tables import Table
 from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_files
 from justai_assets.lake.schema import delta_schema
 from justai_assets.orgs.model import SLUG
-from justai_assets.storage import Root
+from justai_assets.storage import Root, lasting_reason
 
 COMMIT_ATTEMPTS = 12
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -119,15 +120,18 @@ class Lake:
         return self.root.uri(self.key(slug, table))
 
     def open(self, slug: str, table: Table, version: int | None = None) -> DeltaTable | None:
-        """The Delta table as it is now (or was at a version), or None when it was never written."""
+        """The Delta table as it is now (or was at a version), or None when it was never written.
+
+        Raises:
+            StorageError: transient when the store is away; lasting when it refuses, or when the log is damaged or lacks
+                the version.
+        """
         try:
             return DeltaTable(self.uri(slug, table), version=version, storage_options=self.root.options or None)
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
-            raise TransientStorageError(
-                f"{slug}/{table.name} cannot be opened: {type(error).__name__}", mend="check the lake root"
-            ) from error
+            raise _verdict(f"{slug}/{table.name} cannot be opened", error) from error
 
     def scan(self, slug: str, table: Table, days: Days | None = None, *, version: int | None = None) -> pl.LazyFrame:
         """The rows of a range of days (None: all), lazily, from one snapshot; only those days' files are read.
@@ -265,3 +269,19 @@ class Lake:
         if added:
             found.alter.add_columns(added)
         return found
+
+
+_STORE_AWAY = re.compile(r"Generic S3 error|HTTP error|error sending request|timed out")
+
+
+def _verdict(doing: str, error: DeltaError | OSError) -> StorageError:
+    """Whether opening a table may succeed later: what the store answers may pass, what the log says does not."""
+    if lasting := lasting_reason(error):
+        why, mend = lasting
+        return StorageError(f"{doing}: {why}", mend=mend)
+    if isinstance(error, OSError) or _STORE_AWAY.search(str(error)):
+        return TransientStorageError(f"{doing}: the store does not answer as it should", mend="it is retried")
+    return StorageError(
+        f"{doing}: its log is damaged, or lacks the version asked for ({type(error).__name__})",
+        mend="restore its _delta_log, or move the table away and rebuild its days",
+    )

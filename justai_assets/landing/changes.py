@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import Enum
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
@@ -35,6 +36,13 @@ class Mark:
 
     listing: str
     version: str
+
+
+class Unread(Enum):
+    """Why a day has no data version now."""
+
+    MOVED = "a file changed while it was read: the day has not settled"
+    LATE = "the time was used up: the next tick reads on"
 
 
 UNSURE: Final = "?"
@@ -100,7 +108,7 @@ class Changes:
         memory: what to remember once the reports have arrived.
         early: days with objects before the org's start; looked at again each time, never reported.
         late: days with objects after today; reported when their day has come.
-        held_back: settled days beyond the limit; reported next time.
+        held_back: settled days beyond the limit or the tick's time; reported next time.
         is_gone: every known day that was looked at is gone at once; not believed before GONE_SETTLE.
     """
 
@@ -119,6 +127,7 @@ MANY_RANGES: Final = 2
 """A burst that falls apart into more ranges than these is joined over days without an object: each range is a run."""
 
 MAX_GAP_DAYS: Final = 31
+NEAR_DAYS: Final = 3
 
 
 def compare(
@@ -129,7 +138,7 @@ def compare(
     today: date,
     now: datetime,
     settle: timedelta,
-    version: Callable[[Landed], str | None],
+    version: Callable[[Landed], str | Unread],
     limit: int,
 ) -> Changes:
     """What to report of the days that were looked at.
@@ -145,13 +154,14 @@ def compare(
         today: last day that exists.
         now: the time of the listing, UTC.
         settle: how long a day must be unchanged.
-        version: data version of a day, None when its files moved while they were read.
+        version: data version of a day. The first that is LATE holds back all days after it that need one.
         limit: most reports.
     """
     marks = dict(memory.marks)
     waiting = dict(memory.waiting)
     reports: list[tuple[LandedDay, str]] = []
     early = late = held_back = 0
+    is_late = False
     is_gone = _is_all_gone(memory, looked)
     for key in sorted(looked, key=lambda one: one or date.max):
         found = looked[key]
@@ -165,13 +175,17 @@ def compare(
             continue
         since = _changed_since(found, mark, waiting.get(key), now, settle)
         patience = max(settle, GONE_SETTLE) if is_gone else settle
-        new = None
+        new: str | Unread = Unread.MOVED
         if found.is_complete or now - since >= patience:
-            if len(reports) >= limit:
+            if len(reports) >= limit or (is_late and found.listing):
                 held_back += 1
                 continue
             new = version(found) if found.listing else EMPTY
-        if new is None:
+        if new is Unread.LATE:
+            is_late = True
+            held_back += 1
+            continue
+        if isinstance(new, Unread):
             waiting[key] = Waiting(found.listing, since)
             continue
         waiting.pop(key, None)
@@ -207,11 +221,20 @@ def _changed_since(
     return min(newest, now) if is_new or newest > now - settle else now
 
 
-def bridged(reports: Sequence[tuple[LandedDay, str]], looked: Mapping[Key, Landed]) -> list[tuple[LandedDay, str]]:
+def bridged(
+    reports: Sequence[tuple[LandedDay, str]], looked: Mapping[Key, Landed], known: Collection[Key]
+) -> list[tuple[LandedDay, str]]:
     """The reports of a full sweep, with the empty days between them when they would fall apart into many ranges.
 
-    A door that lands on every second day would otherwise cost a run a day; an empty day costs next to nothing. Days
-    that have objects and did not change are never bridged over.
+    A door that lands on every second day would otherwise cost a run a day; an empty day costs next to nothing. Joined
+    are days at most NEAR_DAYS apart, and, further apart, days that land for the first time: the history of a new org
+    is one burst. Old days that were rewritten far apart stay exactly those. Days that have objects and did not change
+    are never bridged over.
+
+    Args:
+        reports: what changed.
+        looked: every day that was looked at.
+        known: days that were reported before.
     """
     days = sorted(day.day for day, _ in reports if day.day is not None)
     gaps = [(one, other) for one, other in pairwise(days) if (other - one).days > 1]
@@ -219,7 +242,8 @@ def bridged(reports: Sequence[tuple[LandedDay, str]], looked: Mapping[Key, Lande
         return list(reports)
     between: list[tuple[LandedDay, str]] = []
     for one, other in gaps:
-        if (other - one).days > MAX_GAP_DAYS:
+        is_first = one not in known and other not in known
+        if (other - one).days > (MAX_GAP_DAYS if is_first else NEAR_DAYS):
             continue
         inside = [one + timedelta(days=number) for number in range(1, (other - one).days)]
         if not any(day in looked and looked[day].listing for day in inside):

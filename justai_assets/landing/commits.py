@@ -30,6 +30,7 @@ class Committed:
     Attributes:
         live: the files to read.
         stale: files that lie there but that the list does not name.
+        superseded: those of them that a commit list names as removed: the writer deletes them when it vacuums.
         missing: name and record count of files the list names but that are not there.
         unreadable: lists that could not be read; nothing was concluded from them.
         is_declared: whether any list spoke of this day.
@@ -40,6 +41,7 @@ class Committed:
     missing: tuple[tuple[str, int], ...] = ()
     unreadable: tuple[LandedObject, ...] = ()
     is_declared: bool = False
+    superseded: tuple[LandedObject, ...] = ()
 
 
 def committed(root: Root, door: str, slug: str, landed: LandedDay) -> Committed:
@@ -72,7 +74,8 @@ def committed(root: Root, door: str, slug: str, landed: LandedDay) -> Committed:
     live, stale = _split(landed.data, lambda one: one.name in wanted and not _of_transaction(one, aborted))
     there = {found.name for found in landed.data}
     missing = tuple(sorted((name, names[name]) for name in wanted - there))
-    return Committed(live, stale, missing, tuple(unreadable), is_declared=True)
+    superseded = tuple(one for one in stale if one.name in removed)
+    return Committed(live, stale, missing, tuple(unreadable), is_declared=True, superseded=superseded)
 
 
 def _entries(root: Root, found: LandedObject, landed: LandedDay) -> tuple[dict[str, int], set[str]]:

@@ -1,142 +1,252 @@
-"""Reading webhook landings: JSON lines of envelopes, typed in one streaming pass, no line lost.
+"""Reading webhook landings: each line parsed by itself, so that a broken one concerns nobody else.
 
-A day is parsed strictly and all at once. Only when a file breaks does that file go line by line, in Python: the lines
-that are sound are parsed as before, the others come back with their reason and line number.
+msgspec takes from a line the fields that a door reads and passes over the rest. Polars' NDJSON reader makes something
+of all of it, which costs more (docs/performance.md), and one broken line ends its whole scan.
 """
 
 from __future__ import annotations
 
-import io
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import polars as pl
-import zstandard
+from polars.datatypes import DataTypeClass
 
-from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.identity import event_id
+from justai_assets.landing.lines import UnreadableError, lines
 
 REJECTED_SCHEMA = pl.Schema(
     {"reason": pl.String, "source_file": pl.String, "source_row": pl.Int64, "record_id": pl.String, "records": pl.Int64}
 )
 """Refused records and files, as the readers of the landing zone return them."""
 
-MAX_LINE_BYTES = 32 << 20
-SALVAGE_LINES = 512
-_BLANK = " \t\r\n\x0b\x0c"
-"""White space of which a line may consist without being a record: ASCII only, as bytes.strip() has it."""
+LINE_NUMBER: Final = "_line"
+"""Column of the line an envelope stood on: from 0, blank lines not counted."""
 
-_BROKEN = object()
+BATCH_LINES: Final = 32_768
+BATCH_BYTES: Final = 32 << 20
+
+_ENVELOPE: Final = {
+    "id": pl.String(),
+    "received_at": pl.String(),
+    "query": pl.Struct({"campaignId": pl.String()}),
+    # The mark is a boolean; as a text, no other value of it can break the line.
+    "authenticated": pl.String(),
+}
 _DIGEST = re.compile(r"[0-9a-f]{32,64}")
+_NOT_A_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class UnreadableError(JustAIError):
-    """A landing file whose compression is damaged: what comes after the damage is lost to us, and counted as one."""
+@dataclass(frozen=True)
+class Batch:
+    """Some of the records of a day.
 
-    code = "unreadable_file"
-
-
-def count_records(files: list[Path]) -> int:
-    """Lines that are not blank, over all files, counted without parsing them; an unreadable file counts as one.
-
-    This is what "received" means for a webhook door; it shares no code with the parser that it is held against.
+    Attributes:
+        received: lines that are not blank; a part of a file that cannot be unpacked counts as one.
+        envelopes: the sound ones: id (never null), received_at, query, authenticated, body, source_file, `_line`, and
+            `line` where asked for.
+        rejected: the others (REJECTED_SCHEMA).
     """
-    try:
-        return _count_lines(files)
-    except (pl.exceptions.PolarsError, OSError):
-        return sum(_count_lines_or_one(file) for file in files)
+
+    received: int
+    envelopes: pl.DataFrame
+    rejected: pl.DataFrame
 
 
-def scan_envelopes(
-    files: list[Path], keys: dict[str, str], body: pl.Struct, *, with_line: bool = False
-) -> pl.LazyFrame:
-    """A strict scan of files: executing it raises a PolarsError when any line is not an envelope.
+def read_envelopes(
+    files: Iterable[tuple[Path, str]], door: str, body: pl.Struct, *, with_line: bool = False
+) -> Iterator[Batch]:
+    """The records of files in order, a bounded number at a time; received is the sum of the two frames' records.
 
     Args:
-        files: the files.
-        keys: local path → landing key, which becomes source_file.
-        body: the fields of the body that are needed; other fields are skipped while parsing.
+        files: each with its landing key, which becomes source_file.
+        door: the door, which says how an envelope that its writer left without an id gets one.
+        body: the fields of the body that are needed, all text at the leaves. Numbers come as their JSON digits, never
+            through a float; objects and lists as JSON.
         with_line: also give the line itself, as `line`, for fields whose names are not known beforehand.
+
+    A line's fate depends on that line alone. Nothing is raised for a bad line or a damaged file.
     """
-    # Batch by batch: as an expression replace_strict does not stream, and holds a day of bodies (docs/performance.md).
-    key = pl.col("_path").map_batches(
-        lambda paths: paths.replace_strict(keys, return_dtype=pl.String), return_dtype=pl.String, is_elementwise=True
-    )
-    parsed = pl.scan_ndjson(files, schema=_schema(body), include_file_paths="_path").select(
-        pl.exclude("_path"), key.alias("source_file")
-    )
-    # A blank id is no id: left as it is, all events without one would be the same event.
-    parsed = parsed.with_columns(_present_id())
-    # An object read into a text column is not escaped again by the parser: only the line itself is sound JSON.
-    return pl.concat([parsed, _records(files)], how="horizontal") if with_line else parsed
-
-
-def salvage(file: Path, key: str, door: str, body: pl.Struct, target: Path) -> pl.DataFrame:
-    """Copy the sound lines of a file to `target` and return the others (REJECTED_SCHEMA).
-
-    Whether a line is sound is decided by the parser of the fast path itself, over ever smaller pieces, so that a
-    record's fate does not depend on its neighbours. A line without an id gets the one its body has.
-    """
-    rejected: list[dict[str, Any]] = []
-    with target.open("wb") as out:
+    reader = _Reader(door, body, with_line)
+    held = _Held()
+    for path, key in files:
+        row = 0
         try:
-            for piece in _batched(enumerate(_lines(file)), SALVAGE_LINES):
-                for row, line, found in _sound(piece, body):
-                    sound = None if found is _BROKEN else line if found else _with_id(line, door)
-                    if sound is not None:
-                        out.write(sound + b"\n")
-                    else:
-                        reason, record_id = _why(line)
-                        rejected.append(_rejection(reason, key, row, record_id))
+            for some in lines(path):
+                for at in range(0, len(some), BATCH_LINES):
+                    piece = some[at : at + BATCH_LINES]
+                    held.add(key, row, piece)
+                    row += len(piece)
+                    if held.is_full:
+                        yield reader.batch(held)
+                        held = _Held()
         except UnreadableError:
-            rejected.append(_rejection("unreadable_file", key, None, None))
-    return pl.DataFrame(rejected, schema=REJECTED_SCHEMA)
+            held.damaged.append(key)
+    if held.pieces or held.damaged:
+        yield reader.batch(held)
 
 
-def _sound(piece: Sequence[tuple[int, bytes]], body: pl.Struct) -> Iterator[tuple[int, bytes, object]]:
-    """Each line with the id the parser found in it (None: none), or _BROKEN."""
-    if not piece:
-        return
+@dataclass
+class _Held:
+    """Lines read and not parsed yet: (key, number of the first, lines), and keys of files that broke off."""
+
+    pieces: list[tuple[str, int, list[bytes]]] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+
+    def add(self, key: str, row: int, piece: list[bytes]) -> None:
+        if piece:
+            self.pieces.append((key, row, piece))
+            self.count += len(piece)
+            self.size += sum(map(len, piece))
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= BATCH_LINES or self.size >= BATCH_BYTES
+
+
+class _Reader:
+    def __init__(self, door: str, body: pl.Struct, with_line: bool) -> None:
+        self._door = door
+        self._schema = pl.Struct({**_ENVELOPE, "body": body})
+        self._with_line = with_line
+        self._decode = msgspec.json.Decoder(_struct(self._schema), float_hook=_digits).decode
+
+    def batch(self, held: _Held) -> Batch:
+        found: list[Any] = []
+        kept: list[tuple[str, list[int], list[bytes]]] = []
+        rejected = [_rejection("unreadable_file", key, None, None) for key in held.damaged]
+        for key, first, some in held.pieces:
+            try:
+                if not all(map(bytes.isascii, some)):
+                    b"\n".join(some).decode()
+                envelopes = list(map(self._decode, some))
+                whole = (key, list(range(first, first + len(some))), some)
+            except _NOT_A_LINE:
+                envelopes, whole = self._one_by_one(key, first, some, rejected)
+            found += envelopes
+            kept.append(whole)
+        self._give_ids(found, kept, rejected)
+        frame = _series("", found, self._schema).struct.unnest()
+        keys = [pl.Series([key], dtype=pl.String).new_from_index(0, len(rows)) for key, rows, _ in kept]
+        columns = [
+            (pl.concat(keys) if keys else pl.Series([], dtype=pl.String)).alias("source_file"),
+            pl.Series(LINE_NUMBER, [row for _, rows, _ in kept for row in rows], dtype=pl.Int64),
+        ]
+        if self._with_line:
+            columns.append(pl.Series("line", [line.decode() for _, _, some in kept for line in some], dtype=pl.String))
+        return Batch(
+            held.count + len(held.damaged), frame.with_columns(columns), pl.DataFrame(rejected, schema=REJECTED_SCHEMA)
+        )
+
+    def _one_by_one(
+        self, key: str, first: int, some: Sequence[bytes], rejected: list[dict[str, Any]]
+    ) -> tuple[list[Any], tuple[str, list[int], list[bytes]]]:
+        envelopes, rows, kept = [], [], []
+        for row, line in enumerate(some, first):
+            try:
+                line.decode()
+                envelopes.append(self._decode(line))
+            except _NOT_A_LINE:
+                reason, record_id = _why(line)
+                rejected.append(_rejection(reason, key, row, record_id))
+            else:
+                rows.append(row)
+                kept.append(line)
+        return envelopes, (key, rows, kept)
+
+    def _give_ids(
+        self, found: list[Any], kept: list[tuple[str, list[int], list[bytes]]], rejected: list[dict[str, Any]]
+    ) -> None:
+        """Envelopes whose writer left the id out, or blank, get the one that their body has."""
+        # A blank id is no id: left as it is, all events without one would be the same event.
+        if all(type(one.id) is str and one.id and not one.id.isspace() for one in found):
+            return
+        at = 0
+        for number, (key, rows, some) in enumerate(kept):
+            sound = []
+            for index, line in enumerate(some):
+                one = found[at]
+                if one.id is None or (isinstance(one.id, str) and not one.id.strip()):
+                    one.id = None if one.body is None else _id_of(line, self._door)
+                if one.id is None:
+                    reason, record_id = _why(line)
+                    rejected.append(_rejection(reason, key, rows[index], record_id))
+                    del found[at]
+                else:
+                    sound.append(index)
+                    at += 1
+            kept[number] = (key, [rows[index] for index in sound], [some[index] for index in sound])
+
+
+def _struct(schema: pl.Struct) -> type[msgspec.Struct]:
+    """A msgspec type that takes the fields of a schema and passes over all others."""
+    fields: list[tuple[str, Any, Any]] = [
+        (one.name, _struct(one.dtype) | None if isinstance(one.dtype, pl.Struct) else Any, None)
+        for one in schema.fields
+    ]
+    return msgspec.defstruct("Fields", fields, gc=False)
+
+
+def _series(name: str, found: Sequence[Any], dtype: pl.DataType | DataTypeClass) -> pl.Series:
+    """Values of one field as a column, of text at the leaves."""
+    if not isinstance(dtype, pl.Struct):
+        return _text(name, found)
+    absent = [one is None for one in found]
+    is_any_absent = any(absent)
+    columns = []
+    for one in dtype.fields:
+        get = attrgetter(one.name)
+        values = [None if each is None else get(each) for each in found] if is_any_absent else list(map(get, found))
+        columns.append(_series(one.name, values, one.dtype))
+    made = pl.DataFrame(columns).to_struct(name)
+    if is_any_absent:
+        made = pl.select(pl.when(~pl.Series(absent)).then(made).alias(name)).to_series()
+    return made
+
+
+def _text(name: str, values: Sequence[Any]) -> pl.Series:
+    if values.count(None) == len(values):
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(values))
     try:
-        frame = pl.read_ndjson(io.BytesIO(b"\n".join(line for _, line in piece)), schema=_schema(body))
-    except (pl.exceptions.PolarsError, OSError):
-        frame = None
-    if frame is not None and frame.height == len(piece):
-        # A null id and a null body: the envelope holds nothing to compute an id from.
-        frame = frame.with_columns(_present_id())
-        broken = frame.select(pl.col("id").is_null() & pl.col("body").is_null()).to_series()
-        for (row, line), found, is_broken in zip(piece, frame["id"], broken, strict=True):
-            yield row, line, _BROKEN if is_broken else found
-    elif len(piece) == 1:
-        yield (*piece[0], _BROKEN)
-    else:
-        half = len(piece) // 2
-        yield from _sound(piece[:half], body)
-        yield from _sound(piece[half:], body)
+        return pl.Series(name, values, dtype=pl.String)
+    except (TypeError, OverflowError):
+        return pl.Series(name, [one if one is None or type(one) is str else _written(one) for one in values])
 
 
-def _present_id() -> pl.Expr:
-    return pl.when(pl.col("id").str.strip_chars() != "").then(pl.col("id")).alias("id")
+def _written(value: Any) -> str:
+    """A JSON value as text: a number by its digits, anything else as JSON."""
+    return str(value) if type(value) is int else msgspec.json.encode(value).decode()
 
 
-def _with_id(line: bytes, door: str) -> bytes | None:
-    """The line with the id that its writer left out.
+def _digits(number: str) -> str:
+    if math.isinf(float(number)):
+        raise ValueError("a number beyond any")
+    return number
+
+
+def _id_of(line: bytes, door: str) -> str | None:
+    """The id that an envelope's writer left out.
 
     None when the body has no canonical form: it is nested too deeply, or holds lone surrogates.
     """
     try:
         envelope = json.loads(line)
-        envelope["id"] = event_id(door, envelope["body"], str(envelope.get("received_at") or ""))
-        return json.dumps(envelope).encode()
+        return event_id(door, envelope["body"], str(envelope.get("received_at") or ""))
     except (ValueError, RecursionError):
         return None
 
 
 def _why(line: bytes) -> tuple[str, str | None]:
-    """The reason code of a line that the parser refused, and its id where it has one."""
+    """The reason code of a line that is no envelope, and its id where it has one."""
     try:
         envelope = json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -149,83 +259,9 @@ def _why(line: bytes) -> tuple[str, str | None]:
     return "bad_body" if is_body_sound else "bad_envelope", found if is_digest else None
 
 
-def _schema(body: pl.Struct) -> dict[str, pl.DataType]:
-    query = pl.Struct({"campaignId": pl.String()})
-    return {"id": pl.String(), "received_at": pl.String(), "query": query, "body": body}
-
-
 def _refuse(constant: str) -> None:
     raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
 def _rejection(reason: str, key: str, row: int | None, record_id: str | None) -> dict[str, Any]:
     return {"reason": reason, "source_file": key, "source_row": row, "record_id": record_id, "records": 1}
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    """Lines that are not blank; one that is too long is cut, and then is no JSON."""
-    held = b""
-    for chunk in _content(file):
-        *whole, held = (held + chunk).split(b"\n")
-        held = held[:MAX_LINE_BYTES]
-        yield from (line for line in whole if line.strip())
-    if held.strip():
-        yield held
-
-
-def _content(file: Path) -> Iterator[bytes]:
-    """The decompressed content; UnreadableError when a frame is damaged, or cut short, which the library lets pass."""
-    with file.open("rb") as raw:
-        is_compressed = raw.read(4) == b"\x28\xb5\x2f\xfd"
-        raw.seek(0)
-        frame = None
-        while chunk := raw.read(1 << 18):
-            while chunk and is_compressed:
-                frame = frame or zstandard.ZstdDecompressor().decompressobj()
-                try:
-                    piece = frame.decompress(chunk)
-                except zstandard.ZstdError:
-                    raise UnreadableError(f"{file.name}: the compressed stream is damaged") from None
-                yield piece
-                chunk = frame.unused_data if frame.eof else b""
-                frame = None if frame.eof else frame
-            if chunk:
-                yield chunk
-        if frame is not None:
-            raise UnreadableError(f"{file.name}: the compressed stream is cut short")
-
-
-def _batched(lines: Iterable[tuple[int, bytes]], size: int) -> Iterator[list[tuple[int, bytes]]]:
-    """Pieces of at most `size`; what was read before a file turns out to be damaged comes before the error."""
-    piece: list[tuple[int, bytes]] = []
-    try:
-        for line in lines:
-            piece.append(line)
-            if len(piece) == size:
-                yield piece
-                piece = []
-    except UnreadableError:
-        yield piece
-        raise
-    yield piece
-
-
-def _count_lines(files: list[Path]) -> int:
-    if not files:
-        return 0
-    return int(_records(files).select(pl.len()).collect().item())
-
-
-def _records(files: list[Path]) -> pl.LazyFrame:
-    return pl.scan_lines(files).filter(pl.col("line").str.strip_chars(_BLANK) != "")
-
-
-def _count_lines_or_one(file: Path) -> int:
-    # Invalid UTF-8 or a broken zstd frame: counted by bytes, plus one for the part that cannot be read.
-    count = 0
-    try:
-        for _ in _lines(file):
-            count += 1
-    except UnreadableError:
-        count += 1
-    return count

@@ -46,6 +46,8 @@ def _from_text(text: str) -> datetime | None:
     delta = timedelta()
     if offset[0] in "+-":
         digits = offset[1:].replace(":", "").ljust(4, "0")
+        if digits[2:] > "59":
+            return None
         delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
         delta = -delta if offset[0] == "-" else delta
     # datetime has no second 60.

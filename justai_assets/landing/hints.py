@@ -7,7 +7,7 @@ listing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -23,7 +23,7 @@ from justai_assets.storage import LandedObject, Root
 NOTES: Final = f"{FOLDER}/hints"
 ALIVE: Final = "alive"
 ALIVE_FOR: Final = timedelta(minutes=10)
-"""A queue that was read within this time spares the doors the listing of recent days."""
+"""A queue that was read to its end within this time spares the doors the listing of recent days."""
 
 NOTE_AGE: Final = timedelta(hours=2)
 """A note older than this has been overtaken by a full sweep."""
@@ -63,14 +63,34 @@ def write_note(lake: Root, number: int, hints: Iterable[Hint]) -> None:
     lake.write(f"{NOTES}/{number:015d}.json", content.encode())
 
 
+def write_receipts(lake: Root, number: int, receipts: Sequence[str]) -> None:
+    """Keep what deletes the messages of a note, until the reader's cursor shows the note."""
+    lake.write(_receipts(number), json.dumps(list(receipts)).encode())
+
+
+def read_receipts(lake: Root, number: int) -> list[str]:
+    """What deletes the messages of a note; nothing when it is lost or damaged: they come back and are noted again."""
+    try:
+        return [str(one) for one in json.loads(lake.read(_receipts(number)))]
+    except (ValueError, TypeError, FileNotFoundError):
+        return []
+
+
+def discard_receipts(lake: Root, number: int) -> None:
+    """Forget the receipts of a note, once their messages are deleted."""
+    lake.delete(_receipts(number))
+
+
 def mark_alive(lake: Root) -> None:
-    """Note that the queue has just been read."""
+    """Note that the queue has just been read to its end."""
     lake.write(f"{NOTES}/{ALIVE}", b"{}")
 
 
 def discard_notes(lake: Root, now: datetime) -> None:
-    """Delete the notes that a full sweep has overtaken."""
-    lake.delete(*(found.key for found in lake.list_flat(NOTES) if _number(found) and found.modified < now - NOTE_AGE))
+    """Delete the notes that a full sweep has overtaken, and receipts that ran out."""
+    lake.delete(
+        *(found.key for found in lake.list_flat(NOTES) if found.name != ALIVE and found.modified < now - NOTE_AGE)
+    )
 
 
 def read_hints(lake: Root, door: str, *, after: int, now: datetime) -> Hints:
@@ -136,6 +156,10 @@ def _is_folder(value: str) -> bool:
         return value == UNDATED or date.fromisoformat(value).isoformat() == value
     except ValueError:
         return False
+
+
+def _receipts(number: int) -> str:
+    return f"{NOTES}/receipts-{number:015d}.json"
 
 
 def _key(folder: str) -> Key:

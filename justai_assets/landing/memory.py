@@ -24,8 +24,6 @@ from justai_assets.storage import Root
 FOLDER: Final = "_sensors"
 """Below the lake root; no org can have this name."""
 
-_INTENT = "intent.json"
-
 
 def encode(memory: Memory) -> bytes:
     """A memory as JSON; the same memory gives the same bytes.
@@ -94,21 +92,30 @@ def discard_orphans(lake: Root, door: str, slug: str, *, keep: frozenset[str], b
 
 
 def save_intent(
-    lake: Root, door: str, tick: int, days: Mapping[str, Collection[Key]], owed: Mapping[str, Collection[Key]]
+    lake: Root,
+    door: str,
+    tick: int,
+    days: Mapping[str, Collection[Key]],
+    owed: Mapping[str, Collection[Key]],
+    *,
+    slice_name: str = "",
 ) -> None:
-    """Write down the days that the tick of a number is about to report, and those it still owes to a dead one."""
+    """Write down the days that the tick of a number is about to report, and those it still owes to a dead one.
+
+    Every slice of the orgs has a sensor of its own, and an intent of its own.
+    """
     content = {"version": 1, "tick": tick, "days": _named(days), "owed": _named(owed)}
-    lake.write(f"{FOLDER}/{door}/{_INTENT}", json.dumps(content).encode())
+    lake.write(_intent(door, slice_name), json.dumps(content).encode())
 
 
-def load_intent(lake: Root, door: str, tick: int) -> dict[str, set[Key]]:
+def load_intent(lake: Root, door: str, tick: int, *, slice_name: str = "") -> dict[str, set[Key]]:
     """The days that the tick of a number must report, whatever they hold.
 
     An intent of the same number is of a tick that died: its days were perhaps reported, its cursor never came. One of
     the number before was seen through, but for what it owed.
     """
     try:
-        parsed = json.loads(lake.read(f"{FOLDER}/{door}/{_INTENT}"))
+        parsed = json.loads(lake.read(_intent(door, slice_name)))
         if parsed["version"] != 1 or parsed["tick"] not in {tick, tick - 1}:
             return {}
         found: dict[str, set[Key]] = {}
@@ -122,6 +129,10 @@ def load_intent(lake: Root, door: str, tick: int) -> dict[str, set[Key]]:
 
 def _named(days: Mapping[str, Collection[Key]]) -> dict[str, list[str]]:
     return {slug: sorted(_name(key) for key in keys) for slug, keys in sorted(days.items())}
+
+
+def _intent(door: str, slice_name: str) -> str:
+    return f"{FOLDER}/{door}/intent{'-' if slice_name else ''}{slice_name}.json"
 
 
 def _path(door: str, slug: str, name: str) -> str:

@@ -28,15 +28,17 @@ class DropFileError(JustAIError):
 
     Attributes:
         code: the quarantine reason.
-        column: the column at fault, or "".
+        column: the column at fault, or several with commas, or "".
         rows: rows in the file, where the footer could be read; else 1.
+        extra: columns beyond the contract, where the footer could be read.
     """
 
-    def __init__(self, code: str, name: str, column: str = "", rows: int = 1) -> None:
+    def __init__(self, code: str, name: str, column: str = "", rows: int = 1, extra: tuple[str, ...] = ()) -> None:
         super().__init__(f"{name}: {code}{f' {column}' if column else ''}")
         self.code = code
         self.column = column
         self.rows = max(rows, 1)
+        self.extra = extra
 
 
 class DamagedError(Exception):
@@ -78,15 +80,17 @@ def inspect(path: Path, name: str, required: Iterable[str], optional: Iterable[s
     except (pa.ArrowException, OSError, ValueError):
         raise DropFileError("unreadable_file", name) from None
     by_lower = {column.lower(): column for column in reversed(names)}
-    for column in required:
-        if column not in by_lower:
-            raise DropFileError("missing_column", name, column, metadata.num_rows)
+    required = tuple(required)
     known = {*required, *optional}
+    extra = tuple(sorted(column for column in names if column.lower() not in known))
+    missing = ", ".join(column for column in required if column not in by_lower)
+    if missing:
+        raise DropFileError("missing_column", name, missing, metadata.num_rows, extra)
     return DropFile(
         path,
         metadata.num_rows,
         {column: by_lower[column] for column in required},
-        tuple(sorted(column for column in names if column.lower() not in known)),
+        extra,
         "INT96" in physical or any(_ODD_ZONE.search(str(kind)) for kind in schema.types),
     )
 
@@ -115,21 +119,21 @@ def rows(file: DropFile, name: str, kinds: Mapping[str, str], scratch: Path) -> 
     scanned = pl.scan_parquet(path, hive_partitioning=False, row_index_name=ROW)
     schema = scanned.collect_schema()
     columns = [
-        _typed(pl.col(actual), schema[actual], kinds[column], name, file.rows).alias(column)
+        _typed(pl.col(actual), schema[actual], kinds[column], name, column, file.rows).alias(column)
         for column, actual in file.columns.items()
     ]
     return scanned.select(pl.col(ROW).cast(pl.Int64), *columns)
 
 
-def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, count: int) -> pl.Expr:
+def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, called: str, count: int) -> pl.Expr:
     if kind == "time":
         if not isinstance(dtype, pl.Datetime):
-            raise DropFileError("wrong_type", name, "event_timestamp", count)
+            raise DropFileError("wrong_type", name, called, count)
         moment = column.dt.convert_time_zone("UTC") if dtype.time_zone else column.dt.replace_time_zone("UTC")
         return moment.cast(UTC_TIMESTAMP)
     if kind == "date":
         if dtype != pl.Date:
-            raise DropFileError("wrong_type", name, "event_date", count)
+            raise DropFileError("wrong_type", name, called, count)
         return column
     if dtype == pl.String:
         return column
@@ -145,7 +149,7 @@ def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, count: int
         return pl.when(whole.cast(dtype) == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
     if dtype == pl.Binary:
         return column.cast(pl.String, strict=False)
-    raise DropFileError("wrong_type", name, "", count)
+    raise DropFileError("wrong_type", name, called, count)
 
 
 def rewrite_in_utc(path: Path, columns: Sequence[str], target: Path) -> None:

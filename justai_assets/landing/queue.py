@@ -37,13 +37,19 @@ class LandingQueue:
     def client(self) -> Any:
         """The boto3 client; the region is the URL's where no variable names one."""
         import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
 
         named = re.search(r"//sqs\.([a-z0-9-]+)\.", self.url)
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or (named and named.group(1))
-        return boto3.client("sqs", region_name=region or "us-east-1")
+        # A sensor's tick ends after 60 seconds; the next one is its retry.
+        config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+        return boto3.client("sqs", region_name=region or "us-east-1", config=config)
 
     def receive(self, most: int) -> Iterator[Message]:
-        """Messages, until there are none or `most` is reached; a message may come more than once, in any order."""
+        """Messages, until there are none or `most` is reached; a message may come more than once, in any order.
+
+        Each request waits a second for messages, which asks all of SQS's servers: none means that there are none.
+        """
         left = most
         while left > 0:
             with _queue_errors("receiving"):

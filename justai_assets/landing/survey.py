@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -12,15 +11,12 @@ from typing import Final
 from justai_assets.landing.changes import Key, Landed, differing_names
 from justai_assets.landing.commits import MANIFEST, MAX_LIST_BYTES
 from justai_assets.landing.completeness import SUCCESS, DoorSigns, Named, is_complete, parse_manifest
-from justai_assets.landing.listing import SUFFIXES, WEBHOOK_SUFFIXES, LandedDay, fingerprint, is_data, list_day
+from justai_assets.landing.listing import SUFFIXES, WEBHOOK_SUFFIXES, LandedDay, is_data, list_day
 from justai_assets.landing.paths import UNDATED, door_prefix, partition_of
 from justai_assets.storage import LandedObject, Root
 
 CHECK_EVERY: Final = 1000
 """Objects between two looks at the clock: one page of an S3 listing."""
-
-MAX_HASHED_BYTES: Final = 2 << 30
-"""A larger day on disk is taken by its listing: hashing it would cost what reading it costs."""
 
 ManifestCache = MutableMapping[str, tuple[str, dict[date, Named]]]
 """Key of a manifest → its ETag and what it names; it is read again when the ETag changes."""
@@ -59,23 +55,21 @@ def survey(
         slug: the org.
         first: first day to list; None lists everything.
         known: days that are remembered: one that the listing lacks was looked at as well, and is empty.
-        is_late: whether the time is used up. A listing on S3, which comes in order, is then cut off behind a whole day,
-            once there is one.
+        is_late: whether the time is used up. The listing is then cut off behind a whole day, once there is one.
         manifests: what is known of manifests.
     """
     prefix = door_prefix(door, slug)
     by_day: dict[Key, list[LandedObject]] = defaultdict(list)
     strays = 0
     resume: date | None = None
-    after = None if first is None else f"{prefix}/event_date={first.isoformat()}"
     suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
-    for index, found in enumerate(root.list(prefix, after=after), start=1):
-        is_known, day = _day_of(found)
+    for index, found in enumerate(_in_order(root, prefix, first), start=1):
+        is_known, day = _day_of(prefix, found)
         if is_known:
             by_day[day].append(found)
         elif is_data(found, suffixes):
             strays += 1
-        if index % CHECK_EVERY == 0 and day is not None and not root.is_local and is_late():
+        if index % CHECK_EVERY == 0 and day is not None and is_late():
             whole: dict[Key, list[LandedObject]] = {}
             whole |= {one: objects for one, objects in by_day.items() if one is not None and one < day}
             if whole:
@@ -123,31 +117,32 @@ def door_signs(root: Root, door: str, slug: str, manifests: ManifestCache) -> Do
     return DoorSigns(beside.get(SUCCESS), manifest, known[1])
 
 
-def data_version(root: Root, found: Landed) -> str | None:
-    """What identifies a day's content: its hash, or on disk a hash of the bytes; None when a file moved meanwhile.
-
-    An S3 ETag follows the content. A file's inode and time do not: the same bytes written again would look changed.
-    """
-    if not root.is_local or found.day.bytes > MAX_HASHED_BYTES:
-        return found.listing
-    hashed = []
-    try:
-        for one in (*found.day.data, *found.day.signs):
-            with root.local(one.key).open("rb") as file:
-                content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-            hashed.append(LandedObject(one.key, one.size, content, one.modified))
-    except FileNotFoundError:
-        return None
-    return found.signed(fingerprint(hashed))
-
-
 def _landed(day: LandedDay, signs: DoorSigns) -> Landed:
     return Landed(day, differing_names(day, signs.names(day).records), is_complete(day, signs))
 
 
-def _day_of(found: LandedObject) -> tuple[bool, Key]:
-    """Whether an object lies in a day's folder or the undated one, and which; only the spelling that is read counts."""
-    value = partition_of(found.key)
+def _in_order(root: Root, prefix: str, first: date | None) -> Iterator[LandedObject]:
+    """The objects of a door from a day on, one day's folder after the other.
+
+    S3 lists in order. A disk does not: there, folders are taken one by one, which costs next to nothing.
+    """
+    begin = "" if first is None else f"{prefix}/event_date={first.isoformat()}"
+    if not root.is_local:
+        yield from root.list(prefix, after=begin or None)
+        return
+    for folder in root.list_folders(prefix):
+        if folder >= begin:
+            yield from root.list(folder)
+    yield from root.list_flat(prefix)
+
+
+def _day_of(prefix: str, found: LandedObject) -> tuple[bool, Key]:
+    """Whether an object lies in a day's folder or the undated one, and which.
+
+    Only the spelling that is read counts, and only right below the door's prefix: nothing reads a day's folder inside
+    another one.
+    """
+    value = partition_of(found.key) if found.key.startswith(f"{prefix}/event_date=") else None
     if value == UNDATED:
         return True, None
     try:

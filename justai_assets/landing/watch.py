@@ -11,9 +11,10 @@ from typing import Final
 from justai_assets.contract.errors import JustAIError, TransientStorageError
 from justai_assets.landing import memory as memories
 from justai_assets.landing.changes import Changes, Key, Memory, bridged, compare
+from justai_assets.landing.contents import Contents
 from justai_assets.landing.listing import LandedDay
 from justai_assets.landing.rotation import Cursor, Place, Turn, kept, turns
-from justai_assets.landing.survey import ManifestCache, Survey, data_version, survey, survey_days
+from justai_assets.landing.survey import ManifestCache, Survey, survey, survey_days
 from justai_assets.storage import Root
 
 RECENT: Final = timedelta(days=3)
@@ -27,6 +28,12 @@ MAX_REPORTS: Final = 2000
 
 AT_ONCE: Final = 8
 """Orgs listed at the same time: a listing on S3 is waiting, mostly."""
+
+READING: Final = timedelta(seconds=2)
+"""How long an org's days on disk are read at least, once it is its turn: a tick that listed for long still gets on."""
+
+MANY_SINGLY: Final = 50
+"""Of an org with more days to list than these, everything is listed: a request a day would cost more."""
 
 ORPHAN_AGE: Final = timedelta(days=1)
 
@@ -61,6 +68,7 @@ class Cache:
     """What a process remembers between ticks to save reading it again; losing it loses nothing."""
 
     manifests: ManifestCache = field(default_factory=dict)
+    contents: Contents = field(default_factory=Contents)
     memories: MutableMapping[str, tuple[str, Memory]] = field(default_factory=dict)
 
 
@@ -96,6 +104,7 @@ def watch(
     hints: Hints | None = None,
     budget: timedelta = BUDGET,
     limit: int = MAX_REPORTS,
+    slice_name: str = "",
 ) -> Tick:
     """Look at a door of all orgs, as many as the budget allows; the rest comes first in the next tick.
 
@@ -109,12 +118,16 @@ def watch(
         clock: seconds that go on while the tick runs.
         cache: kept by the caller between ticks.
         hints: what a queue said since.
-        budget: when no further org is begun.
+        budget: when no further org is begun, and the one at hand is cut short: what was done of it stands, the rest
+            follows. On disk, half of it is for listing and the rest for reading what changed.
         limit: most reports; a day beyond it is reported by the next tick.
+        slice_name: tells this sensor from those that watch the door for other orgs; "" where there is one.
     """
-    deadline = clock() + budget.total_seconds()
+    began = clock()
+    deadline = began + budget.total_seconds()
+    listed = began + budget.total_seconds() / (2 if landing.is_local else 1)
     hints = hints or Hints(note=cursor.hint)
-    unsure = memories.load_intent(lake, door, cursor.tick)
+    unsure = memories.load_intent(lake, door, cursor.tick, slice_name=slice_name)
     order = turns(orgs, cursor, now, sweep={*hints.sweep, *unsure})
     places = dict(cursor.places)
     tick = Tick()
@@ -122,7 +135,7 @@ def watch(
     for slug, name in cursor.discard:
         if places.get(slug, Place()).memory != name:
             memories.discard(lake, door, slug, name)
-    visit = _Visit(landing, lake, door, orgs, now, lambda: clock() >= deadline, cache, hints, unsure)
+    visit = _Visit(landing, lake, door, orgs, now, clock, listed, deadline, cache, hints, unsure)
     settled: set[str] = set()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while tick.visited < len(order) and clock() < deadline and len(tick.reports) < limit:
@@ -155,7 +168,7 @@ def watch(
     for slug, day, _ in tick.reports:
         reported.setdefault(slug, set()).add(day.day)
     if reported or unsure:
-        memories.save_intent(lake, door, cursor.tick, reported, owed)
+        memories.save_intent(lake, door, cursor.tick, reported, owed, slice_name=slice_name)
     tick.cursor = Cursor(kept(places, list(orgs)), following, tuple(replaced), hints.note, cursor.tick + 1)
     return tick
 
@@ -177,7 +190,9 @@ class _Visit:
     door: str
     orgs: Mapping[str, Watched]
     now: datetime
-    is_late: Callable[[], bool]
+    clock: Callable[[], float]
+    listed: float
+    deadline: float
     cache: Cache
     hints: Hints
     unsure: Mapping[str, Collection[Key]]
@@ -206,6 +221,8 @@ class _Visit:
             first = None if is_lost or slug in self.unsure else place.resume
         else:
             singly = {*memory.waiting, *self.hints.days.get(slug, ())}
+            is_sweep = len(singly) > MANY_SINGLY
+        if not is_sweep:
             if self.hints.is_alive:
                 return _Look(
                     memory, survey_days(self.landing, self.door, slug, singly, self.cache.manifests), is_lost, is_sweep
@@ -218,7 +235,7 @@ class _Visit:
             slug,
             first=first,
             known=known,
-            is_late=self.is_late,
+            is_late=lambda: self.clock() >= self.listed,
             manifests=self.cache.manifests,
         )
         if singly := singly - found.looked.keys():
@@ -228,6 +245,7 @@ class _Visit:
 
     def judge(self, turn: Turn, place: Place, found: _Look, limit: int) -> tuple[Place, Changes]:
         org = self.orgs[turn.slug]
+        until = max(self.deadline, self.clock() + READING.total_seconds())
         changes = compare(
             found.memory,
             found.survey.looked,
@@ -235,7 +253,9 @@ class _Visit:
             today=self.now.date(),
             now=self.now,
             settle=org.settle,
-            version=lambda landed: data_version(self.landing, landed),
+            version=lambda landed: self.cache.contents.version(
+                self.landing, turn.slug, landed, lambda: self.clock() >= until
+            ),
             limit=limit,
         )
         name = place.memory
@@ -243,12 +263,14 @@ class _Visit:
             name = memories.save(self.lake, self.door, turn.slug, changes.memory)
             self.cache.memories[turn.slug] = (name, changes.memory)
         if not found.is_sweep:
-            return replace(place, memory=name, swept=0 if changes.held_back else place.swept), changes
+            swept = 0 if changes.held_back else place.swept
+            # One that was cut off goes on as a sweep, from there.
+            return replace(place, memory=name, swept=swept, resume=found.survey.resume or place.resume), changes
         if changes.held_back:
             # The same part again: what the limit held back lies somewhere in it.
             return replace(place, memory=name), changes
         if place.resume is None and found.survey.resume is None:
-            changes = replace(changes, reports=tuple(bridged(changes.reports, found.survey.looked)))
+            changes = replace(changes, reports=tuple(bridged(changes.reports, found.survey.looked, found.memory.marks)))
         if found.survey.resume is not None:
             return replace(place, memory=name, resume=found.survey.resume), changes
         memories.discard_orphans(

@@ -186,6 +186,11 @@ def _why(row: dict[str, object]) -> str:
 
 
 def _rule(org: Org) -> str:
+    if org.is_unified:
+        return (
+            f"rule: the sender of {org.engagement} gave each event its message; here its age is measured from the send "
+            "of that message, on its day or the three before"
+        )
     own = ", ".join(f"{name} {hours} h" for name, hours in sorted(org.attribution.windows.items()))
     return (
         f"rule: the latest send of the same person at or before the event, less than {org.attribution.window_hours} h "

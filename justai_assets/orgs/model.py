@@ -18,6 +18,7 @@ from justai_assets.orgs.fields import (
     Day,
     Engagement,
     EventName,
+    EventNames,
     Hours,
     Id,
     JourneyEvent,
@@ -157,14 +158,20 @@ class Template(StrictModel):
         key_metric: what decides: a custom event's name, or `open`, `click`, `unsubscribe`; clicks when absent.
         treatment: ids of the new copy.
         control: ids of the original copy; without it nothing is compared.
-        control_share: share of the sends meant for the control; the split is checked against it.
+        control_share: share of the split units meant for the control; the split is checked against it. null: the share
+            is not known, and nothing is checked.
+        split_unit: what the split is drawn over: `message` when each request draws anew, `user` when a person stays in
+            one arm.
+        experiment_start: first send day that is judged; the first day on which both arms sent when absent.
     """
 
     id: Id
     key_metric: EventName | None = None
     treatment: Arm
     control: Arm | None = None
-    control_share: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    control_share: Annotated[float, Field(gt=0, lt=1)] | None = 0.10
+    split_unit: Literal["message", "user"] = "message"
+    experiment_start: Day | None = None
 
     @model_validator(mode="after")
     def _arms_differ(self) -> Template:
@@ -179,10 +186,13 @@ class Experiments(StrictModel):
     Attributes:
         target_lift: the smallest relative lift worth shipping; 0.10 is +10 %.
         minimum_days: send days before anything is shipped; 7 sees every weekday once.
+        events: custom events whose conversions are counted, besides key metrics, names with a window of their own and
+            those of journey_webhooks: a warehouse's names are known to nobody else.
     """
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
+    events: EventNames = ()
 
 
 class Org(StrictModel):
@@ -278,4 +288,20 @@ class Org(StrictModel):
         repeated = sorted({one for one in ids if ids.count(one) > 1})
         if repeated:
             raise ValueError(f"templates: {', '.join(repeated)} stands twice; give each template one entry")
+        return self
+
+    @model_validator(mode="after")
+    def _templates_can_be_told_apart(self) -> Org:
+        seen: dict[tuple[Arm, Arm | None], str] = {}
+        for one in self.templates:
+            twin = seen.setdefault((one.treatment, one.control), one.id)
+            if twin != one.id:
+                raise ValueError(
+                    f"templates: {twin} and {one.id} have the same ids in both arms, so every message would count "
+                    "twice; remove one of them"
+                )
+            if one.experiment_start is not None and one.experiment_start < self.start_date:
+                raise ValueError(
+                    f"templates: experiment_start of {one.id} is before start_date, {self.start_date}; give a later day"
+                )
         return self

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.load import OrgFileError, load_org
 from justai_assets.orgs.model import SLUG, Org
 from justai_assets.orgs.secrets import references
 
@@ -48,11 +48,11 @@ class Answers:
     share_table: str | None = None
     window_hours: int = 24
 
-    @property
-    def variable(self) -> str:
-        """What the names of its secrets' environment variables begin with."""
-        name = self.slug.upper().replace("-", "_")
-        return f"ORG_{name}" if name[0].isdigit() else name
+
+def variable(slug: str, secret: str) -> str:
+    """The environment variable that a secret of an org is kept in by habit: `ACME_API_KEY`."""
+    name = slug.upper().replace("-", "_")
+    return f"ORG_{name}_{secret}" if name[0].isdigit() else f"{name}_{secret}"
 
 
 def document(answers: Answers) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def document(answers: Answers) -> dict[str, Any]:
     return {
         "slug": answers.slug,
         "start_date": answers.start_date,
-        "pseudonym_salt": f"env:{answers.variable}_SALT",
+        "pseudonym_salt": f"env:{variable(answers.slug, 'SALT')}",
         "engagement": answers.engagement,
         **({"custom": list(answers.custom)} if answers.custom else {}),
         "sources": {door: _source(door, answers) for door in doors},
@@ -78,14 +78,19 @@ def create(folder: Path, answers: Answers) -> Org:
     """
     if not SLUG.fullmatch(answers.slug):
         raise NewOrgError(
-            f"{answers.slug!r} is not a slug", mend="use 1 to 63 lower-case letters, digits and hyphens, letter first"
+            f"{answers.slug!r} is not a slug",
+            mend="use 1 to 63 lower-case letters, digits and hyphens, the first no hyphen",
         )
     file = folder / f"{answers.slug}.yaml"
     text = yaml.safe_dump(document(answers), sort_keys=False, allow_unicode=True)
     with TemporaryDirectory() as scratch:
         trial = Path(scratch) / file.name
         trial.write_text(text, encoding="utf-8")
-        load_org(trial)
+        try:
+            load_org(trial)
+        except OrgFileError as error:
+            # The scratch file is gone when this is read: name the one that would have been written.
+            raise OrgFileError(file, error.problems) from None
     folder.mkdir(parents=True, exist_ok=True)
     try:
         # Exclusive creation: of two who make the same org, one is told.
@@ -99,7 +104,7 @@ def create(folder: Path, answers: Answers) -> Org:
 def next_steps(org: Org) -> list[str]:
     """The three things to do next, as text for a person."""
     doors = " ".join(f"`justai connect {door} --org {org.slug}`" for door in org.sources.present())
-    secrets = ", ".join(_named(references(org).values()))
+    secrets = ", ".join(dict.fromkeys(_named(references(org).values())))
     return [
         f"Set its secrets ({secrets}), then `justai org check {org.slug}`.",
         f"Send the customer what to do: {doors}.",
@@ -112,12 +117,16 @@ def _named(found: Iterable[str]) -> list[str]:
 
 
 def _source(door: str, answers: Answers) -> dict[str, Any]:
+    # Without a key the HTTP door of an org refuses every call: a new org names one from the start.
+    api_key = f"env:{variable(answers.slug, 'API_KEY')}"
+    if door == "iterable_webhooks":
+        return {"api_key": api_key}
     if door == "journey_webhooks":
-        return {"api_key": f"env:{answers.variable}_API_KEY", "events": dict(answers.events)}
+        return {"api_key": api_key, "events": dict(answers.events)}
     if door == "chameleon_webhooks":
-        return {"signing_secret": f"env:{answers.variable}_CHAMELEON"}
+        return {"signing_secret": f"env:{variable(answers.slug, 'CHAMELEON')}"}
     if door in {"redshift", "databricks"}:
         return {"content": "unified_events" if door == answers.engagement else "custom_events"}
     if door == "delta_share":
-        return {"profile": f"env:{answers.variable}_SHARE", "table": answers.share_table or ""}
+        return {"profile": f"env:{variable(answers.slug, 'SHARE')}", "table": answers.share_table or ""}
     return {}

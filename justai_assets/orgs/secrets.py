@@ -54,7 +54,7 @@ def resolve(reference: str, *, base: Path | None = None) -> SecretStr:
             if path.stat().st_size > MAX_SECRET_BYTES:
                 raise SecretError(f"{reference} is larger than 1 MiB", mend=mend)
             value = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # a path with a NUL, a text that is no UTF-8
             raise SecretError(f"{reference} cannot be read: {type(error).__name__}", mend=mend) from None
     else:
         raise SecretError("not a secret reference", mend="write env:NAME or file:/path/to/file")

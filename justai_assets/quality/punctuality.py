@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal
 
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import FATES
+from justai_assets.contract.tables import DELTA_SHARE, FATES
 from justai_assets.lake.store import Lake
-from justai_assets.landing.listing import list_day
+from justai_assets.landing.listing import days_with_folder, list_day
 from justai_assets.storage import Root
+
+LATE_AFTER: Final = timedelta(hours=26)
+"""Every door lands something every day: a warehouse exports daily, and two hours of slack are no alarm."""
+
+SILENT_AFTER: Final = timedelta(hours=50)
+"""Two days missed."""
+
+Lateness = Literal["on time", "late", "silent"]
+
+_EMPTY_FOLDERS: Final = 5
+"""Folders without a data file that are passed over on the way to the newest day with one."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +33,12 @@ class DoorStatus:
     Attributes:
         slug: the org.
         door: the door.
-        last_file: when its newest object was written, UTC; None when none landed in the days looked at.
+        last_file: when the newest object of the days looked at was written, UTC; of a share, when the mirror last took
+            something. None when nothing ever landed.
         last_day: the latest day that has data.
-        complete: the latest day that is built from everything that had landed for it; None when none is, or when no
-            table reads the door.
-        behind: days that have landed, or changed, since they were built.
+        complete: the latest day with data that is built from everything that had landed for it; None when none is, or
+            when no table reads the door. A day that was rebuilt empty is no complete one.
+        behind: days of the range that have landed, or changed, since they were built.
     """
 
     slug: str
@@ -39,48 +52,82 @@ class DoorStatus:
         """How long ago the newest object was written."""
         return None if self.last_file is None else now - self.last_file
 
+    def lateness(self, now: datetime, start: date) -> Lateness:
+        """Whether the door lands as it should. One that never landed is late since the org began."""
+        since = self.last_file or datetime(start.year, start.month, start.day, tzinfo=UTC)
+        lag = now - since
+        return "on time" if lag < LATE_AFTER else "late" if lag < SILENT_AFTER else "silent"
+
 
 def door_status(landing: Root, slug: str, door: str, days: Days, built: dict[date, datetime] | None) -> DoorStatus:
-    """Look at the folders of a range of days, ending today.
+    """Look at the folders of a range of days, ending today, and at the newest one before it when the range has no data.
 
     Args:
         landing: the landing root.
         slug: the org.
         door: a landing door.
-        days: the days to look at; each is one listing.
+        days: the days to look at; each that has a folder is one listing.
         built: `built_at` of the table that reads the door; None when none does.
 
     A file that lands while its day is being built counts as built: the sensors, which compare contents, are exact.
     """
-    last_file: datetime | None = None
-    last_day: date | None = None
+    there = [day for day in days_with_folder(landing, door, slug) if day <= days.last]
+    looked = {day: list_day(landing, door, slug, day) for day in there if day in days}
+    if not any(found.data for found in looked.values()):
+        for day in [one for one in reversed(there) if one not in days][:_EMPTY_FOLDERS]:
+            looked[day] = list_day(landing, door, slug, day)
+            if looked[day].data:
+                break
+    written = {day: found.newest for day, found in looked.items() if found.newest is not None}
+    return _status(slug, door, days, written, {day for day, found in looked.items() if found.data}, built)
+
+
+def share_status(lake: Lake, slug: str, days: Days, built: dict[date, datetime]) -> DoorStatus:
+    """The share of an org as its mirror knows it: the share itself is not asked.
+
+    Args:
+        lake: the lake.
+        slug: the org.
+        days: the days that may be behind.
+        built: `built_at` of the table made of the mirror.
+    """
+    mirrored = built_at(lake, slug, DELTA_SHARE.name, None)
+    taken = {day: at for day, at in mirrored.items() if day <= days.last}
+    held = lake.counts(slug, DELTA_SHARE, Days(min(taken), max(taken))) if taken else {}
+    return _status(slug, DELTA_SHARE.name, days, taken, {day for day, rows in held.items() if rows}, built)
+
+
+def _status(
+    slug: str,
+    door: str,
+    days: Days,
+    written: dict[date, datetime],
+    filled: set[date],
+    built: dict[date, datetime] | None,
+) -> DoorStatus:
     complete: date | None = None
     behind: list[date] = []
-    for day in days:
-        landed = list_day(landing, door, slug, day)
-        if landed.newest is not None:
-            last_file = max(last_file or landed.newest, landed.newest)
-        if landed.data:
-            last_day = day
+    for day, at in sorted(written.items()):
         if built is None:
             continue
-        at = built.get(day)
-        if at is not None and (landed.newest is None or landed.newest <= at):
+        if day not in built or built[day] < at:
+            behind += [day] if day in days else []
+        elif day in filled:
             complete = day
-        elif landed.newest is not None:
-            behind.append(day)
-    return DoorStatus(slug, door, last_file, last_day, complete, tuple(behind))
+    return DoorStatus(
+        slug, door, max(written.values(), default=None), max(filled, default=None), complete, tuple(behind)
+    )
 
 
-def built_at(lake: Lake, slug: str, asset: str, days: Days) -> dict[date, datetime]:
-    """When each day of a table was last built: when the ledger's entry of it was written."""
+def built_at(lake: Lake, slug: str, asset: str, days: Days | None) -> dict[date, datetime]:
+    """When each day of a table (None: every day) was last built: when the ledger's entry of it was written."""
     found = lake.open(slug, FATES)
     if found is None:
         return {}
     log = pl.DataFrame(found.get_add_actions(flatten=True)).filter(pl.col("partition.asset") == asset)
     at: dict[date, datetime] = {}
     for day, milliseconds in log.select("partition.event_date", pl.col("modification_time").cast(pl.Int64)).iter_rows():
-        if day in days:
+        if day is not None and (days is None or day in days):
             moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
             at[day] = max(at.get(day, moment), moment)
     return at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,7 +18,7 @@ import pyarrow as pa
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
-from justai_assets.landing.envelopes import REJECTED_SCHEMA, count_records, salvage, scan_envelopes
+from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
 from justai_assets.sources import chameleon, drops, iterable, journey
@@ -40,15 +41,13 @@ WEBHOOKS: Final = {
     chameleon.DOOR: WebhookDoor(chameleon.BODY, chameleon.typed, chameleon.WITH_LINE),
 }
 
-_UNREADABLE = (pl.exceptions.PolarsError, pa.ArrowException, OSError)
-
 
 @dataclass(frozen=True)
 class Intake:
     """What a day of a door came to. The frames are valid inside `open_day` only.
 
     Attributes:
-        received: records that lie in the day's folder, counted apart from parsing them; a file that cannot be read, or
+        received: records that lie in the day's folder, counted before they are parsed; a file that cannot be read, or
             is announced but absent, counts as one.
         accepted: rows of the table, each with no reason against it, duplicates removed.
         rejected: refused records and files (REJECTED_SCHEMA).
@@ -57,6 +56,7 @@ class Intake:
         extra_columns: columns of drops that the contract does not know and that are not read, and the records of the
             files that have them.
         marks: what a person should know of this day, in words.
+        columns: reason → the columns of the contract for which files of a drop were refused whole.
     """
 
     received: int
@@ -66,6 +66,7 @@ class Intake:
     landed: LandedDay
     extra_columns: Mapping[str, int] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -97,6 +98,7 @@ class _Parts:
     folder: Path
     paths: list[Path] = field(default_factory=list)
     rejected: list[pl.DataFrame] = field(default_factory=list)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, typed: pl.LazyFrame) -> None:
         path = self.folder / f"typed-{len(self.paths):06d}.parquet"
@@ -124,55 +126,23 @@ class _Parts:
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     reader = WEBHOOKS[door]
     parts = _Parts(scratch)
-    with landing.on_disk([found.key for found in landed.data]) as files:
-        received = count_records(files)
-        keys = {str(path): safe_key(found.key) for path, found in zip(files, landed.data, strict=True)}
-
-        def typed(paths: list[Path], names: dict[str, str]) -> pl.LazyFrame:
-            envelopes = scan_envelopes(paths, names, reader.body, with_line=reader.with_line)
-            return reader.typed(envelopes, org, landed.day)
-
-        try:
-            if files:
-                parts.add(typed(files, keys))
-            needs_salvage = _lacks_ids(parts)
-        except _UNREADABLE:
-            needs_salvage = True
-        if needs_salvage:
-            parts = _Parts(scratch)
-            for index, path in enumerate(files):
-                _one_file(parts, path, keys[str(path)], typed, scratch / f"sound-{index}.jsonl", door, reader.body)
+    received = 0
+    with (
+        landing.on_disk([found.key for found in landed.data]) as paths,
+        # Parsing holds Python's lock and one core; typing leaves it: one batch is typed while the next is parsed.
+        ThreadPoolExecutor(1, thread_name_prefix="typing") as pool,
+    ):
+        files = [(path, safe_key(found.key)) for path, found in zip(paths, landed.data, strict=True)]
+        typing: Future[None] | None = None
+        for batch in read_envelopes(files, door, reader.body, with_line=reader.with_line):
+            received += batch.received
+            parts.rejected.append(batch.rejected)
+            if typing is not None:
+                typing.result()
+            typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
+        if typing is not None:
+            typing.result()
     return _intake(received, parts, landed, table, {})
-
-
-def _one_file(
-    parts: _Parts,
-    path: Path,
-    key: str,
-    typed: Callable[[list[Path], dict[str, str]], pl.LazyFrame],
-    sound: Path,
-    door: str,
-    body: pl.Struct,
-) -> None:
-    trial = _Parts(parts.folder, list(parts.paths))
-    try:
-        trial.add(typed([path], {str(path): key}))
-        is_sound = not _lacks_ids(_Parts(parts.folder, trial.paths[-1:]))
-    except _UNREADABLE:
-        is_sound = False
-    if is_sound:
-        parts.paths.append(trial.paths[-1])
-        return
-    parts.rejected.append(salvage(path, key, door, body, sound))
-    if sound.stat().st_size:
-        # What the salvage kept has passed the same parser: a failure here is not the data's.
-        parts.add(typed([sound], {str(sound): key}))
-    sound.unlink()
-
-
-def _lacks_ids(parts: _Parts) -> bool:
-    rows = parts.scan()
-    return rows is not None and bool(rows.select(pl.col("event_id").is_null().any()).collect().item())
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
@@ -199,6 +169,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
         received += 1
     refused_files = pl.concat(parts.rejected) if parts.rejected else pl.DataFrame(schema=REJECTED_SCHEMA)
     marks += [f"{row['reason']}: {row['source_file']}" for row in refused_files.iter_rows(named=True)]
+    marks += [f"{reason}: the column {', '.join(columns)}" for reason, columns in parts.columns.items()]
     if extra:
         marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
     return _intake(received, parts, landed, table, dict(sorted(extra.items())), tuple(marks))
@@ -219,6 +190,7 @@ def _one_drop_file(
     try:
         file = parquet.inspect(path, found.name, kinds, drops.OPTIONAL)
         records = file.rows
+        extra.update(dict.fromkeys(file.extra, records))
         rows = parquet.rows(file, found.name, kinds, parts.folder / f"int96-{len(parts.paths)}.parquet")
         rows = rows.with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
         if content == "custom_events":
@@ -226,9 +198,12 @@ def _one_drop_file(
         else:
             typed = drops.typed_unified(rows, day)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
-        extra.update(dict.fromkeys(file.extra, records))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
+        extra.update(dict.fromkeys(error.extra, error.rows))
+        if error.column:
+            named = (*parts.columns.get(error.code, ()), *error.column.split(", "))
+            parts.columns[error.code] = tuple(dict.fromkeys(named))
         return error.rows
     except (pl.exceptions.PolarsError, pa.ArrowException):
         # The footer was sound, a page is not: none of the file's rows is taken, all are counted.
@@ -255,19 +230,21 @@ def _intake(
     rows = parts.scan()
     refused = [pl.LazyFrame(schema=REJECTED_SCHEMA), *(frame.lazy() for frame in parts.rejected)]
     if rows is None:
-        return Intake(received, pl.LazyFrame(schema=table.schema), pl.concat(refused), 0, landed, extra, marks)
+        none = pl.LazyFrame(schema=table.schema)
+        return Intake(received, none, pl.concat(refused), 0, landed, extra, marks, parts.columns)
     accepted = rows.filter(pl.col("reason").is_null())
     repeated = _repeats(accepted) if "event_id" in table.schema else pl.Series("_row", [], pl.UInt32)
     if len(repeated):
         accepted = accepted.filter(~pl.col("_row").is_in(repeated.implode()))
-    row = pl.col("source_row") if "source_row" in rows.collect_schema() else pl.lit(None, pl.Int64)
+    row = LINE_NUMBER if LINE_NUMBER in rows.collect_schema() else "source_row"
     refused.append(
         rows.filter(pl.col("reason").is_not_null()).select(
-            "reason", "source_file", row.alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
+            "reason", "source_file", pl.col(row).alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
         )
     )
     names = table.schema.names()
-    return Intake(received, accepted.select(names), pl.concat(refused), len(repeated), landed, extra, marks)
+    accepted = accepted.select(names)
+    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns)
 
 
 def _repeats(rows: pl.LazyFrame) -> pl.Series:

@@ -6,9 +6,19 @@ from datetime import date
 
 import polars as pl
 
+from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, USER_ID, canonical, finished, has_no_body, present
+from justai_assets.sources.rows import (
+    EMAIL,
+    REJECTED,
+    USER_ID,
+    canonical,
+    finished,
+    has_no_body,
+    present,
+    refused_at_the_door,
+)
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
@@ -21,6 +31,7 @@ _TEXT = (
 
 BODY = pl.Struct(
     {
+        **REJECTED,
         "email": pl.String(),
         "userId": pl.String(),
         "eventName": pl.String(),
@@ -36,7 +47,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     """Envelopes as rows of esp_events, each with its `reason` (null: accepted).
 
     Args:
-        envelopes: id, received_at, query, body (BODY), source_file.
+        envelopes: as `read_envelopes` gives them, with BODY.
         org: gives the salt.
         day: the folder's day; None for the folder of undated records.
 
@@ -62,9 +73,12 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         (present(fields.field("proxySource")).is_not_null() | (fields.field("isBot") == "true"))
         .fill_null(value=False)
         .alias("is_machine"),
+        # Only events without a credential carry the mark.
+        pl.col("authenticated").ne_missing("false").alias("is_authenticated"),
         *(fields.field(name) for name in _PERSONAL),
-        pl.col("source_file"),
+        pl.col("source_file", LINE_NUMBER),
         has_no_body(),
+        refused_at_the_door(day),
     )
     return finished(
         rows,

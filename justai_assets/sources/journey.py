@@ -11,15 +11,16 @@ from datetime import date
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, USER_ID, finished, has_no_body
+from justai_assets.sources.rows import EMAIL, REJECTED, USER_ID, finished, has_no_body, refused_at_the_door
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
 DOOR = "journey_webhooks"
 
-BODY = pl.Struct({"email": pl.String(), "userId": pl.String(), "workflowId": pl.String()})
+BODY = pl.Struct({**REJECTED, "email": pl.String(), "userId": pl.String(), "workflowId": pl.String()})
 
 
 def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
@@ -46,8 +47,9 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         normal_email(body.field("email")).alias(EMAIL),
         normal_user_id(body.field("userId")).alias(USER_ID),
         (workflow.is_null() | (workflow == "")).alias("_has_no_workflow"),
-        pl.col("source_file"),
+        pl.col("source_file", LINE_NUMBER),
         has_no_body(),
+        refused_at_the_door(day),
         pl.lit(None, pl.Int64).alias("source_row"),
         pl.lit(None, pl.String).alias("template_id"),
         pl.lit(None, pl.String).alias("copy_id"),

@@ -23,6 +23,10 @@ _PERSONAL = (
     r"|:(:[0-9A-Fa-f]{1,4}){1,7})($|[^0-9A-Za-z:])"
     r"|(^|[\x1f\s:;=/])\+[0-9][0-9 ().-]{6,}"  # a phone number with its +
 )
+_PERSONAL_COLUMN = re.compile(
+    r"e_?mail|phone|mobile|msisdn|address|(first|last|full|sur|middle)_?name|birth|gender|(^|_)ip(_|$)|user_?agent"
+    r"|(user|customer|profile|contact|person|subscriber)_?id|post_?code|postal|zip|(^|_)city(_|$)|latitude|longitude"
+)
 _CONTAINED = 6
 _DIGITS_CONTAINED = 8
 """Known personal values of at least so many bytes are looked for inside identifiers; shorter ones must be equal.
@@ -43,6 +47,11 @@ def safe_key(key: str) -> str:
     ours = parts[: days[0] + 1] if days and re.search(_PERSONAL, "/".join(parts[: days[0] + 1])) is None else []
     rest = "/".join(parts[len(ours) :])
     return "/".join([*ours, f"sha256-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"])
+
+
+def is_personal_column(name: str) -> bool:
+    """Whether a column's name says that it holds personal data or a person's id; any case and spelling."""
+    return _PERSONAL_COLUMN.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]", "_", name).lower()) is not None
 
 
 def is_personal(column: str) -> pl.Expr:

@@ -39,7 +39,7 @@ class DeltaTables:
     def read(self, name: str, first: date, last: date) -> DataFrame:
         """See `Tables`. A column that an old table does not have yet is null."""
         source = self._task.sources[name]
-        frame = self._spark.read.format("delta").load(source.delta)
+        frame = self._spark.read.format("delta").option("versionAsOf", source.version).load(source.delta)
         return _typed(frame.where(_between(first, last)), source.columns)
 
     def replace(self, frame: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Raised when the task's fields change: a wheel of another age then says so instead of computing something else."""
 
 ATTRIBUTED: Final = "attributed_events"
@@ -29,11 +29,13 @@ class Source:
     Attributes:
         columns: name → Spark SQL type, in order.
         delta: address of the Delta table, for a Spark that reads Delta.
+        version: the version of it that is read, whatever is committed meanwhile.
         files: live Parquet files of the days wanted, for one that does not.
     """
 
     columns: Mapping[str, str]
     delta: str = ""
+    version: int = 0
     files: tuple[str, ...] = ()
 
 

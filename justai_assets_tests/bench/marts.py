@@ -20,6 +20,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import load_org
+from justai_assets.orgs.model import Org
 from justai_assets.storage import Root
 
 FIRST = date(2026, 1, 1)
@@ -68,11 +69,25 @@ def bench(folder: Path, days: int, events: int) -> None:
     seconds, memory = dbt(folder, "build", *tests, "--vars", last)
     print(f"marts, last 3 days: {seconds:.1f} s, {seconds / parse:.1f} × dbt's parse, peak {memory / 2**20:.2f} GiB")
 
+    bench_experiments(lake, load_org(org_file), period)
+
+
+def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
+    """The first judgement counts every day; the next ones only what changed."""
     from justai_assets.metrics.judge import judge
 
-    org, began = load_org(org_file), time.monotonic()
-    judge(org, lake, period)
-    print(f"experiments, all days: {time.monotonic() - began:.1f} s")
+    starts, last = {"t": period.first}, Days(period.last, period.last)
+    for label, changed in (
+        ("all days", None),
+        ("the next time", None),
+        ("after a change of the last day", period.last),
+    ):
+        if changed is not None:
+            make_day(lake, changed, 1_000)
+        counted: list[date] = []
+        began = time.monotonic()
+        judge(org, lake, last, starts=starts, keep=True, on_day=counted.append)
+        print(f"experiments, {label}: {time.monotonic() - began:.1f} s, {len(counted)} days counted")
 
 
 def dbt(folder: Path, *arguments: str) -> tuple[float, int]:
@@ -118,7 +133,7 @@ def make_day(lake: Lake, day: date, events: int) -> None:
         "event_date": pl.lit(day),
         "is_attributed": pl.lit(value=True),
         "window_hours": pl.lit(24),
-        **dict.fromkeys(("user_key", "source_row", "copy_id", "reason"), nothing),
+        **dict.fromkeys(("user_key", "source_row", "copy_id", "reason", "is_authenticated"), nothing),
     }
     bought = (
         sent.head(int(sends * 0.045))

@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.collector.counters import FILE_BYTES, RESERVED_BYTES, CounterReader, Counters, total
+from justai_assets.collector.counters import (
+    FILE_BYTES,
+    RESERVED_BYTES,
+    SUFFIX,
+    CounterReader,
+    Counters,
+    PatientCounters,
+    total,
+)
 from justai_assets_tests.collector.disk import small_disk
 
 
@@ -68,3 +76,19 @@ def test_on_a_full_disk_new_counters_share_one_and_the_process_lives(tmp_path: P
         assert 0 < found["overflow"] < count
         with pytest.raises(OSError, match="No space"):
             Counters(disk / "2.counts")
+
+
+def test_counters_that_wait_for_room_lose_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "100k") as disk:
+        filler = disk / "filler"
+        filler.write_bytes(b"x" * 90_000)
+        found = PatientCounters(disk / "counters" / f"sealer{SUFFIX}")
+        found.add("landed_objects", 2)
+        found.add("landed_objects")
+        assert total(disk / "counters") == {}
+        filler.unlink()
+        found.add("landed_lines", 5)
+        assert {name: value for name, value in total(disk / "counters").items() if value} == {
+            "landed_objects": 3,
+            "landed_lines": 5,
+        }

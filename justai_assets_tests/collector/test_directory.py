@@ -1,13 +1,14 @@
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from justai_assets.collector.credentials import Verdict
-from justai_assets.collector.directory import NO_DOOR, Directory
+from justai_assets.collector.directory import NO_DOOR, NOTHING_KNOWN, Directory
 from justai_assets.orgs.load import OrgFileError, load_org
-from justai_assets_tests.collector.service import KEY
+from justai_assets_tests.collector.service import KEY, write_orgs
 
 
 class Warnings(list[tuple[str, dict[str, str]]]):
@@ -68,11 +69,14 @@ def test_a_secret_that_vanishes_leaves_the_door_as_it_was_and_is_told_once(
     assert [event for event, _ in warnings] == ["secret_unreadable"] * 2, "told again when it comes back"
 
 
-def test_a_secret_that_never_was_closes_its_door_only(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_never_was_puts_its_door_out_of_order_and_no_other(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ACME_CHAMELEON")
     directory = Directory(base / "orgs", None, Warnings())
     directory.reload()
-    assert directory.find("chameleon_webhooks", "acme") is NO_DOOR
+    door = directory.find("chameleon_webhooks", "acme")
+    assert (door.slug, door.is_out_of_order, door.label) == (None, True, "acme")
     assert directory.find("iterable_webhooks", "acme").slug == "acme"
 
 
@@ -138,7 +142,62 @@ def test_every_credential_of_a_door_is_a_reference_that_org_check_resolves(base:
     assert "a-secret-by-mistake" not in str(refused.value)
 
 
-def test_a_folder_that_is_not_there_has_no_doors(tmp_path: Path) -> None:
-    directory = Directory(tmp_path / "nowhere", None, Warnings())
+def test_a_folder_that_was_never_there_has_no_doors_and_refuses_nobody_for_good(tmp_path: Path) -> None:
+    warnings = Warnings()
+    directory = Directory(tmp_path / "nowhere", None, warnings)
     directory.reload()
     assert len(directory) == 0
+    assert directory.find("iterable_webhooks", "acme") is NOTHING_KNOWN
+    assert [event for event, _ in warnings] == ["orgs_folder_empty"]
+
+
+@pytest.mark.parametrize("is_emptied", [True, False])
+def test_a_folder_that_goes_away_leaves_every_door_as_it_was(base: Path, is_emptied: bool) -> None:
+    warnings = Warnings()
+    directory = Directory(base / "orgs", None, warnings)
+    directory.reload()
+    shutil.rmtree(base / "orgs")
+    if is_emptied:
+        (base / "orgs").mkdir()
+    directory.reload()
+    directory.reload()
+    assert directory.find("iterable_webhooks", "acme").slug == "acme"
+    assert len(directory) == 5
+    assert [event for event, _ in warnings] == ["orgs_folder_empty"]
+    write_orgs(base)
+    (base / "orgs" / "acme.yaml").unlink()
+    directory.reload()
+    assert directory.find("iterable_webhooks", "acme") is NO_DOOR, "a file that is gone from a folder with others"
+
+
+def test_an_org_whose_file_never_could_be_read_is_out_of_order_at_every_door(base: Path) -> None:
+    (base / "orgs" / "typo.yaml").write_text("slug: [")
+    (base / "orgs" / "old.yml").write_text("slug: old")
+    directory = Directory(base / "orgs", ("acme", "typo", "old", "forgotten"), Warnings())
+    directory.reload()
+    for slug in ("typo", "old", "forgotten"):
+        assert directory.find("journey_webhooks", slug).is_out_of_order
+        assert directory.find("journey_webhooks", slug).label == slug
+    assert directory.find("journey_webhooks", "stranger") is NO_DOOR
+    assert len(directory) == 3
+    (base / "orgs" / "typo.yaml").unlink()
+    (base / "orgs" / "old.yml").unlink()
+    directory = Directory(base / "orgs", None, Warnings())
+    directory.reload()
+    assert directory.find("journey_webhooks", "typo") is NO_DOOR
+
+
+def test_a_link_that_leads_nowhere_a_folder_or_a_nul_in_a_path_harms_no_other_org(base: Path) -> None:
+    (base / "orgs" / "gone.yaml").symlink_to("/nonexistent/gone.yaml")
+    (base / "orgs" / "folder.yaml").mkdir()
+    text = (base / "orgs" / "other.yaml").read_text()
+    (base / "orgs" / "nul.yaml").write_text(
+        text.replace("slug: other", "slug: nul").replace("env:OTHER_KEY", '"file:/etc/\\0x"')
+    )
+    warnings = Warnings()
+    directory = Directory(base / "orgs", None, warnings)
+    directory.reload()
+    directory.reload()
+    assert len(directory) == 5
+    assert {facts["org"] for _, facts in warnings} == {"gone", "folder", "nul"}
+    assert all(directory.find("iterable_webhooks", slug).is_out_of_order for slug in ("gone", "folder", "nul"))

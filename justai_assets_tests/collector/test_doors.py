@@ -3,6 +3,7 @@ import base64
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,14 +153,16 @@ def test_every_stranger_gets_the_same_answer_and_leaves_nothing(base: Path) -> N
     assert "no-such-org" not in metrics
 
 
-def test_an_open_door_takes_events_without_a_credential_and_marks_them(base: Path) -> None:
+def test_an_open_door_takes_events_without_a_credential_marks_them_and_keeps_nothing_else(base: Path) -> None:
     requests = [
         iterable(url="/api/webhook/itbl/open-org?campaignId=1", headers=JSON),
         iterable(b"nonsense", url="/api/webhook/itbl/open-org", headers=JSON),
     ]
-    answers, envelopes, _ = exchange(base, requests)
+    answers, envelopes, metrics = exchange(base, requests)
     assert [answer.status_code for answer in answers] == [202, 400]
-    assert [envelope["authenticated"] for envelope in envelopes] == [False, False]
+    assert [envelope["authenticated"] for envelope in envelopes] == [False]
+    assert 'org="open-org",door="iterable_webhooks",fate="discarded"} 1' in metrics
+    assert 'rejected_total{org="open-org",door="iterable_webhooks",reason="not_json"} 1' in metrics
 
 
 BAD = [
@@ -170,6 +173,8 @@ BAD = [
     (b'{"a":"\\ud800"}', {}, 400, "lone_surrogate"),
     (b"\xff\xfe\x00", {}, 400, "invalid_utf8"),
     (b"[" * 5000, {}, 400, "too_deep"),
+    (b'{"dataFields":5}', {}, 400, "bad_body"),
+    (b'{"dataFields":{"a":[' + b"9" * 5000 + b"]}}", {}, 400, "number_out_of_range"),
     (b"a=1", {"content-type": "application/x-www-form-urlencoded"}, 415, "content_type"),
     (b"{}", {"content-type": "application/json; charset=utf-16"}, 415, "content_type"),
     (b"{}", {"content-type": "text/plain"}, 415, "content_type"),
@@ -286,28 +291,21 @@ def test_with_a_full_disk_the_sender_is_asked_to_come_back(base: Path) -> None:
     assert (ready.status_code, health.status_code) == (503, 200)
 
 
-def test_bodies_in_memory_are_bounded_for_all_and_for_one_org(base: Path) -> None:
-    async def scenario() -> tuple[list[int], list[int]]:
-        config = settings(base, body_bytes=1000, in_flight_bytes=4000, org_in_flight_share=0.5)
-        async with in_process(config) as client:
-            gate = asyncio.Event()
+def test_a_broken_org_file_asks_the_sender_to_come_back(base: Path) -> None:
+    (base / "orgs" / "typo.yaml").write_text("slug: [")
+    urls = [f"/api/webhook/{door}/typo" for door in ("itbl", "events", "chameleon")]
+    answers, _, metrics = exchange(base, [iterable(url=url) for url in urls], retry_after_seconds=55)
+    assert {(one.status_code, one.headers["retry-after"]) for one in answers} == {(503, "56")}
+    assert 'org="typo",door="iterable_webhooks",fate="unavailable"} 1' in metrics
 
-            async def slow() -> AsyncIterator[bytes]:
-                yield b'{"a":"' + b"x" * 892
-                await gate.wait()
-                yield b'"}'
 
-            held = [asyncio.create_task(client.post(**{**iterable(), "content": slow()})) for _ in range(2)]
-            await asyncio.sleep(0.1)
-            third = await client.post(**{**iterable(), "content": b'{"a":"' + b"x" * 892 + b'"}'})
-            other = {"url": "/api/webhook/itbl/other", "headers": {**JSON, "x-api-key": "key-of-other"}}
-            fourth = await client.post(**other, content=b'{"a":"' + b"x" * 892 + b'"}')
-            gate.set()
-            first = [answer.status_code for answer in await asyncio.gather(*held)]
-            fifth = await client.post(**iterable())
-            return first, [third.status_code, fourth.status_code, fifth.status_code]
-
-    assert run(scenario()) == ([202, 202], [503, 202, 202])
+def test_without_any_door_the_collector_is_not_ready_and_refuses_nobody_for_good(base: Path) -> None:
+    shutil.rmtree(base / "orgs")
+    requests = [iterable(), {"method": "GET", "url": "/readyz"}, {"method": "GET", "url": "/healthz"}]
+    answers, _, metrics = exchange(base, requests)
+    assert [answer.status_code for answer in answers] == [503, 503, 200]
+    assert "justai_collector_ready 0" in metrics
+    assert 'org="",door="iterable_webhooks",fate="unavailable"} 1' in metrics
 
 
 def test_a_body_that_does_not_come_is_given_up(base: Path) -> None:

@@ -1,3 +1,4 @@
+import time
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -21,6 +22,15 @@ def test_any_query_string_is_read_as_the_standard_library_reads_it(text: bytes) 
     pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="replace")
     assert len(found) == len(pairs)
     assert list(found.values()) == [value for _, value in pairs]
+
+
+@pytest.mark.parametrize("names", [["a"] * 2048, [f"a[{number}]" for number in range(600)] + ["a"] * 600])
+def test_one_name_given_thousands_of_times_is_read_in_a_moment(names: list[str]) -> None:
+    text = "&".join(names).encode()
+    begun = time.perf_counter()
+    found = query_parameters(text)
+    assert time.perf_counter() - begun < 0.05
+    assert len(found) == len(names)
 
 
 @pytest.mark.parametrize(

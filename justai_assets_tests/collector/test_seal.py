@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from datetime import date
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from justai_assets.collector.folders import CLOSED
 from justai_assets.collector.journal import Journal
 from justai_assets.collector.records import pack, tag_of
-from justai_assets.collector.seal import seal_segment
-from justai_assets.contract.errors import StorageError
+from justai_assets.collector.seal import UPLOADS, seal_segment, shorten
+from justai_assets.contract.errors import StorageError, TransientStorageError
 from justai_assets.landing.envelopes_write import envelope_line
 from justai_assets.landing.listing import list_days
 from justai_assets.storage import Root
@@ -122,13 +123,108 @@ def test_an_empty_segment_lands_nothing(tmp_path: Path) -> None:
     assert seal_segment(path, Root.parse(str(tmp_path / "landing"))).objects == 0
 
 
-def test_a_landing_zone_that_refuses_is_an_error(tmp_path: Path) -> None:
+def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     (tmp_path / "landing").mkdir()
     (tmp_path / "landing" / "webhooks").write_text("in the way")
-    with pytest.raises(StorageError):
-        seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert sealed.left == {tag for tag, _ in RECORDS}
+    assert {one.source for one in sealed.refused} == {
+        "iterable_webhooks/acme", "journey_webhooks/acme", "iterable_webhooks/other",
+    }  # fmt: skip
+    assert {(one.error, one.transient) for one in sealed.refused} == {("storage_transient", True)}
+    assert all(one.what.startswith("writing webhooks/") for one in sealed.refused)
     assert segment.exists()
+
+
+def crowd(folder: Path, orgs: int) -> Path:
+    """A segment of many orgs, each with another number of lines."""
+    content = [pack(b"segment/w/00000001", b"")]
+    for number in range(orgs):
+        tag = tag_of("iterable_webhooks", f"org{number:02d}", FIFTH)
+        content += [pack(tag, line(f"{number}-{one}")) for one in range(number + 1)]
+    path = folder / "00000001.closed"
+    path.write_bytes(b"".join([*content, pack(b"end", b"")]))
+    return path
+
+
+def denying(monkeypatch: pytest.MonkeyPatch, *orgs: str) -> list[str]:
+    """Let the landing zone refuse some orgs' prefixes for good; every key that was tried."""
+    tried: list[str] = []
+
+    def write(landing: Root, key: str, content: bytes) -> None:
+        tried.append(key)
+        if key.split("/")[2] in orgs:
+            raise StorageError("access denied")
+        landing.write(key, content)
+
+    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
+    return tried
+
+
+def test_one_orgs_refused_prefix_keeps_no_other_org_from_landing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    denying(monkeypatch, "org00", "org17")
+    sealed = seal_segment(crowd(tmp_path, 30), root)
+    assert len({one["key"].split("/")[2] for one in landed(root)}) == sealed.objects == 28
+    assert sealed.left == {tag_of("iterable_webhooks", org, FIFTH) for org in ("org00", "org17")}
+    assert [(one.source, one.error, one.transient) for one in sealed.refused] == [
+        ("iterable_webhooks/org00", "storage", False),
+        ("iterable_webhooks/org17", "storage", False),
+    ]
+
+
+def test_a_shortened_segment_holds_what_is_left_and_lands_it_under_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Root.parse(str(tmp_path / "whole"))
+    path = crowd(tmp_path, 5)
+    seal_segment(path, whole)
+    root = Root.parse(str(tmp_path / "landing"))
+    with monkeypatch.context() as patch:
+        denying(patch, "org03", "org04")
+        left = seal_segment(path, root).left
+    before = path.stat().st_size
+    shorten(path, left)
+    assert path.stat().st_size < before
+    tried = denying(monkeypatch)
+    sealed = seal_segment(path, root)
+    assert (sealed.objects, sealed.lines, sealed.left) == (2, 9, frozenset())
+    assert {key.split("/")[2] for key in tried} == {"org03", "org04"}, "what was landed is not written again"
+    assert {one.key for one in root.list("webhooks")} == {one.key for one in whole.list("webhooks")}
+    assert sorted(one["id"] for one in landed(root)) == sorted(one["id"] for one in landed(whole))
+
+
+def test_sources_that_are_avoided_and_tags_that_are_done_are_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = denying(monkeypatch)
+    tags = {org: tag_of("iterable_webhooks", org, FIFTH) for org in ("org01", "org02")}
+    sealed = seal_segment(
+        crowd(tmp_path, 4), Root.parse(str(tmp_path / "landing")), avoid={"iterable_webhooks/org01"},
+        only=frozenset(tags.values()),
+    )  # fmt: skip
+    assert [key.split("/")[2] for key in tried] == ["org02"]
+    assert sealed.left == {tags["org01"]}
+    assert sealed.refused == ()
+
+
+def test_a_landing_zone_that_is_away_is_not_asked_for_every_org(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def write(_: Root, key: str, __: bytes) -> None:
+        tried.append(key)
+        time.sleep(0.01)
+        raise TransientStorageError("away")
+
+    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
+    sealed = seal_segment(crowd(tmp_path, 60), Root.parse(str(tmp_path / "landing")))
+    assert len(sealed.left) == 60
+    assert len(tried) <= 2 * UPLOADS
 
 
 def test_lines_of_many_days_need_little_memory(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from justai_assets.collector.folders import worker_folders
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.sealer import Sealer
+from justai_assets.collector.sealer import REFUSED_SECONDS, Sealer
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import landed
 from justai_assets_tests.collector.test_seal import RECORDS, written
@@ -13,21 +16,32 @@ from justai_assets_tests.collector.test_seal import RECORDS, written
 class Log:
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.facts: list[dict[str, object]] = []
 
-    def info(self, event: str, **_: object) -> None:
+    def info(self, event: str, **facts: object) -> None:
         self.events.append(event)
+        self.facts.append(facts)
 
     error = info
 
 
-def sealer(base: Path) -> tuple[Sealer, Counter[str], Log]:
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sealer(base: Path, clock: Clock | None = None) -> tuple[Sealer, Counter[str], Log]:
     counted: Counter[str] = Counter()
     log = Log()
 
     def count(name: str, amount: int) -> None:
         counted[name] += amount
 
-    return Sealer(base / "journal", Root.parse(str(base / "landing")), count, log), counted, log
+    root = Root.parse(str(base / "landing"))
+    return Sealer(base / "journal", root, count, log, clock or Clock()), counted, log
 
 
 def test_a_landed_segment_is_gone_and_so_is_its_dead_workers_folder(tmp_path: Path) -> None:
@@ -60,14 +74,117 @@ def test_while_the_landing_zone_refuses_everything_stays_and_lands_later(tmp_pat
     (tmp_path / "landing").mkdir()
     wall = tmp_path / "landing" / "webhooks"
     wall.write_text("in the way")
-    found, counted, log = sealer(tmp_path)
-    assert found.run_once() == (0, 1), "the second segment would only meet the same"
-    assert found.run_once() == (0, 1)
+    clock = Clock()
+    found, counted, log = sealer(tmp_path, clock)
+    assert found.run_once() == (0, 2)
+    assert counted["landing_failures"] == 1, "the second segment would only meet the same"
+    assert log.events == ["segment_not_landed"] * 3
+    assert {(one["org"], one["door"], one["error"]) for one in log.facts} == {
+        ("acme", "iterable_webhooks", "storage_transient"),
+        ("acme", "journey_webhooks", "storage_transient"),
+        ("other", "iterable_webhooks", "storage_transient"),
+    }
+    assert all("webhooks/" in str(one["what"]) for one in log.facts)
+    assert found.run_once() == (0, 2)
+    assert counted["landing_failures"] == 1, "what was refused just now is left alone"
+    clock.now += REFUSED_SECONDS
+    assert found.run_once() == (0, 2)
     assert counted["landing_failures"] == 2
-    assert log.events == ["segment_not_landed"] * 2
     wall.unlink()
+    clock.now += REFUSED_SECONDS
     assert found.run_once() == (2, 0)
     assert len(landed(tmp_path / "landing")) == 12
+
+
+def test_one_orgs_refused_prefix_holds_its_own_lines_and_no_others(tmp_path: Path) -> None:
+    for _ in range(3):
+        written(tmp_path / "journal", RECORDS)
+    wall = tmp_path / "landing" / "webhooks" / "iterable" / "other"
+    wall.parent.mkdir(parents=True)
+    wall.write_text("in the way")
+    clock = Clock()
+    found, counted, log = sealer(tmp_path, clock)
+    assert found.run_once() == (3, 3), "each in part"
+    assert len(landed_beside(wall)) == 15
+    assert counted["landing_failures"] == 1
+    assert [one["org"] for event, one in zip(log.events, log.facts, strict=True) if event == "segment_not_landed"] == [
+        "other"
+    ]
+    states = state(wall)
+    for _ in range(3):
+        clock.now += REFUSED_SECONDS
+        assert found.run_once() == (0, 3)
+    assert state(wall) == states, "a day that was landed is not touched again"
+    # Another sealer, after a crash, knows no more than the journal says.
+    wall.unlink()
+    again, counted, _ = sealer(tmp_path)
+    assert again.run_once() == (3, 0)
+    assert counted["landed_lines"] == 3
+    assert {key: one for key, one in state(wall).items() if "/other/" not in key} == states
+    assert len(landed(tmp_path / "landing")) == 18
+    assert list(worker_folders(tmp_path / "journal")) == []
+
+
+def test_a_source_refused_for_a_while_does_not_end_every_pass_at_the_same_segment(tmp_path: Path) -> None:
+    written(tmp_path / "journal", RECORDS[:1])
+    written(tmp_path / "journal", RECORDS[3:4])
+    wall = tmp_path / "landing" / "webhooks" / "iterable" / "acme"
+    wall.parent.mkdir(parents=True)
+    wall.write_text("in the way")
+    found, _, _ = sealer(tmp_path)
+    assert found.run_once() == (0, 2), "all that was tried failed: the landing zone may be away"
+    assert found.run_once() == (1, 1)
+    assert [one["id"] for one in landed_beside(wall)] == ["d"]
+
+
+def test_with_no_room_for_the_shorter_segment_what_is_landed_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "journal", RECORDS)
+    wall = tmp_path / "landing" / "webhooks" / "iterable" / "other"
+    wall.parent.mkdir(parents=True)
+    wall.write_text("in the way")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("justai_assets.collector.sealer.shorten", full)
+    clock = Clock()
+    found, _, log = sealer(tmp_path, clock)
+    found.run_once()
+    assert "OSError" in [one.get("error") for one in log.facts]
+    states = state(wall)
+    clock.now += REFUSED_SECONDS
+    found.run_once()
+    assert state(wall) == states
+    wall.unlink()
+    clock.now += REFUSED_SECONDS
+    assert found.run_once() == (1, 0)
+    assert len(landed(tmp_path / "landing")) == 6
+
+
+def test_a_segment_that_was_cut_down_by_a_killed_sealer_is_the_one_or_the_other(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    segment.with_suffix(".rest").write_bytes(b"half of it")
+    found, _, _ = sealer(tmp_path)
+    assert found.run_once() == (1, 0)
+    assert len(landed(tmp_path / "landing")) == 6
+    assert list(worker_folders(tmp_path / "journal")) == []
+
+
+def landed_beside(wall: Path) -> list[dict[str, Any]]:
+    """What is landed, although a file stands where a folder should."""
+    content = wall.read_text()
+    wall.unlink()
+    try:
+        return landed(wall.parents[2])
+    finally:
+        wall.write_text(content)
+
+
+def state(wall: Path) -> dict[str, int]:
+    """Each landing object and when it was written."""
+    return {str(path): path.stat().st_mtime_ns for path in wall.parents[2].rglob("*.zst")}
 
 
 def test_a_damaged_segment_is_kept_aside_and_does_not_hold_up_the_others(tmp_path: Path) -> None:

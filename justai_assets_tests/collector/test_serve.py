@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from justai_assets.bench.http_load import post, run_load
+from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors
 from justai_assets_tests.collector.service import (
     JSON,
     KEY,
@@ -260,3 +262,29 @@ def test_logs_hold_no_personal_data_and_no_secret(tmp_path: Path, starter: Nurse
     assert all(set(entry) <= allowed for entry in requests)
     for secret in ("user1", "example.com", "127.0.0.1", KEY, "wrong-key", "agent"):
         assert secret not in log
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"), [(1024, 4096, 1024 + SPARE_DESCRIPTORS), (1024, -1, 1024 + SPARE_DESCRIPTORS),
+                                 (8192, 8192, None), (-1, -1, None)]
+)  # fmt: skip
+def test_the_limit_of_open_files_is_raised_to_what_connections_need(
+    soft: int, hard: int, raised: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
+    ensure_descriptors(1024)
+    assert given == ([] if raised is None else [(raised, hard)])
+
+
+def test_with_too_few_open_files_the_collector_says_so_instead_of_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from justai_assets.collector.config import CollectorError
+    from justai_assets.collector.serve import serve
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    with pytest.raises(CollectorError, match=r"1280 open files.*allows 1024.*--connections 768"):
+        serve(settings(tmp_path), host="127.0.0.1", port=1, workers=1)
+    assert not (tmp_path / "journal").exists()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import polars as pl
 import pytest
 
 from justai_assets.cli import run
-from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 IDS = {"messageId": "m" * 32, "templateId": 501, "campaignId": 9001}
 TEMPLATES = [{"id": "welcome", "key_metric": "purchase", "treatment": {"template_id": "501", "campaign_id": "9001"}}]
@@ -60,6 +63,18 @@ def test_a_restated_number_says_what_moved_it(
     assert world.materialize("2026-01-05", "2026-01-05")
     assert run(["explain", "--org", "acme", "--metric", "template=welcome,event=open,date=2026-01-05"]) == 0
     assert f"events of template 501 1 → 2, because of {late}" in capsys.readouterr().out
+
+
+def test_of_a_unified_stream_the_rule_is_the_senders(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.add_org(UNIFIED_ORG, templates=TEMPLATES)
+    sent = ("emailSend", datetime(2026, 1, 5, 12, tzinfo=UTC), "m1", "501", "9001")
+    names = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id")
+    world.drop("databricks", "globex", "2026-01-05", pl.DataFrame([sent], schema=names, orient="row"))
+    assert world.materialize("2026-01-05", "2026-01-05", org="globex")
+    assert run(["explain", "--org", "globex", "--metric", "template=welcome,event=purchase,date=2026-01-05"]) == 0
+    said = capsys.readouterr().out
+    assert "the sender of databricks gave each event its message" in said
+    assert "latest send of the same person" not in said
 
 
 @pytest.mark.parametrize(

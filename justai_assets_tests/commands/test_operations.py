@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
@@ -51,6 +53,30 @@ def test_status_shows_what_landed_and_what_is_behind(week: Week, capsys: pytest.
     assert one["complete"] is None
     assert one["behind"] == [str(day) for day in DAYS]
     assert 0 <= one["lag_seconds"] < 600  # type: ignore[operator]
+
+
+def test_status_shows_a_share_and_a_door_that_is_long_silent(
+    org_files: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = DemoPlace(tmp_path / "demo")
+    share = 'slug: umbra\nstart_date: 2026-01-01\npseudonym_salt: "env:X"\nengagement: delta_share\n'
+    share += "sources:\n  delta_share: {profile: 'file:x', table: a.b.c}\n"
+    (place.orgs_dir / "umbra.yaml").write_text(share, encoding="utf-8")
+    webhooks = share.replace("umbra", "initech").replace("delta_share: {profile: 'file:x', table: a.b.c}", "x: {}")
+    webhooks = webhooks.replace("delta_share", "iterable_webhooks").replace("x: {}", "iterable_webhooks: {}")
+    (place.orgs_dir / "initech.yaml").write_text(webhooks, encoding="utf-8")
+    day = LAST - timedelta(days=30)
+    file = place.landing / f"webhooks/iterable/initech/event_date={day}/0.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    written = datetime.now(UTC).timestamp() - 30 * 86400
+    os.utime(file, (written, written))
+    assert run(["status", "--org", "umbra", "--org", "initech", "--json"]) == 0
+    found = lines(capsys.readouterr().out)
+    assert found["umbra", "delta_share"]["last_file"] is None
+    silent = found["initech", "iterable_webhooks"]
+    assert silent["last_day"] == str(day)
+    assert silent["lag_seconds"] // 86400 == 30  # type: ignore[operator]
 
 
 def test_status_shows_what_is_built_and_what_is_left_failed(week: Week, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +126,78 @@ def test_waiting_for_a_backfill_that_no_daemon_takes_ends_and_says_so(
     said = capsys.readouterr().err
     assert "no daemon has been heard" in said
     assert "start dagster-daemon" in said
+
+
+def test_days_that_a_backfill_still_has_before_it_are_said_and_not_missing_twice(
+    week: Week, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["backfill", "--org", "acme", "--from", str(DAYS.first), "--to", str(LAST)]
+    assert run([*asked, "--asset", "esp_events", "--only-missing"]) == 0
+    with dg.DagsterInstance.get() as instance:
+        (first,) = instance.get_backfills()
+    capsys.readouterr()
+    assert run([*asked, "--asset", "esp_events", "--only-missing"]) == 0
+    said = capsys.readouterr().out
+    assert f"backfill {first.backfill_id} has 2 of these days before it; they are left to it" in said
+    assert "nothing to do" in said
+    assert run([*asked, "--only-missing", "--dry-run"]) == 0
+    others = capsys.readouterr().out
+    assert "acme/esp_events" not in others
+    assert "acme/custom_events" in others
+    assert run([*asked, "--asset", "esp_events"]) == 0
+    assert "2 of these days before it; they are asked for once more" in capsys.readouterr().out
+    with dg.DagsterInstance.get() as instance:
+        assert len(instance.get_backfills()) == 2
+        instance.update_backfill(first.with_status(BulkActionStatus.CANCELED))
+        (other,) = (one for one in instance.get_backfills() if one.backfill_id != first.backfill_id)
+        instance.update_backfill(other.with_status(BulkActionStatus.COMPLETED_FAILED))
+    assert run([*asked, "--asset", "esp_events", "--only-missing", "--dry-run"]) == 0
+    assert "acme/esp_events" in capsys.readouterr().out, "an ended one has nothing before it"
+
+
+POSTGRES = """storage: {postgres: {postgres_db: {scheme: SCHEME, hostname: 127.0.0.1, port: 9,
+  db_name: a, username: b, password: hunter2, params: {connect_timeout: 1}}}}"""
+
+
+@pytest.mark.parametrize(
+    ("home", "content", "said"),
+    [
+        ("nowhere", None, "is not a folder"),
+        ("relative/home", None, "not an absolute path"),
+        ("home", "nonsense: [", "dagster.yaml, line 1 is not valid YAML"),
+        ("home", "nonsense: hunter2", "is not a valid configuration"),
+        ("home", POSTGRES.replace("127.0.0.1", "{env: NO_SUCH_VARIABLE}"), "dagster.yaml"),
+        ("home", POSTGRES.replace("SCHEME", "postgresql+nodriver"), "dagster.yaml"),
+        ("home", POSTGRES.replace("SCHEME", "postgresql+psycopg2"), "does not answer"),
+    ],
+    ids=["missing", "relative", "yaml", "unknown", "unset", "driver", "away"],
+)
+@pytest.mark.parametrize("command", ["status", "backfill"])
+@pytest.mark.usefixtures("org_files")
+def test_an_instance_that_cannot_be_used_is_one_clear_line(
+    command: str,
+    home: str,
+    content: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
+    folder = tmp_path / home
+    if content is not None:
+        folder.mkdir()
+        (folder / "dagster.yaml").write_text(content, encoding="utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", home if "/" in home else str(folder))
+    arguments = ["status"] if command == "status" else ["backfill", "--org", "acme"]
+    arguments += [] if command == "status" else ["--from", str(DAYS.first), "--to", str(LAST)]
+    assert run(arguments) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert said in printed
+    assert "hunter2" not in printed
+    assert "Retrying" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -15,8 +16,10 @@ from justai_assets.connect.customer import Customer
 from justai_assets.connect.kit import DOORS, kit
 from justai_assets.connect.policies import ConnectError
 from justai_assets.connect.step import Step, rendered
-from justai_assets_tests.grammar import parsed, split
-from justai_assets_tests.world import WEBHOOK_ORG, World
+from justai_assets.orgs.load import load_org
+from justai_assets.orgs.model import Org
+from justai_assets_tests.grammar import parsed, split, statements_of_python
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 SECRETS = {"ACME_API_KEY": "key-that-must-not-be-printed", "ACME_CHAMELEON": "secret-that-must-not-be-printed"}
 SOURCES: dict[str, Any] = {
@@ -32,6 +35,20 @@ def customer(world: World, monkeypatch: pytest.MonkeyPatch) -> Customer:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     return Customer(world.add_org(WEBHOOK_ORG, sources=SOURCES), "s3://drops/landing", **FILLED)
+
+
+def add(door: str, customer: Customer, folder: Path) -> Org:
+    """The org file with the lines that the kit's last step gives."""
+    *_, last = kit(door, customer)
+    assert last.title == f"We add the door to {customer.org.slug}.yaml"
+    file = folder / "orgs" / f"{customer.org.slug}.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    changes = yaml.safe_load(last.code)
+    if "Remove custom" in last.text:
+        del content["custom"]
+    sources = {**content["sources"], **changes.pop("sources")}
+    file.write_text(yaml.safe_dump({**content, **changes, "sources": sources}), encoding="utf-8")
+    return load_org(file)
 
 
 def codes(steps: list[Step], language: str) -> list[str]:
@@ -56,9 +73,12 @@ def test_every_text_to_paste_is_what_its_language_says(customer: Customer, door:
         assert re.fullmatch(r"[A-Za-z-]+: <the secret behind [^<>\n]+>", text)
     for text in codes(steps, "yaml"):
         assert isinstance(yaml.safe_load(text), dict)
+    for text in codes(steps, "python"):
+        for statement in statements_of_python(text):
+            parsed(statement, dialect)
     for text in codes(steps, "shell"):
         program, *arguments = shlex.split(text)
-        if program == "justai" and arguments[0] != "doctor":
+        if program == "justai":
             app.parse_args(arguments, exit_on_error=False, print_error=False)
         if program == "databricks":
             assert arguments[:2] == ["storage-credentials", "create"]
@@ -102,14 +122,96 @@ def test_a_role_without_delete_gets_the_manifest_form_and_no_delete(customer: Cu
     without = Customer(customer.org, customer.landing, may_delete=False, **FILLED)
     text = rendered(kit("redshift", without))
     assert "MANIFEST VERBOSE" in text
-    assert "CLEANPATH;" not in text
+    assert "CLEANPATH\n" not in text
     assert '"s3:DeleteObject"' not in text
+    with pytest.raises(ConnectError, match="cannot do without s3:DeleteObject"):
+        kit("databricks", without)
 
 
-def test_a_door_the_org_lacks_ends_with_the_entry_it_needs(customer: Customer) -> None:
-    last = kit("delta_share", customer)[-1]
-    assert last.title == "We add the door to acme.yaml"
-    assert set(yaml.safe_load(last.code)) == {"delta_share"}
+@pytest.mark.parametrize("chosen", [None, "custom_events"])
+@pytest.mark.parametrize("door", ["redshift", "databricks", "delta_share", "chameleon_webhooks", "journey_webhooks"])
+def test_a_door_the_org_lacks_ends_with_lines_that_make_an_org_which_reads_it(
+    world: World, door: str, chosen: str | None
+) -> None:
+    sources = {"iterable_webhooks": {"api_key": "env:K"}, "journey_webhooks": {"events": {"7": "signup"}}}
+    if door == "journey_webhooks":
+        org = world.add_org(UNIFIED_ORG)
+    else:
+        org = world.add_org({**WEBHOOK_ORG, "custom": ["journey_webhooks"], "sources": sources})
+    after = add(door, Customer(org, "s3://drops", chosen=chosen), world.folder)
+    assert door not in after.unread_doors
+    assert door not in after.closed_doors
+    if door in {"redshift", "databricks"}:
+        assert after.sources.content(door) == (chosen or "unified_events")
+        assert after.is_unified == (chosen is None)
+
+
+def test_a_unified_org_that_takes_webhooks_is_told_to_change_its_engagement(world: World) -> None:
+    after = add("iterable_webhooks", Customer(world.add_org(UNIFIED_ORG), "s3://drops"), world.folder)
+    assert after.engagement == "iterable_webhooks"
+
+
+def test_what_the_org_file_says_a_drop_brings_is_what_its_export_brings(customer: Customer) -> None:
+    (script,) = [text for text in codes(kit("redshift", customer), "sql") if "UNLOAD" in text]
+    assert "user_id_or_email" in script
+    assert "template_id" not in script
+    other = dataclasses.replace(customer, chosen="unified_events")
+    with pytest.raises(ConnectError, match=r"says sources\.redshift\.content: custom_events, not unified_events"):
+        kit("redshift", other)
+
+
+def test_a_webhook_door_without_a_key_begins_with_the_key_and_names_it_in_its_header(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    for door, added in (("iterable_webhooks", {}), ("journey_webhooks", {"events": {"7": "signup"}})):
+        first, *others = kit(door, Customer(org, "s3://drops"))
+        assert first.title == "We set a key first"
+        assert "refuses every call" in first.text
+        kind = type(getattr(org.sources, door))
+        assert not kind.model_validate({**added, **yaml.safe_load(first.code)}).accepts_nothing
+        header = next(step for step in others if step.language == "header")
+        assert header.code == "X-Api-Key: <the secret behind env:ACME_API_KEY>"
+
+
+@pytest.mark.parametrize(
+    ("source", "header"),
+    [
+        ({"api_key": "env:A"}, "X-Api-Key: <the secret behind env:A>"),
+        ({"authorization": "env:B"}, "Authorization: <the secret behind env:B>"),
+        ({"allow_unauthenticated": True}, None),
+    ],
+)
+def test_the_iterable_header_is_the_one_the_door_asks_for(
+    world: World, source: dict[str, Any], header: str | None
+) -> None:
+    org = world.add_org(WEBHOOK_ORG, sources={**WEBHOOK_ORG["sources"], "iterable_webhooks": source})
+    found = codes(kit("iterable_webhooks", Customer(org, "s3://drops")), "header")
+    assert found[:-1] == ([header] if header else [])
+
+
+def test_an_unknown_region_stays_open_and_the_unload_names_the_buckets(customer: Customer) -> None:
+    text = rendered(kit("redshift", customer))
+    assert "arn:aws:redshift:<region>:123456789012:dbuser:warehouse/exporter" in text
+    assert "REGION '<bucket-region>'" in text
+    there = dataclasses.replace(customer, region="eu-west-1", bucket_region="us-east-2")
+    text = rendered(kit("redshift", there))
+    assert "arn:aws:redshift:eu-west-1:123456789012:dbuser:warehouse/exporter" in text
+    assert "REGION 'us-east-2'" in text
+    for wrong in ({"region": "mars"}, {"bucket_region": "mars"}):
+        with pytest.raises(ConnectError, match="not a region"):
+            dataclasses.replace(customer, **wrong)
+
+
+def test_what_the_writers_of_a_workspace_need_is_granted_to_the_group_that_is_named(customer: Customer) -> None:
+    granted = codes(kit("databricks", dataclasses.replace(customer, writers="Data Team")), "sql")
+    lines = [line for text in granted for line in text.splitlines() if line.startswith("GRANT")]
+    assert all(line.endswith("TO `Data Team`;") for line in lines)
+    privileges = {line.split(" ON ")[0].removeprefix("GRANT ") for line in lines}
+    assert privileges == {
+        "READ FILES", "WRITE FILES", "CREATE EXTERNAL TABLE", "USE CATALOG", "CREATE SCHEMA", "SELECT",
+    }  # fmt: skip
+    assert "`<writers-group>`" in rendered(kit("databricks", customer))
+    with pytest.raises(ConnectError, match="not a group"):
+        dataclasses.replace(customer, writers="a`b")
 
 
 def test_an_unknown_door_and_a_bad_address_are_refused(customer: Customer) -> None:

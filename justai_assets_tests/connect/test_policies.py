@@ -64,6 +64,15 @@ def test_the_role_lists_its_prefix_and_no_other(policy: Policy) -> None:
     assert not allows(policy, "s3:ListBucket", arn(), **TLS), "without a prefix the whole bucket would be listed"
 
 
+def test_the_statements_of_several_doors_and_orgs_are_merged_into_one_policy() -> None:
+    places = [DropPlace(BUCKET, folder) for folder in (
+        "landing/redshift/acme", "landing/redshift/acme-eu", "landing/redshift/acmeeu", "landing/databricks/acme",
+        "redshift/globex",
+    )]  # fmt: skip
+    merged = [statement for place in places for statement in bucket_policy(place, ROLE)["Statement"]]
+    assert len({statement["Sid"] for statement in merged}) == len(merged)
+
+
 def test_deleting_and_reading_are_allowed_only_where_they_are_needed() -> None:
     assert allows(role_policy(PLACE), "s3:DeleteObject", arn(OWN))
     assert not allows(role_policy(PLACE, may_delete=False), "s3:DeleteObject", arn(OWN))
@@ -73,9 +82,12 @@ def test_deleting_and_reading_are_allowed_only_where_they_are_needed() -> None:
     assert not allows(role_policy(PLACE), "sts:AssumeRole", ROLE.arn)
 
 
-def test_nothing_is_written_without_tls() -> None:
+def test_nothing_is_written_or_listed_without_tls() -> None:
     policy = bucket_policy(PLACE, ROLE)
-    assert not allows(policy, "s3:PutObject", arn(OWN), **{"aws:SecureTransport": "false"})
+    plain = {"aws:SecureTransport": "false"}
+    assert not allows(policy, "s3:PutObject", arn(OWN), **plain)
+    assert not allows(policy, "s3:ListBucket", arn(), **{"s3:prefix": "landing/redshift/acme/"}, **plain)
+    assert not allows(policy, "s3:GetBucketLocation", arn(), **plain)
 
 
 @pytest.mark.parametrize("policy", [one.values[0] for one in POLICIES])

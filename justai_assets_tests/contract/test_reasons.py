@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import justai_assets
+from justai_assets.collector.bodies import STATUS
 from justai_assets.contract.reasons import REJECTIONS, UNATTRIBUTED
 from justai_assets.contract.tables import TABLES
 
@@ -13,7 +14,7 @@ PACKAGE = Path(justai_assets.__file__).parent
 
 def test_every_reason_is_a_code_with_a_sentence() -> None:
     for code, text in (REJECTIONS | UNATTRIBUTED).items():
-        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
+        assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", code)
         assert text[0].isupper(), code
         assert text.endswith("."), code
 
@@ -41,4 +42,4 @@ def codes_given() -> set[str]:
 def test_every_reason_is_given_somewhere_and_none_is_unknown() -> None:
     # One word: not recognisable as a code by its form.
     columns = {name for table in TABLES.values() for name in table.schema}
-    assert (codes_given() - columns) | {"undated"} == REJECTIONS.keys()
+    assert (codes_given() - columns) | {"undated"} | STATUS.keys() == REJECTIONS.keys()

@@ -1,23 +1,40 @@
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS
-from justai_assets.dag.checks import DAY_CHECKS, table_checks
+from justai_assets.contract.errors import TransientStorageError
+from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.dag.checks import latest_writes, table_checks
+from justai_assets.dag.day_checks import DAY_CHECKS
+from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import day_prefix
+from justai_assets.orgs.load import Orgs
+from justai_assets.quality.verdict import Verdict
 from justai_assets.storage import Root
 from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 DAY = Days(DAYS.last, DAYS.last)
+SHARE_ORG = {
+    "slug": "initech",
+    "start_date": date(2026, 1, 1),
+    "pseudonym_salt": "env:ACME_SALT",
+    "engagement": "delta_share",
+    "sources": {"delta_share": {"profile": "file:share.json", "table": "share.schema.events"}},
+}
 TABLES = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
 
 
@@ -85,6 +102,75 @@ def test_a_range_of_one_day_leaves_no_planned_check_of_it_open(week: Week, insta
             }
 
 
+def known(week: Week, instance: dg.DagsterInstance, status: AssetCheckExecutionResolvedStatus) -> list[str]:
+    """The days of which Dagster holds no_pii of esp_events to have this status: the UI and automation ask the same."""
+    view = AssetGraphView.for_test(week.definitions, instance)
+    key = dg.AssetCheckKey(dg.AssetKey(["acme", "esp_events"]), "no_pii")
+    subset = asyncio.run(view.compute_subset_with_status(key, status, view.get_full_subset(key=key)))
+    return sorted(subset.expensively_compute_partition_keys())
+
+
+def test_dagster_knows_the_verdict_on_every_day_of_a_range(
+    week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert week.run(instance, ["esp_events"]).success
+    assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS]
+    monkeypatch.setattr("justai_assets.quality.pii._PSEUDONYM", "^never$")
+    assert not week.run(instance, ["esp_events"]).success
+    assert known(week, instance, AssetCheckExecutionResolvedStatus.FAILED) == [str(day) for day in DAYS]
+    assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == []
+
+
+def test_a_verdict_names_the_write_that_was_judged_and_its_run(week: Week, instance: dg.DagsterInstance) -> None:
+    assert week.run(instance, ["esp_events"], DAY).success
+    key = dg.AssetKey(["acme", "esp_events"])
+    older = latest_writes(instance, key, DAYS)
+    result = week.run(instance, ["esp_events"])
+    newer = latest_writes(instance, key, DAYS)
+    assert set(older) == {str(DAY.first)}
+    assert set(newer) == {str(day) for day in DAYS}
+    assert older[str(DAY.first)].storage_id < newer[str(DAY.first)].storage_id
+    assert {one.run_id for one in newer.values()} == {result.run_id}
+    judged = {
+        one.partition: one.target_materialization_data
+        for one in result.get_asset_check_evaluations()
+        if one.check_name == "no_pii" and one.partition
+    }
+    assert judged == newer
+
+
+def test_a_day_that_is_written_while_it_is_judged_is_not_held_to_be_judged(
+    week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(_: Lake, __: str, ___: Table, days: Days) -> list[Verdict]:
+        key = dg.AssetKey(["acme", "esp_events"])
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(DAYS.first)))
+        return [Verdict(day, {}) for day in days]
+
+    monkeypatch.setattr("justai_assets.dag.day_checks.no_pii", overtaken)
+    assert week.run(instance, ["esp_events"]).success
+    assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS][1:]
+
+
+def test_checks_that_meet_an_outage_are_carried_out_again(
+    week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away_at_first(_: Lake, __: str, ___: Table, days: Days) -> list[Verdict]:
+        asked.append(days)
+        if len(asked) == 1:
+            raise TransientStorageError("storage is away", mend="wait")
+        return [Verdict(day, {}) for day in days]
+
+    monkeypatch.setattr("justai_assets.dag.day_checks.no_pii", away_at_first)
+    monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
+    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0.0)
+    assert week.run(instance, ["esp_events"]).success
+    assert len(asked) == 2
+    assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS]
+
+
 def test_a_day_that_fails_a_blocking_check_stops_what_is_below_it(week: Week, instance: dg.DagsterInstance) -> None:
     assert week.run(instance, TABLES, DAY).success
     table = Lake(Root.parse(str(week.lake))).open("acme", ESP_EVENTS)
@@ -139,8 +225,12 @@ def test_a_column_added_to_a_drop_warns_and_passes_no_further(week: Week, instan
     assert evaluations(result)["custom_events", "conservation", str(DAY.first)].passed
 
 
-def test_every_check_says_how_to_mend_it() -> None:
-    assert all("Mend: " in check.description for check in DAY_CHECKS)
+def test_every_check_of_the_location_says_how_to_mend_it(world: World) -> None:
+    orgs = [world.add_org(base) for base in (WEBHOOK_ORG, UNIFIED_ORG, SHARE_ORG)]
+    graph = location(Orgs({org.slug: org for org in orgs}, {})).resolve_asset_graph()
+    said = {key: graph.get(key).description or "" for key in graph.asset_check_keys}
+    assert {"no_days_left_failed", "org_files_are_valid", "share_credential"} < {key.name for key in said}
+    assert [key for key, description in said.items() if "Mend: " not in description] == []
 
 
 def test_a_table_costs_one_step_of_checks(week: Week) -> None:

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,15 +12,17 @@ import pytest
 from deltalake import DeltaTable
 
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
+from justai_assets.dag import delta_share_versions
 from justai_assets.dag.checks import table_checks
-from justai_assets.dag.delta_share import credential_check, share_assets
-from justai_assets.dag.delta_share_versions import due, mirror_job, recheck_schedule, versions_sensor
+from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
+from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
 from justai_assets.dag.org_assets import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.resources import Platform
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
+from justai_assets.sources.delta_share.keep import sole_user
 from justai_assets.storage import Root
 from justai_assets_tests.share_server import ShareServer
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, NAME, all_days, events, replace_day, write
@@ -57,7 +61,7 @@ class Shared:
         job = mirror_job([self.org])
         return dg.Definitions(
             assets=share_assets(self.org),
-            asset_checks=[*table_checks(self.org), credential_check(self.org)],
+            asset_checks=[*table_checks(self.org), credential_check(self.org), contract_check(self.org)],
             jobs=[job],
             sensors=[versions_sensor([self.org], job)],
             schedules=[recheck_schedule([self.org], job)],
@@ -134,8 +138,7 @@ def test_a_moved_version_starts_the_job_once_and_a_standing_one_costs_one_reques
     first = shared.tick()
     (request,) = first.run_requests or []
     assert request.run_config["ops"]["mirror_days"]["config"]["org"] == "acme"
-    again = shared.tick(first.cursor).run_requests or []
-    assert [one.run_key for one in again] == [request.run_key], "Dagster launches a run key once"
+    assert not shared.tick(first.cursor).run_requests, "the run is given a minute before the next one"
     shared.mirror()
     shared.server.requests.clear()
     assert not shared.tick(first.cursor).run_requests
@@ -154,13 +157,172 @@ def test_a_share_that_fails_is_left_alone_for_a_while(shared: Shared) -> None:
     assert shared.server.requests == []
 
 
-def test_shares_are_asked_in_turn_and_failing_ones_after_a_growing_wait() -> None:
-    seen = {"a": {"polled": 100.0, "failures": 0}, "b": {"polled": 50.0, "failures": 0}}
-    assert due(seen, ["a", "b", "new"], 200.0) == ["new", "b", "a"]
-    failing = {"a": {"polled": 100.0, "failures": 2}}
-    assert due(failing, ["a"], 219.0) == []
-    assert due(failing, ["a"], 220.0) == ["a"]
-    assert due({"a": {"polled": 0.0, "failures": 99}}, ["a"], 3600.0) == ["a"]
+def test_a_failed_run_is_asked_for_again_under_a_key_of_its_own(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000.0
+    monkeypatch.setattr(delta_share_versions.time, "time", lambda: now)
+    keys = []
+    cursor = None
+    for wait in (0, 59, 1, 119, 1):
+        now += wait
+        result = shared.tick(cursor)
+        cursor = result.cursor
+        keys.append([one.run_key for one in result.run_requests or []])
+    assert [len(one) for one in keys] == [1, 0, 1, 0, 1]
+    assert len({key for one in keys for key in one}) == 3
+
+
+def test_a_lost_state_is_asked_for_though_the_same_work_was_done_before(shared: Shared) -> None:
+    first = shared.tick()
+    shared.mirror()
+    done = shared.tick(first.cursor)
+    (shared.folder / "lake/acme/delta_share.state.json").unlink()
+    (again,) = shared.tick(done.cursor).run_requests or []
+    assert again.run_key
+
+
+def test_no_second_run_is_asked_for_while_one_waits_or_runs(shared: Shared) -> None:
+    job = shared.definitions.resolve_job_def("mirror_share")
+    tags = {"org": "acme", "door": "delta_share"}
+    config = {"ops": {"mirror_days": {"config": {"org": "acme"}}}}
+    run = shared.instance.create_run_for_job(job, run_config=config, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    assert not shared.tick().run_requests
+    assert shared.server.requests == []
+    shared.instance.report_run_failed(run)
+    assert shared.tick().run_requests
+
+
+def test_a_share_that_lastingly_refuses_gets_one_run_that_fails_loudly(shared: Shared) -> None:
+    shared.server.break_("version", "status", status=403)
+    failed = shared.tick()
+    (request,) = failed.run_requests or []
+    assert "broken:share_access" in str(request.run_key)
+    turns = json.loads(failed.cursor or "")
+    turns["acme"]["polled"] = 0
+    assert not shared.tick(json.dumps(turns)).run_requests
+
+
+def test_an_org_whose_credential_cannot_even_be_read_does_not_keep_the_others_waiting(shared: Shared) -> None:
+    (shared.folder / "acme.share").write_bytes(b"\xff\xfe\x00{")
+    failed = shared.tick()
+    assert json.loads(failed.cursor or "")["acme"]["failures"] == 1
+
+
+def test_a_run_that_meets_another_ends_quietly(shared: Shared) -> None:
+    with sole_user(shared.folder / "work" / "delta_share" / "acme"):
+        assert days_of(shared.mirror()) == []
+    assert days_of(shared.mirror()) == [str(day) for day in (D1, D2, D3)]
+
+
+def test_a_run_waits_for_the_pool_of_the_mirror_and_ends_quietly_when_it_stays_taken(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, float]] = []
+
+    @contextmanager
+    def taken(_: object, __: object, pool: str, *, wait_seconds: float) -> Iterator[bool]:
+        asked.append((pool, wait_seconds))
+        yield False
+
+    monkeypatch.setattr(delta_share_versions, "slot", taken)
+    assert days_of(shared.mirror()) == []
+    assert asked == [("acme_delta_share", delta_share_versions.POOL_WAIT_SECONDS)]
+    assert shared.server.requests == []
+
+
+def test_the_job_logs_the_checks_of_the_days_it_touched(shared: Shared) -> None:
+    shared.mirror()
+    replace_day(shared.source, D2, events(D2, 9))
+    checks = shared.mirror().get_asset_check_evaluations()
+    assert {(one.check_name, one.partition) for one in checks if one.check_name != "share_contract"} >= {
+        ("contract", str(D2)), ("conservation", str(D2)), ("no_pii", str(D2)),
+    }  # fmt: skip
+    assert {one.partition for one in checks} == {str(D2), None}
+    assert all(one.passed for one in checks)
+
+
+def test_a_share_that_breaks_the_contract_fails_a_check_until_it_keeps_it_again(shared: Shared) -> None:
+    shared.mirror()
+    write(shared.folder / "typed", events(D1).with_columns(template_id=pl.lit(501, pl.Int64)))
+    for _ in range(3):
+        write(shared.folder / "typed", events(D1).with_columns(template_id=pl.lit(501, pl.Int64)))
+    shared.server.offer(NAME, shared.folder / "typed")
+    job = shared.definitions.resolve_job_def("mirror_share")
+    config = {"ops": {"mirror_days": {"config": {"org": "acme"}}}}
+    broken = job.execute_in_process(run_config=config, instance=shared.instance, raise_on_error=False)
+    assert not broken.success
+    check = last_evaluation(shared)
+    assert not check.passed
+    assert "template_id is long" in (check.description or "")
+    shared.server.requests.clear()
+    refreshed = shared.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=[table_key("acme", DELTA_SHARE)],
+        tags=range_tags(all_days()),
+        instance=shared.instance,
+        raise_on_error=False,
+    )
+    assert not refreshed.success
+    assert not last_evaluation(shared).passed
+    assert shared.mirrored() == {D1, D2, D3}
+    shared.server.offer(NAME, shared.source)
+    assert [one.passed for one in shared.mirror().get_asset_check_evaluations()] == [True]
+
+
+def last_evaluation(shared: Shared) -> dg.AssetCheckEvaluation:
+    key = dg.AssetCheckKey(table_key("acme", DELTA_SHARE), "share_contract")
+    record = shared.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert record.event is not None
+    assert record.event.dagster_event is not None
+    found = record.event.dagster_event.event_specific_data
+    assert isinstance(found, dg.AssetCheckEvaluation)
+    return found
+
+
+def refresh(shared: Shared, **tags: str) -> dg.ExecuteInProcessResult:
+    job = shared.definitions.resolve_implicit_global_asset_job_def()
+    key = table_key("acme", DELTA_SHARE)
+    return job.execute_in_process(
+        asset_selection=[key], tags={**range_tags(all_days()), **tags}, instance=shared.instance
+    )
+
+
+def test_the_daily_refresh_of_an_unchanged_share_costs_one_request_and_tells_the_days_as_they_are(
+    shared: Shared,
+) -> None:
+    shared.mirror()
+    version = delta_version(shared)
+    shared.server.requests.clear()
+    result = refresh(shared, **{"dagster/schedule_name": "refresh_last_days"})
+    assert [kind for kind, _ in shared.server.requests] == ["version"]
+    assert delta_version(shared) == version
+    rows = {one.partition: one.step_materialization_data.materialization.metadata for one in result.all_events
+            if one.is_step_materialization}  # fmt: skip
+    assert {day: found["dagster/partition_row_count"].value for day, found in rows.items()} == {
+        str(day): 5 for day in (D1, D2, D3)
+    }
+    replace_day(shared.source, D2, events(D2, 9))
+    refresh(shared, **{"dagster/schedule_name": "refresh_last_days"})
+    assert shared.lake.counts("acme", DELTA_SHARE, all_days()) == {D1: 5, D2: 9, D3: 5}
+
+
+def test_a_day_that_a_person_materializes_is_written_though_it_is_unchanged(shared: Shared) -> None:
+    shared.mirror()
+    version = delta_version(shared)
+    refresh(shared)
+    assert delta_version(shared) > version
+
+
+def delta_version(shared: Shared) -> int:
+    found = shared.lake.open("acme", DELTA_SHARE)
+    assert found is not None
+    return found.version()
+
+
+def test_a_mirror_that_nothing_brought_up_to_date_for_a_day_shows_as_late(shared: Shared) -> None:
+    (spec,) = [spec for asset in share_assets(shared.org) for spec in asset.specs
+               if spec.key == table_key("acme", DELTA_SHARE)]  # fmt: skip
+    assert spec.freshness_policy is not None
 
 
 def test_a_mirrored_day_rebuilds_that_day_of_the_unified_stream(shared: Shared) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from justai_assets.dag.location import location
 from justai_assets.orgs.load import load_orgs
+from justai_assets.settings import Settings
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 LOAD = """
@@ -84,6 +85,19 @@ def test_an_org_without_custom_events_has_nothing_to_attribute(world: World) -> 
     found = keys(world)
     assert "acme/unified_events" in found
     assert not {"acme/custom_events", "acme/attributed_events"} & found
+
+
+def test_two_locations_with_a_slice_each_share_no_asset(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add_org(WEBHOOK_ORG)
+    world.add_org(UNIFIED_ORG)
+    found = []
+    for slugs in ("acme", "globex"):
+        monkeypatch.setenv("JUSTAI_ORGS", slugs)
+        graph = location(Settings.from_environment().orgs()).resolve_asset_graph()
+        found.append({key.to_user_string() for key in graph.get_all_asset_keys()})
+    assert not found[0] & found[1]
+    monkeypatch.delenv("JUSTAI_ORGS")
+    assert "org_files" in keys(world)
 
 
 def test_a_broken_org_is_visible_under_its_name_and_the_others_stand(world: World) -> None:

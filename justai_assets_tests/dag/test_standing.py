@@ -11,7 +11,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.backfills import backfill_status, plan_backfill, request_backfill
 from justai_assets.dag.failed_days import unfinished_days
-from justai_assets.dag.org_files import KEY
+from justai_assets.dag.org_files import org_files_key
 from justai_assets.dag.standing import JOB, NAME
 from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
 
@@ -47,6 +47,27 @@ def test_days_left_failed_are_listed_by_table(week: Week, instance: dg.DagsterIn
     assert all(one.missing == () for one in found.values())
 
 
+@pytest.mark.parametrize("days", [DAYS, Days(DAYS.first, DAYS.first)], ids=["a range", "a day"])
+def test_days_whose_blocking_check_failed_or_was_not_carried_out_are_left_failed_until_they_are_sound(
+    week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, days: Days
+) -> None:
+    def failed() -> dict[str, tuple[date, ...]]:
+        return {one.key.path[-1]: one.failed for one in unfinished_days(instance, week.org("acme"), DAYS) if one.failed}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("justai_assets.quality.pii._PSEUDONYM", "^never$")
+        assert not week.run(instance, ["esp_events"], days).success
+    assert failed() == {"esp_events": tuple(days)}
+    plan = plan_backfill(instance, week.org("acme"), DAYS, "failed", today=TODAY)
+    assert plan.days_by_table[dg.AssetKey(["acme", "unified_events"])] == tuple(days)
+    with monkeypatch.context() as patch:
+        patch.setattr("justai_assets.dag.day_checks.no_pii", lambda *_: 1 / 0)
+        assert not week.run(instance, ["esp_events"], days).success
+    assert failed() == {"esp_events": tuple(days)}
+    assert week.run(instance, ["esp_events"], days).success
+    assert failed() == {}
+
+
 def test_the_standing_check_names_table_and_days_and_mends_itself(week: Week, instance: dg.DagsterInstance) -> None:
     job = week.definitions.resolve_job_def(JOB)
 
@@ -58,7 +79,7 @@ def test_the_standing_check_names_table_and_days_and_mends_itself(week: Week, in
     leave_failed(week, instance, DAYS.first)
     left = check()
     assert not left.passed
-    assert left.asset_key == KEY
+    assert left.asset_key == org_files_key()
     assert left.metadata["problems"].value == f"- acme/esp_events: {DAYS.first}"
     assert week.run(instance, ["esp_events"], Days(DAYS.first, DAYS.first)).success
     assert check().passed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from justai_assets.commands.collect import collect
 from justai_assets.contract.days import Days
 from justai_assets.dag.headless import materialize_days
 from justai_assets.demo.doors import post_through_doors
@@ -33,6 +35,8 @@ def test_what_is_posted_to_the_doors_becomes_a_row_that_names_its_message(
     key = place.secret_file("acme-api-key").read_text()
     assert key not in posted.curl()
     assert shlex.split(posted.curl())[-1] == posted.body
+    port = inspect.signature(collect).parameters["port"].default
+    assert shlex.split(posted.curl())[1] == f"http://127.0.0.1:{port}/api/webhook/events/acme"
     assert sum("acme" in path.parts for path in place.landing.rglob("*.jsonl.zst")) == 2
     last = datetime.now(UTC).date()
     console = Console(record=True, width=200)

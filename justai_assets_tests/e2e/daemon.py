@@ -18,8 +18,8 @@ import dagster as dg
 INSTANCE = """\
 telemetry: {enabled: false}
 run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
+  module: justai_assets.dag.run_queue
+  class: OrgRunQueue
   config: {max_concurrent_runs: 2, dequeue_interval_seconds: 1}
 run_retries: {enabled: true, max_retries: 2}
 run_monitoring: {enabled: true, start_timeout_seconds: 600, poll_interval_seconds: 5}

@@ -1,16 +1,30 @@
-"""A mixed day of 20,000 requests: HTTP answers, metrics and landing zone tell the same story, request by request."""
+"""20,000 mixed requests: HTTP answers, metrics, landing zone and unified stream tell the same story, one by one."""
 
 import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from justai_assets.bench.http_load import post, run_load
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    CUSTOM_EVENTS,
+    ESP_EVENTS,
+    QUARANTINE,
+    UNIFIED_EVENTS,
+    Table,
+)
+from justai_assets.dag.headless import materialize_days
+from justai_assets.dag.undated import doors_by_table
+from justai_assets.lake.ledger import read_fates, total
 from justai_assets.landing.identity import event_id
+from justai_assets.orgs.load import load_org
+from justai_assets.sources.build import build_from_doors
 from justai_assets_tests.collector.service import (
     JOURNEY_KEY,
     KEY,
@@ -21,6 +35,8 @@ from justai_assets_tests.collector.service import (
     sign,
     write_orgs,
 )
+from justai_assets_tests.conftest import make_world
+from justai_assets_tests.world import World
 
 REQUESTS = 20_000
 UNDATED = "event_date=__HIVE_DEFAULT_PARTITION__"
@@ -61,9 +77,9 @@ def plan() -> Day:
         if kind.endswith("_again") and not (iterable and chameleon):
             kind = "iterable"
         path, headers = "/api/webhook/itbl/acme?campaignId=7", {"X-Api-Key": KEY}
-        body = json.dumps(
-            iterable_body(number, createdAt=f"2026-01-{1 + number % 5:02d} 00:00:{number % 60:02d} +00:00")
-        ).encode()
+        event = iterable_body(number, createdAt=f"2026-01-{1 + number % 5:02d} 00:00:{number % 60:02d} +00:00")
+        # A third are sends, so that the tours of the third day have one to be attributed to.
+        body = json.dumps(event | {"eventName": "emailSend" if number % 3 == 0 else "emailOpen"}).encode()
         if kind == "iterable":
             iterable.append(body)
         elif kind == "iterable_again":
@@ -74,7 +90,10 @@ def plan() -> Day:
             path, headers = "/api/webhook/events/acme", {"X-Api-Key": JOURNEY_KEY}
             body = b'{"email":"user1@example.com","workflowId":"290146"}'
         elif kind.startswith("chameleon") or kind == "wrong_signature":
-            body = json.dumps({"id": f"c{number}", "sent_at": "2026-01-03T00:00:00Z", "kind": "ping"}).encode()
+            tour = {"profile": {"email": "user1@example.com"}, "tour": {"id": "t1"}}
+            body = json.dumps(
+                {"id": f"c{number}", "sent_at": "2026-01-03T00:00:00Z", "kind": "tour.completed", "data": tour}
+            ).encode()
             if kind == "chameleon":
                 chameleon.append(body)
             elif kind == "chameleon_again":
@@ -105,8 +124,9 @@ def plan() -> Day:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_mixed_requests_reconcile(tmp_path: Path) -> None:
+def test_twenty_thousand_mixed_requests_reconcile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = plan()
+    world = make_world(tmp_path, str(tmp_path / "landing"), str(tmp_path / "lake"), monkeypatch)
     statuses: dict[int, int] = {}
     write_orgs(tmp_path)
     with running(settings(tmp_path), workers=2) as service:
@@ -146,3 +166,52 @@ def test_twenty_thousand_mixed_requests_reconcile(tmp_path: Path) -> None:
     assert found == day.landed
     journeys = [envelope["id"] for envelope in landed(tmp_path / "landing", "webhooks/events/acme")]
     assert len(set(journeys)) == counts["journey"], "each receipt is an event"
+    reconcile_lake(world, day, counts)
+
+
+def reconcile_lake(world: World, day: Day, counts: Counter[str]) -> None:
+    """What was landed is in the lake: each event once, each refusal with its reason, and the sums hold."""
+    org = load_org(world.folder / "orgs" / "acme.yaml")
+    today = datetime.now(UTC).date()
+    sent = Days(date(2026, 1, 1), date(2026, 1, 5))
+    assert materialize_days(org, sent, today=today)
+    # A run over midnight files journeys under two days.
+    received = Days(today - timedelta(days=1), today)
+    assert materialize_days(org, received, today=today)
+    for table, doors in doors_by_table(org).items():
+        build_from_doors(org, world.landing, world.lake, table, doors, None, note={})
+
+    def distinct(door: str) -> int:
+        return sum(1 for prefix, _ in day.landed if f"/{door}/" in prefix and UNDATED not in prefix)
+
+    def fates(asset: Table, name: str) -> int:
+        found = [read_fates(world.lake, "acme", days, asset.name) for days in (sent, received)]
+        return sum(total(one, name) for one in found)
+
+    for asset, kinds, events in (
+        (ESP_EVENTS, ("iterable", "iterable_again"), distinct("iterable")),
+        (
+            CUSTOM_EVENTS,
+            ("chameleon", "chameleon_again", "journey"),
+            distinct("chameleon") + counts["journey"],
+        ),
+    ):
+        posted = sum(counts[kind] for kind in kinds)
+        assert fates(asset, "received") == posted
+        assert fates(asset, "accepted") == world.table(asset).height == events
+        assert fates(asset, "duplicate") == posted - events
+        assert fates(asset, "quarantined") == 0
+    refused = world.table(QUARANTINE)
+    assert Counter(refused["reason"]) == {
+        "undated": counts["iterable_undated"],
+        "not_json": counts["not_json"],
+        "duplicate_key": counts["repeated_key"],
+    }
+    assert refused["event_date"].null_count() == refused.height
+    # Every tour has a send before it; no Journey does: the sends are months old.
+    assert fates(ATTRIBUTED_EVENTS, "attributed") == distinct("chameleon")
+    assert fates(ATTRIBUTED_EVENTS, "unattributed") == counts["journey"]
+    names = Counter(world.table(UNIFIED_EVENTS)["event_name"])
+    assert names["tour.completed"] == distinct("chameleon")
+    assert names["emailSend"] + names["emailOpen"] == distinct("iterable")
+    assert sum(names.values()) == distinct("iterable") + distinct("chameleon")

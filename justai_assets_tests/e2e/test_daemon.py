@@ -96,6 +96,9 @@ def test_ninety_days_a_killed_run_a_rewritten_file_and_the_same_bytes(
         runs = running.runs()
         (failed,) = [run for run in runs if not run.is_success]
         assert failed.run_id in {run.parent_run_id for run in runs}, "it was tried again"
+        orgs = {run.run_id: {key.path[0] for key in run.asset_selection or ()} for run in runs}
+        tagged = {run.run_id: run.tags.get("org") for run in runs}
+        assert all(tagged[one] in found for one, found in orgs.items() if len(found) == 1 and "marts" not in found)
         per_table = Counter(key for run in runs for key in run.asset_selection or ())
         # Two or three on a machine that has time. Reports and materializations trickle in one by one, and a tick in
         # their middle splits a range.

@@ -354,5 +354,13 @@ def test_a_damaged_log_is_an_error_and_not_an_empty_table(lake: Lake) -> None:
     replace(lake, WEEK, events(FIRST, "a"))
     for path in lake.root.local("acme/unified_events/_delta_log").glob("*.json"):
         path.write_text("{broken")
-    with pytest.raises(Exception, match=r"(?i)cannot be opened|json|log"):
+    with pytest.raises(StorageError, match=r"cannot be opened: its log is damaged.*restore") as caught:
         lake.scan("acme", UNIFIED_EVENTS).collect()
+    assert not caught.value.transient
+
+
+def test_a_version_that_never_was_is_a_lasting_error(lake: Lake) -> None:
+    replace(lake, WEEK, events(FIRST, "a"))
+    with pytest.raises(StorageError, match="lacks the version") as caught:
+        lake.open("acme", UNIFIED_EVENTS, 77)
+    assert not caught.value.transient

@@ -14,6 +14,7 @@ from justai_assets.landing.changes import (
     Landed,
     Mark,
     Memory,
+    Unread,
     bridged,
     compare,
     differing_names,
@@ -149,6 +150,23 @@ def test_days_beyond_the_limit_are_held_back_and_not_forgotten() -> None:
     assert days(judged(first.memory, *found)) == D[3:5]
 
 
+def test_a_day_that_is_too_long_to_read_holds_back_those_after_it_but_not_what_needs_no_reading() -> None:
+    known = judged(Memory(), landed(D[3], "a")).memory
+    asked: list[Key] = []
+
+    def version(found: Landed) -> str | Unread:
+        asked.append(found.day.day)
+        return Unread.LATE if found.day.day == D[1] else found.listing
+
+    found = {one.day.day: one for one in (*(landed(day, "a") for day in D[:3]), landed(D[3]))}
+    rule = {"start": START, "today": TODAY, "settle": timedelta(0), "limit": 9}
+    changes = compare(known, found, now=NOW, version=version, **rule)
+    assert days(changes) == [D[0], D[3]]
+    assert (asked, changes.held_back) == ([D[0], D[1]], 2)
+    assert changes.memory.waiting == {}
+    assert days(compare(changes.memory, found, now=NOW, version=lambda one: one.listing, **rule)) == D[1:3]
+
+
 def test_undated_records_come_after_the_days_and_know_no_calendar() -> None:
     assert days(judged(Memory(), landed(None, "a"), landed(D[0], "a"))) == [D[0], None]
 
@@ -165,7 +183,7 @@ def test_a_day_whose_bytes_are_the_same_is_adopted_in_silence() -> None:
 def test_a_file_that_moves_while_it_is_read_is_looked_at_again() -> None:
     changes = compare(
         Memory(), {D[0]: landed(D[0], "a")}, start=START, today=TODAY, now=NOW, settle=SETTLE,
-        version=lambda _: None, limit=9,
+        version=lambda _: Unread.MOVED, limit=9,
     )  # fmt: skip
     assert days(changes) == []
     assert D[0] in changes.memory.waiting
@@ -189,13 +207,23 @@ def test_a_manifest_counts_only_where_it_differs_from_what_lies_there() -> None:
 def test_a_burst_with_many_gaps_is_joined_over_days_without_an_object_and_no_others() -> None:
     reports = [(landed(D[n], "a").day, "v") for n in (0, 2, 3, 5, 7, 10)]
     looked = {D[n]: landed(D[n], "a") for n in (0, 2, 3, 5, 6, 7, 10)}
-    joined = [(day.day, version) for day, version in bridged(reports, looked)]
+    joined = [(day.day, version) for day, version in bridged(reports, looked, D)]
     empty = [day for day, version in joined if version == EMPTY]
     assert empty == [D[1], D[4], D[8], D[9]], "the 6th has objects and did not change"
     assert [day for day, _ in joined] == sorted(day for day, _ in joined)
-    assert bridged(reports[:3], looked) == reports[:3], "two ranges are two runs"
+    assert bridged(reports[:3], looked, ()) == reports[:3], "two ranges are two runs"
     undated = (landed(None, "a").day, "v")
-    assert bridged([*reports, undated], looked)[-1] == undated
+    assert bridged([*reports, undated], looked, ())[-1] == undated
+
+
+def test_days_far_apart_are_joined_when_they_land_for_the_first_time_and_not_when_they_are_rewritten() -> None:
+    reports = [(landed(D[n], "a").day, "v") for n in (0, 4, 9, 12)]
+    looked = {day.day: landed(day.day, "a") for day, _ in reports}
+    assert [day.day for day, _ in bridged(reports, looked, ())] == D[:13]
+    near = [D[10], D[11]]
+    assert [day.day for day, version in bridged(reports, looked, D) if version == EMPTY] == near
+    mixed = bridged(reports, looked, {D[9]})
+    assert [day.day for day, version in mixed if version == EMPTY] == [D[1], D[2], D[3], *near]
 
 
 @given(

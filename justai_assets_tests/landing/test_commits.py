@@ -63,6 +63,17 @@ def test_a_manifest_leaves_stale_parts_out_and_names_what_is_missing(where: str,
     assert found.is_declared
 
 
+def test_files_that_a_later_commit_removed_are_superseded_and_others_are_only_stale(any_world: World) -> None:
+    lands(any_world, "databricks", "a.parquet", "b.parquet", "c.parquet")
+    put(any_world, "databricks", **{
+        f"{FOLDER}/_committed_1": {"added": ["a.parquet"], "removed": []},
+        f"{FOLDER}/_committed_2": {"added": ["b.parquet"], "removed": ["a.parquet"]},
+    })  # fmt: skip
+    found = judged(any_world, "databricks")
+    assert names(found)[:2] == (["b.parquet"], ["a.parquet", "c.parquet"])
+    assert [one.name for one in found.superseded] == ["a.parquet"]
+
+
 def test_the_folders_own_manifest_wins_over_the_prefixs(world: World) -> None:
     lands(world, "redshift", "a.parquet", "b.parquet")
     put(world, "redshift", manifest=manifest("a.parquet"), **{f"{FOLDER}/manifest": manifest("b.parquet")})

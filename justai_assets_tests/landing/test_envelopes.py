@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tempfile
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from justai_assets.landing.envelopes import SALVAGE_LINES, count_records, salvage, scan_envelopes
+from justai_assets.landing import envelopes
+from justai_assets.landing import lines as landed_lines
+from justai_assets.landing.envelopes import read_envelopes
 from justai_assets.landing.identity import event_id
 from justai_assets.sources.iterable import BODY
 
@@ -77,15 +80,15 @@ KEY = "webhooks/iterable/acme/event_date=2026-01-05/0000.jsonl.zst"
 
 def outcome(content: bytes, folder: Path) -> tuple[int, dict[int, tuple[str, int]], list[str]]:
     """(records counted, refused line → (reason, records), ids of the lines kept in order)."""
-    file, target = folder / "in.jsonl", folder / "sound.jsonl"
+    file = folder / "in.jsonl"
     file.write_bytes(content)
-    rejected = salvage(file, KEY, DOOR, BODY, target)
-    kept = scan_envelopes([target], {str(target): KEY}, BODY).collect() if target.stat().st_size else pl.DataFrame()
-    ids = kept["id"].to_list() if kept.height else []
-    by_row = {row["source_row"]: (row["reason"], row["records"]) for row in rejected.iter_rows(named=True)}
-    assert len(by_row) == rejected.height
-    assert set(rejected["source_file"]) <= {KEY}
-    return count_records([file]), by_row, ids
+    batches = list(read_envelopes([(file, KEY)], DOOR, BODY))
+    rows = [row for batch in batches for row in batch.rejected.iter_rows(named=True)]
+    by_row = {row["source_row"]: (row["reason"], row["records"]) for row in rows}
+    assert len(by_row) == len(rows)
+    assert {row["source_file"] for row in rows} <= {KEY}
+    ids = [found for batch in batches for found in batch.envelopes["id"]]
+    return sum(batch.received for batch in batches), by_row, ids
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD.values(), ids=BAD.keys())
@@ -111,7 +114,6 @@ def test_each_kind_of_good_line_is_kept_with_an_id(line: bytes, tmp_path: Path) 
     st.lists(st.sampled_from([*GOOD.values(), *BLANK, *(line for line, _ in BAD.values())]), max_size=40),
     st.booleans(),
 )
-@example([sound(1)] * (SALVAGE_LINES + 3) + [b"hello"] + [sound(2)] * SALVAGE_LINES, True)
 def test_what_is_counted_is_kept_or_refused_and_a_fate_depends_on_the_line_alone(
     lines: list[bytes], ends: bool
 ) -> None:
@@ -127,49 +129,98 @@ def test_what_is_counted_is_kept_or_refused_and_a_fate_depends_on_the_line_alone
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=400))
 def test_any_bytes_at_all_are_counted_and_accounted_for(content: bytes) -> None:
-    content = content.removeprefix(b"\x28\xb5\x2f\xfd")
     with tempfile.TemporaryDirectory() as folder:
         counted, rejected, ids = outcome(content, Path(folder))
         assert counted == len(ids) + sum(count for _, count in rejected.values())
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.sampled_from(list(GOOD.values())), min_size=1, max_size=20))
-def test_the_fast_path_and_the_salvage_keep_the_same_records(lines: list[bytes]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "in.jsonl"
-        path.write_bytes(b"\n".join(lines))
-        fast = scan_envelopes([path], {str(path): KEY}, BODY).collect()
-        salvaged = Path(folder) / "sound.jsonl"
-        assert salvage(path, KEY, DOOR, BODY, salvaged).is_empty()
-        again = scan_envelopes([salvaged], {str(salvaged): KEY}, BODY).collect()
-        assert fast.drop("id").equals(again.drop("id"))
-        both = pl.DataFrame({"fast": fast["id"], "salvaged": again["id"]})
-        assert both.filter(pl.col("fast") != pl.col("salvaged")).is_empty()
-        assert again["id"].null_count() == 0
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+def test_how_lines_fall_into_batches_changes_nothing(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = []
+    for number in range(3):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(b"\n".join([*GOOD.values(), *(line for line, _ in BAD.values())][number:]))
+        files.append((path, f"key-{number}"))
+    whole = list(read_envelopes(files, DOOR, BODY, with_line=True))
+    assert len(whole) == 1
+    monkeypatch.setattr(envelopes, "BATCH_LINES", limit)
+    batches = list(read_envelopes(files, DOOR, BODY, with_line=True))
+    assert len(batches) > 1 or limit == 1000
+    assert pl.concat(batch.envelopes for batch in batches).equals(whole[0].envelopes)
+    refused = pl.concat(batch.rejected for batch in batches)
+    assert refused.sort("source_file", "source_row").equals(whole[0].rejected.sort("source_file", "source_row"))
+    assert all(batch.received == batch.envelopes.height + batch.rejected.height for batch in batches)
+    for file, row, line in whole[0].envelopes.select("source_file", "_line", "line").iter_rows():
+        content = (tmp_path / f"{file[-1]}.jsonl").read_bytes()
+        assert content.split(b"\n")[row].decode() == line
 
 
-def compressed(content: bytes, frames: int = 1) -> bytes:
+LEAVES = {
+    "text": ('"501"', "501"),
+    "escapes": (r'"\u00e9\n\ud83d\ude00"', "é\n😀"),
+    "an integer": ("501", "501"),
+    "one past 64 bits": ("123456789012345678901234567890", "123456789012345678901234567890"),
+    "a negative one": ("-7", "-7"),
+    "a fraction": ("501.0", "501.0"),
+    "an exponent": ("1e2", "1e2"),
+    "digits that no float holds": ("0.12345678901234567890123", "0.12345678901234567890123"),
+    "true": ("true", "true"),
+    "null": ("null", None),
+    "an object": ('{"a": [1, null]}', '{"a":[1,null]}'),
+    "a list": ("[]", "[]"),
+}
+
+
+@pytest.mark.parametrize(("written", "read"), LEAVES.values(), ids=LEAVES.keys())
+@pytest.mark.parametrize("beside", [[], [sound(1)]], ids=["alone", "beside an integer"])
+def test_a_leaf_is_text_as_it_was_written(written: str, read: str, beside: list[bytes], tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    line = f'{{"id":"x","query":{{"campaignId":{written}}},"body":{{"dataFields":{{"templateId":{written}}}}}}}'
+    file.write_bytes(b"\n".join([line.encode(), *beside]))
+    (batch,) = read_envelopes([(file, KEY)], DOOR, BODY)
+    row = batch.envelopes.row(0, named=True)
+    assert row["query"]["campaignId"] == read
+    assert row["body"]["dataFields"]["templateId"] == read
+    assert row["body"]["email"] is None
+
+
+def test_a_line_too_long_is_refused_and_its_neighbours_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed_lines, "MAX_LINE_BYTES", 1 << 20)
+    long = sound(2, note="x" * (3 << 20))
+    counted, rejected, ids = outcome(b"\n".join([sound(1), long, sound(3)]), tmp_path)
+    assert (counted, rejected, ids) == (3, {1: ("not_json", 1)}, [f"{1:064x}", f"{3:064x}"])
+
+
+PACKERS = {"zstd": zstandard.compress, "gzip": gzip.compress}
+
+
+def compressed(content: bytes, frames: int = 1, packer: str = "zstd") -> bytes:
     lines = content.splitlines(keepends=True)
     size = -(-len(lines) // frames)
-    return b"".join(zstandard.compress(b"".join(lines[at : at + size])) for at in range(0, len(lines), size))
+    return b"".join(PACKERS[packer](b"".join(lines[at : at + size])) for at in range(0, len(lines), size))
 
 
 LINES = b"".join(sound(number) + b"\n" for number in range(3000))
 
 
+@pytest.mark.parametrize("packer", PACKERS)
 @pytest.mark.parametrize("frames", [1, 3])
-def test_a_compressed_file_of_one_or_several_frames_is_read_whole(frames: int, tmp_path: Path) -> None:
-    counted, rejected, ids = outcome(compressed(LINES, frames), tmp_path)
+def test_a_compressed_file_of_one_or_several_frames_is_read_whole(frames: int, packer: str, tmp_path: Path) -> None:
+    counted, rejected, ids = outcome(compressed(LINES, frames, packer), tmp_path)
     assert (counted, rejected, len(ids)) == (3000, {}, 3000)
 
 
 @pytest.mark.parametrize("keep", [0.05, 0.5, 0.999])
 @pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("packer", PACKERS)
 def test_a_compressed_file_cut_short_keeps_what_is_whole_and_counts_the_rest_as_one(
-    keep: float, frames: int, tmp_path: Path
+    keep: float, frames: int, packer: str, tmp_path: Path
 ) -> None:
-    content = compressed(LINES, frames)
+    content = compressed(LINES, frames, packer)
     counted, rejected, ids = outcome(content[: int(len(content) * keep)], tmp_path)
     assert rejected[None] == ("unreadable_file", 1)  # type: ignore[index]
     assert counted == len(ids) + sum(count for _, count in rejected.values())
@@ -177,9 +228,9 @@ def test_a_compressed_file_cut_short_keeps_what_is_whole_and_counts_the_rest_as_
 
 
 @settings(deadline=None, max_examples=15)
-@given(st.integers(4, 2000), st.binary(min_size=1, max_size=20))
-def test_damage_inside_a_compressed_file_loses_no_count(at: int, damage: bytes) -> None:
-    content = bytearray(compressed(LINES))
+@given(st.integers(4, 2000), st.binary(min_size=1, max_size=20), st.sampled_from(sorted(PACKERS)))
+def test_damage_inside_a_compressed_file_loses_no_count(at: int, damage: bytes, packer: str) -> None:
+    content = bytearray(compressed(LINES, packer=packer))
     content[at : at + len(damage)] = damage
     with tempfile.TemporaryDirectory() as folder:
         counted, rejected, ids = outcome(bytes(content), Path(folder))
@@ -189,25 +240,15 @@ def test_damage_inside_a_compressed_file_loses_no_count(at: int, damage: bytes) 
 def test_an_empty_file_and_no_file_hold_no_record(tmp_path: Path) -> None:
     assert outcome(b"", tmp_path) == (0, {}, [])
     assert outcome(b"\n \n\t\n", tmp_path) == (0, {}, [])
-    assert count_records([]) == 0
-
-
-def test_the_count_of_several_files_is_their_sum_even_when_one_is_damaged(tmp_path: Path) -> None:
-    contents = [LINES, compressed(LINES), compressed(LINES)[:5000], b"\xff\n\xfe\n", b""]
-    files = [tmp_path / f"{index}.jsonl" for index in range(len(contents))]
-    for file, content in zip(files, contents, strict=True):
-        file.write_bytes(content)
-    each = [count_records([file]) for file in files]
-    assert each[:2] == [3000, 3000]
-    assert each[3:] == [2, 0]
-    assert count_records(files) == sum(each)
+    assert list(read_envelopes([], DOOR, BODY)) == []
 
 
 def test_a_record_id_is_given_only_when_it_is_a_digest(tmp_path: Path) -> None:
     lines = [sound(1, body="text"), sound(2, id="jane@example.com", body="text"), sound(3, id=7, body="text")]
     file = tmp_path / "in.jsonl"
     file.write_bytes(b"\n".join(lines))
-    assert salvage(file, KEY, DOOR, BODY, tmp_path / "out")["record_id"].to_list() == [f"{1:064x}", None, None]
+    (batch,) = read_envelopes([(file, KEY)], DOOR, BODY)
+    assert batch.rejected["record_id"].to_list() == [f"{1:064x}", None, None]
 
 
 def test_a_body_too_deep_for_its_id_is_refused_and_counted(tmp_path: Path) -> None:

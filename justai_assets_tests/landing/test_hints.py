@@ -9,7 +9,17 @@ import boto3
 import pytest
 
 from justai_assets.contract.errors import StorageError
-from justai_assets.landing.hints import Hint, discard_notes, mark_alive, read_hints, read_message, write_note
+from justai_assets.landing.hints import (
+    Hint,
+    discard_notes,
+    discard_receipts,
+    mark_alive,
+    read_hints,
+    read_message,
+    read_receipts,
+    write_note,
+    write_receipts,
+)
 from justai_assets.landing.queue import LandingQueue
 from justai_assets.storage import Root
 from justai_assets_tests.world import World
@@ -88,6 +98,21 @@ def test_a_damaged_note_says_nothing_and_stops_nothing(any_world: World) -> None
     write_note(lake, 2, [Hint("redshift", "acme", "*")])
     found = read_hints(lake, "redshift", after=0, now=NOW)
     assert (found.sweep, found.note) == ({"acme"}, 2)
+
+
+def test_receipts_are_kept_until_they_are_used_or_run_out(any_world: World) -> None:
+    lake = any_world.lake.root
+    write_receipts(lake, 5, ["one", "two"])
+    write_receipts(lake, 6, ["three"])
+    assert read_receipts(lake, 5) == ["one", "two"]
+    assert read_hints(lake, "redshift", after=0, now=NOW).note == 0, "receipts are no note"
+    discard_receipts(lake, 5)
+    discard_receipts(lake, 5)
+    assert read_receipts(lake, 5) == []
+    lake.write("_sensors/hints/receipts-000000000000006.json", b"{")
+    assert read_receipts(lake, 6) == []
+    discard_notes(lake, datetime.now(UTC) + timedelta(hours=3))
+    assert lake.list_flat("_sensors/hints") == []
 
 
 def test_the_queue_counts_as_read_for_ten_minutes(any_world: World) -> None:

@@ -159,6 +159,11 @@ def test_a_missing_column_is_named_and_the_files_rows_are_counted(name: str, tmp
     assert (error.code, error.column, error.rows) == ("missing_column", name, 2)
 
 
+def test_every_missing_column_is_named_and_the_columns_beyond_the_contract_with_them(tmp_path: Path) -> None:
+    error = refused(write(tmp_path, table(event_name=None, template_id=None, Email=pa.array(["a", "b"]))))
+    assert (error.column, error.extra) == ("event_name, template_id", ("Email",))
+
+
 @pytest.mark.parametrize(
     ("column", "values"),
     [
@@ -175,7 +180,7 @@ def test_a_type_that_cannot_be_read_as_the_contracts_refuses_the_file(
     column: str, values: pa.Array, tmp_path: Path
 ) -> None:
     error = refused(write(tmp_path, table(**{column: values})))
-    assert (error.code, error.rows) == ("wrong_type", 2)
+    assert (error.code, error.column, error.rows) == ("wrong_type", column, 2)
 
 
 @pytest.mark.parametrize(

@@ -3,76 +3,27 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
 from justai_assets.landing import memory as memories
-from justai_assets.landing import survey as surveys
 from justai_assets.landing import watch as watching
 from justai_assets.landing.changes import EMPTY, Memory
 from justai_assets.landing.paths import day_prefix, door_prefix
 from justai_assets.landing.rotation import Cursor, decode, encode
-from justai_assets.landing.watch import Cache, Hints, Tick, Watched, watch
+from justai_assets.landing.watch import Cache, Hints, Watched
 from justai_assets.storage import Root
+from justai_assets_tests.landing.watcher import AT_ONCE, DOOR, SETTLING, START, Watcher, ahead, days_before_now, put
 from justai_assets_tests.world import World
-
-START = date(2026, 1, 1)
-DOOR = "redshift"
-
-
-def ahead(**more: int) -> datetime:
-    return datetime.now(UTC) + timedelta(**more)
-
-
-@dataclass
-class Watcher:
-    """A sensor without Dagster: it keeps the cursor as text, as the instance would."""
-
-    world: World
-    orgs: dict[str, Watched]
-    door: str = DOOR
-    cursor: str | None = None
-    cache: Cache = field(default_factory=Cache)
-
-    def tick(self, *, now: datetime | None = None, is_crash: bool = False, **more: object) -> Tick:
-        known = decode(self.cursor)
-        more = {"clock": time.monotonic, **more}
-        tick = watch(
-            self.world.landing, self.world.lake.root, self.door, self.orgs, known, now=now or datetime.now(UTC),
-            cache=self.cache, **more,
-        )  # fmt: skip
-        if is_crash:
-            self.cache = Cache()
-        else:
-            self.cursor = encode(tick.cursor)
-        return tick
-
-    def reported(self, **more: object) -> list[tuple[str, str]]:
-        return [(slug, str(day.day)) for slug, day, _ in self.tick(**more).reports]
-
-
-AT_ONCE = Watched(START)
-SETTLING = Watched(START, timedelta(minutes=5))
 
 
 @pytest.fixture
 def watcher(any_world: World) -> Watcher:
     return Watcher(any_world, {"acme": AT_ONCE})
-
-
-def put(world: World, slug: str, day: str | None, content: str = "x", name: str = "0000_part_00.parquet") -> str:
-    key = f"{day_prefix(DOOR, slug, None if day is None else date.fromisoformat(day))}/{name}"
-    world.landing.write(key, content.encode())
-    return key
-
-
-def days_before_now(*numbers: int) -> list[str]:
-    return [str(datetime.now(UTC).date() - timedelta(days=number)) for number in numbers]
 
 
 def test_landed_days_are_reported_once_and_again_when_their_content_changes(watcher: Watcher) -> None:
@@ -159,16 +110,44 @@ def test_what_a_dead_tick_may_have_reported_is_owed_until_its_org_can_be_listed(
     assert watcher.reported() == []
 
 
+def test_two_slices_of_the_orgs_do_not_take_each_others_crash_for_their_own(any_world: World) -> None:
+    (recent,) = days_before_now(1)
+    one, other = (Watcher(any_world, {slug: AT_ONCE}, slice_name=slug) for slug in ("acme", "globex"))
+    for slug in ("acme", "globex"):
+        put(any_world, slug, recent, "first")
+    one.tick()
+    other.tick()
+    put(any_world, "acme", recent, "second")
+    assert one.tick(is_crash=True).reports
+    put(any_world, "globex", recent, "second")
+    assert other.tick().reports
+    put(any_world, "acme", recent, "first")
+    assert one.reported() == [("acme", recent)], "it was built from the second"
+
+
+def test_a_few_old_days_rewritten_far_apart_are_reported_alone(any_world: World) -> None:
+    days = ["2026-02-01", "2026-02-28", "2026-03-25"]
+    watcher = Watcher(any_world, {"acme": AT_ONCE})
+    for hours, content in enumerate(("x", "late")):
+        for day in days:
+            put(any_world, "acme", day, content)
+        found = watcher.reported(now=ahead(hours=2 * hours))
+    assert found == [("acme", day) for day in days]
+
+
 def fail_listing(monkeypatch: pytest.MonkeyPatch, slug: str) -> None:
     """As when a bucket policy denies one org's prefix."""
-    real = Root.list
 
-    def listing(self: Root, prefix: str, *, after: str | None = None):
-        if prefix == door_prefix(DOOR, slug):
-            raise StorageError("listing: access denied")
-        return real(self, prefix, after=after)
+    def denying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def listing(self: Root, prefix: str, **more: Any) -> Any:
+            if prefix == door_prefix(DOOR, slug):
+                raise StorageError("listing: access denied")
+            return real(self, prefix, **more)
 
-    monkeypatch.setattr(Root, "list", listing)
+        return listing
+
+    for name in ("list", "list_folders", "list_flat"):
+        monkeypatch.setattr(Root, name, denying(getattr(Root, name)))
 
 
 def test_one_org_that_cannot_be_listed_does_not_stop_the_others(
@@ -292,22 +271,6 @@ def test_a_drop_whose_manifest_is_there_does_not_wait(watcher: Watcher) -> None:
     assert watcher.reported(hints=Hints(sweep=["acme"])) == [("acme", "2026-01-05")]
 
 
-def test_when_time_runs_out_the_next_tick_begins_where_this_one_stopped(watcher: Watcher) -> None:
-    watcher.orgs = {f"org-{n:02d}": AT_ONCE for n in range(20)}
-    for slug in watcher.orgs:
-        put(watcher.world, slug, "2026-01-05")
-    found: list[str] = []
-    for _ in range(20):
-        # Each look at the clock takes ten seconds: a tick comes to a few orgs.
-        seconds = iter(range(0, 10_000, 10))
-        tick = watcher.tick(clock=lambda seconds=seconds: float(next(seconds)))
-        assert tick.visited < 20
-        found += [slug for slug, _, _ in tick.reports]
-        if len(found) == 20:
-            break
-    assert sorted(found) == sorted(watcher.orgs)
-
-
 def test_reports_of_a_tick_are_limited_and_the_rest_follows(watcher: Watcher) -> None:
     watcher.orgs = {"acme": AT_ONCE, "globex": AT_ONCE}
     for slug in watcher.orgs:
@@ -356,23 +319,6 @@ def test_an_empty_root_is_not_believed_at_once(watcher: Watcher) -> None:
     assert "gone at once" in tick.remarks["acme"][0]
     assert watcher.reported(now=ahead(hours=2, minutes=59)) == []
     assert len(watcher.reported(now=ahead(hours=4))) == 10
-
-
-def test_a_sweep_that_is_cut_off_goes_on_where_it_stopped(s3_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surveys, "CHECK_EVERY", 5)
-    watcher = Watcher(s3_world, {"acme": Watched(START)})
-    expected = [("acme", f"2026-01-{day:02d}") for day in range(1, 13)]
-    for _, day in expected:
-        for part in range(3):
-            put(s3_world, "acme", day, name=f"{part}.parquet")
-    found: Sequence[tuple[str, str]] = ()
-    for _ in range(20):
-        seconds = iter([0, 0, *([100] * 1000)])
-        found = [*found, *watcher.reported(clock=lambda seconds=seconds: float(next(seconds)))]
-        if decode(watcher.cursor).places["acme"].resume is None:
-            break
-        assert found[-1] != expected[-1]
-    assert found == expected
 
 
 def put_fast(world: World, key: str) -> None:

@@ -111,6 +111,18 @@ def test_a_mistake_between_keys_stands_at_the_key_to_change(tmp_path: Path) -> N
         assert ": org: " not in str(caught.value)
 
 
+def test_a_template_says_how_its_split_is_drawn_and_may_not_know_the_share(tmp_path: Path) -> None:
+    arm = {"template_id": "1", "campaign_id": "2"}
+    org = load(tmp_path, templates=[
+        {"id": "a", "treatment": arm, "split_unit": "user", "control_share": None, "experiment_start": date(2026, 2, 1)},
+        {"id": "b", "treatment": {**arm, "template_id": "5"}},
+    ], experiments={"events": "renewal"})  # fmt: skip
+    told, silent = org.templates
+    assert (told.split_unit, told.control_share, told.experiment_start) == ("user", None, date(2026, 2, 1))
+    assert (silent.split_unit, silent.control_share, silent.experiment_start) == ("message", 0.1, None)
+    assert org.experiments.events == ("renewal",)
+
+
 def test_one_custom_door_may_be_named_without_a_list(tmp_path: Path) -> None:
     assert load(tmp_path, custom="redshift").custom == ("redshift",)
 
@@ -191,6 +203,38 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         },
         "templates.0",
         "same ids; give the control its own",
+    ),
+    (
+        {
+            "templates": [
+                {
+                    "id": name,
+                    "treatment": {"template_id": "1", "campaign_id": "2"},
+                    "control": {"template_id": "3", "campaign_id": "2"},
+                }
+                for name in ("a", "b")
+            ]
+        },
+        "templates: a and b have the same ids in both arms",
+        "remove one of them",
+    ),
+    (
+        {
+            "templates": [
+                {
+                    "id": "a",
+                    "treatment": {"template_id": "1", "campaign_id": "2"},
+                    "experiment_start": date(2025, 12, 31),
+                }
+            ]
+        },
+        "templates: experiment_start of a is before start_date",
+        "give a later day",
+    ),
+    (
+        {"templates": [{"id": "a", "treatment": {"template_id": "1", "campaign_id": "2"}, "split_unit": "household"}]},
+        "templates.0.split_unit",
+        "message",
     ),
     ({"sources": None}, "sources", ""),
     ({"sources": []}, "sources", ""),

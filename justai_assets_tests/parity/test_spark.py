@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.inputs import Inputs
-from justai_assets.attribution.sql.script import Form, Target, statements
+from justai_assets.attribution.sql.script import Form, Target, script, statements
 from justai_assets.attribution.sql.span import Span
 from justai_assets.contract.days import Days
 from justai_assets.landing.drop_place import DropPlace
@@ -62,7 +62,11 @@ def land(spark: Any, folder: Path, batch: Batch, *, is_zoned: bool) -> None:
 def run(spark: Any, folder: Path, rule: Rule, form: Form, span: Span | None = None, *, is_zoned: bool = True) -> None:
     """What `justai sql` prints, statement by statement; only the bucket and the catalog are this machine's."""
     for statement in statements(rule, INPUTS, DIALECT, form, Target(PLACE), span or Span(), is_zoned=is_zoned):
-        spark.sql(statement.replace(PLACE.url, str(folder / "out")).replace("main.justai.", ""))
+        spark.sql(here(statement, folder))
+
+
+def here(statement: str, folder: Path) -> str:
+    return statement.replace(PLACE.url, str(folder / "out")).replace("main.justai", "default")
 
 
 def exported(folder: Path) -> pl.DataFrame:
@@ -109,6 +113,56 @@ def test_exporting_days_again_replaces_them_and_no_other(spark: Any, tmp_path: P
     run(spark, tmp_path, Rule(), "export", Span(Days(again, again)))
     days = exported(tmp_path).sort("event_date").select("event_date", "message_id").rows()
     assert days == [(DAY, "first"), (again, "again"), (DAY + timedelta(days=2), "first")]
+
+
+@pytest.mark.parametrize("form", ["export", "pyspark"])
+@pytest.mark.parametrize("is_zoned", [True, False])
+def test_a_day_of_the_range_that_became_empty_is_emptied_whatever_the_overwrite_mode(
+    spark: Any, tmp_path: Path, form: Form, is_zoned: bool
+) -> None:
+    days = Days(DAY, DAY + timedelta(days=2))
+
+    def sends(*offsets: int) -> Batch:
+        rows = [
+            {"event_name": "emailSend", "event_timestamp": MIDNIGHT + timedelta(days=day, hours=23), "message_id": "m"}
+            for day in offsets
+        ]
+        return esp_file(rows), custom_file([])
+
+    def export() -> list[date]:
+        if form == "export":
+            run(spark, tmp_path, Rule(), form, Span(days), is_zoned=is_zoned)
+        else:
+            text = script("acme", Rule(), INPUTS, DIALECT, form, Target(PLACE), Span(days), is_zoned=is_zoned)
+            exec(compile(here(text, tmp_path), "script", "exec"), {})
+        return sorted(exported(tmp_path)["event_date"])
+
+    spark.sql("DROP TABLE IF EXISTS unified_export")
+    spark.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
+    land(spark, tmp_path, sends(-1, 0, 1, 2, 3), is_zoned=is_zoned)
+    run(
+        spark,
+        tmp_path,
+        Rule(),
+        "export",
+        Span(Days(DAY - timedelta(days=1), DAY + timedelta(days=3))),
+        is_zoned=is_zoned,
+    )
+    assert export() == [DAY + timedelta(days=day) for day in (-1, 0, 1, 2, 3)]
+    land(spark, tmp_path, sends(0, 2), is_zoned=is_zoned)
+    assert export() == [DAY + timedelta(days=day) for day in (-1, 0, 2, 3)]
+
+
+def test_custom_events_are_exported_as_they_are(spark: Any, tmp_path: Path) -> None:
+    bought = {"event_name": "purchase", "event_timestamp": MIDNIGHT + timedelta(hours=1), "user_id": "jane"}
+    land(spark, tmp_path, (esp_file([]), custom_file([bought, bought])), is_zoned=True)
+    spark.sql("DROP TABLE IF EXISTS custom_export")
+    inputs = Inputs("esp", "custom", {}, {"user_id_or_email": "user_id"})
+    how: dict[str, Any] = {"content": "custom_events"}
+    for statement in statements(Rule(), inputs, DIALECT, "export", Target(PLACE), Span(Days(DAY, DAY)), **how):
+        spark.sql(here(statement, tmp_path))
+    rows = spark.sql("SELECT event_name, event_date, user_id_or_email FROM custom_export").collect()
+    assert [tuple(row) for row in rows] == [("purchase", DAY, "jane")] * 2
 
 
 def test_the_shared_view_gives_the_contract(spark: Any, tmp_path: Path) -> None:

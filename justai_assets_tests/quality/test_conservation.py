@@ -18,6 +18,7 @@ from justai_assets.contract.tables import (
     UNIFIED_EVENTS,
     Table,
 )
+from justai_assets.lake.store import DayWriter
 from justai_assets.quality.conservation import conservation
 from justai_assets.sources.build import build_from_doors
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
@@ -115,14 +116,46 @@ def test_a_record_without_a_fate_is_seen_per_door_even_when_the_doors_together_a
     ]
 
 
-def test_an_attribution_older_than_its_events_is_seen(built: World) -> None:
+def test_an_attribution_older_than_its_events_is_said_and_is_no_loss(built: World) -> None:
     org = built.orgs["acme"]
     built.land("journey_webhooks", "acme", DAY, [journey("2026-01-05 15:00:00")], "late")
     build_from_doors(org, built.landing, built.lake, CUSTOM_EVENTS, MADE_OF_DOORS[CUSTOM_EVENTS], DAYS)
     assert problems(built, CUSTOM_EVENTS) == []
-    assert problems(built, ATTRIBUTED_EVENTS) == ["received 3 from custom_events, which holds 4"]
+    stale = conservation(built.lake, "acme", ATTRIBUTED_EVENTS, DAYS)[0]
+    assert stale.problems == ()
+    assert stale.warnings == ("received 3 from custom_events, which holds 4 by now",)
     build_attributed(org, built.lake, DAYS)
     assert problems(built, ATTRIBUTED_EVENTS) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "upstream", "build"),
+    [
+        (ATTRIBUTED_EVENTS, CUSTOM_EVENTS, build_attributed),
+        (UNIFIED_EVENTS, ESP_EVENTS, build_unified),
+        (UNIFIED_EVENTS, ATTRIBUTED_EVENTS, build_unified),
+    ],
+    ids=lambda one: getattr(one, "name", None),
+)
+def test_a_day_is_conserved_when_upstream_is_written_while_it_is_built(
+    table: Table, upstream: Table, build, built: World
+) -> None:
+    real = DayWriter.write
+    came = []
+
+    def write(writer: DayWriter, *given) -> int:
+        if not came:
+            came.append(upstream)
+            rewrite(built, upstream, lambda rows: pl.concat([rows, rows.with_columns(pl.col("event_id") + "-2")]))
+        return real(writer, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DayWriter, "write", write)
+        build(built.orgs["acme"], built.lake, DAYS)
+    assert conservation(built.lake, "acme", table, DAYS)[0].problems == ()
+    held = built.lake.counts("acme", table, DAYS)[DAY]
+    build(built.orgs["acme"], built.lake, DAYS)
+    assert built.lake.counts("acme", table, DAYS)[DAY] > held, "what came meanwhile is in the next build"
 
 
 def test_a_day_without_a_ledger_is_told_to_be_materialized(world: World) -> None:

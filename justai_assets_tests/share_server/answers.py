@@ -74,7 +74,7 @@ def query_lines(
     files = [add for add in snapshot.files if may_hold(add, hints)]
     token = json.loads(base64.b64decode(body["pageToken"])) if body.get("pageToken") else {}
     start = token.get("start", 0)
-    size = min(page_size or len(files) or 1, int(body.get("maxFiles") or len(files) or 1))
+    size = page_of(page_size, body.get("maxFiles"), len(files), is_page="pageToken" in body)
     lines = [*head(snapshot, form), *(file_line(add, form, sign) for add in files[start : start + size])]
     end: dict[str, Any] = {}
     if start + size < len(files):
@@ -86,6 +86,13 @@ def query_lines(
     if expiries:
         end["minUrlExpirationTimestamp"] = min(expiries)
     return lines, end
+
+
+def page_of(own: int | None, asked: Any, count: int, *, is_page: bool) -> int:
+    """How many files a page has. A client that asks for no pages does not know them: it gets all files at once."""
+    if not asked and not is_page:
+        return max(count, 1)
+    return max(1, min(own or count, int(asked or count)))
 
 
 def change_lines(table: SharedTable, first: int, last: int, form: str, sign: Sign) -> list[dict[str, Any]]:

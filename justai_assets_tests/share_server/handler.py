@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from justai_assets_tests.share_server.answers import Capabilities, change_lines, head, query_lines
+from justai_assets_tests.share_server.answers import Capabilities, change_lines, head, page_of, query_lines
 from justai_assets_tests.share_server.faults import Fault
 from justai_assets_tests.share_server.tables import SharedTable
 
@@ -121,8 +121,8 @@ class Handler(BaseHTTPRequestHandler):
         raise RefusedError(404, "no such path")
 
     def _page(self, items: list[dict[str, Any]]) -> dict[str, Any]:
-        start = int(self.query.get("pageToken") or 0)
-        size = int(self.query.get("maxResults") or self.share.page_size or 500)
+        start = self._number("pageToken", 0)
+        size = self._number("maxResults", self.share.page_size or 500)
         page: dict[str, Any] = {"items": items[start : start + size]}
         if start + size < len(items):
             page["nextPageToken"] = str(start + size)
@@ -140,11 +140,16 @@ class Handler(BaseHTTPRequestHandler):
         self._send_lines(head(snapshot, form), snapshot.version, form, capabilities, {}, fault)
 
     def _query(self, name: str, table: SharedTable, fault: Fault | None) -> None:
-        body = json.loads(self.body or b"{}")
+        try:
+            body = json.loads(self.body or b"{}")
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise RefusedError(400, "the body is not a JSON object")
         at = body.get("version")
         for token in (body.get("refreshToken"), body.get("pageToken")):
             if token:
-                at = json.loads(base64.b64decode(token))["version"]
+                at = self._version_in(token)
         if body.get("version") is not None and table.is_view:
             raise RefusedError(400, "a view cannot be queried at a version")
         snapshot = table.snapshot(at)
@@ -161,12 +166,31 @@ class Handler(BaseHTTPRequestHandler):
         fed = table.snapshot().metadata["configuration"].get("delta.enableChangeDataFeed") == "true"
         if table.is_view or not fed:
             raise RefusedError(400, "cdf is not enabled on the table")
-        first = int(self.query.get("startingVersion", 0))
-        last = int(self.query.get("endingVersion", table.version()))
+        first = self._number("startingVersion", 0)
+        last = self._number("endingVersion", table.version())
         capabilities = Capabilities.parse(self.headers.get(_CAPABILITIES, ""))
         form = self.share.prefers if self.share.prefers in capabilities.formats else capabilities.formats[0]
         lines = change_lines(table, first, last, form, self._signer(name))
-        self._send_lines(lines, first, form, capabilities, {}, fault)
+        top, files = lines[:2], lines[2:]
+        start, end = self._number("pageToken", 0), {}
+        is_page = "pageToken" in self.query
+        size = page_of(self.share.page_size, self._number("maxFiles", 0), len(files), is_page=is_page)
+        if start + size < len(files):
+            end["nextPageToken"] = str(start + size)
+        self._send_lines([*top, *files[start : start + size]], first, form, capabilities, end, fault)
+
+    @staticmethod
+    def _version_in(token: str) -> int:
+        try:
+            return int(json.loads(base64.b64decode(token))["version"])
+        except (ValueError, KeyError, TypeError):
+            raise RefusedError(400, "the token is none of ours") from None
+
+    def _number(self, name: str, otherwise: int) -> int:
+        said = self.query.get(name, "")
+        if said and not said.isdigit():
+            raise RefusedError(400, f"{name} is not a number")
+        return int(said) if said else otherwise
 
     def _signer(self, name: str) -> Any:
         def sign(path: str) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 from deltalake import write_deltalake
@@ -94,3 +95,66 @@ def test_a_path_that_is_no_delta_table_is_wrong_use(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is a Delta table" in done.stderr
+
+
+def test_a_client_that_asks_for_no_pages_gets_all_files_at_once(table: Path, tmp_path: Path) -> None:
+    import delta_sharing
+
+    with ShareServer({NAME: table}, page_size=1) as server:
+        profile = tmp_path / "profile.share"
+        profile.write_text(server.profile())
+        assert len(delta_sharing.load_as_pandas(f"{profile}#{NAME}")) == pl.read_delta(str(table)).height
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "query", b"not json"), ("POST", "query", b"[]"), ("POST", "query", b'{"pageToken": "x"}'),
+     ("GET", "changes?startingVersion=x", b"")],
+)  # fmt: skip
+def test_nonsense_is_refused_as_a_bad_request(table: Path, method: str, path: str, body: bytes) -> None:
+    with ShareServer({NAME: table}) as server:
+        address = f"{server.url}{server.prefix}/shares/main/schemas/events/tables/unified/{path}"
+        headers = {"Authorization": f"Bearer {server.access.bearer}"}
+        answer = httpx.request(method, address, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
+def by_hand(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "justai_assets_tests.share_server", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_port_that_is_taken_is_one_clear_line(table: Path) -> None:
+    with ShareServer({NAME: table}) as server:
+        done = by_hand("--table", f"{NAME}={table}", "--port", server.url.rpartition(":")[2])
+    assert done.returncode == 1
+    assert "cannot be listened on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--break", "moon:status"], "WHERE is one of"), (["--break", "query:status:status=x"], "--break"),
+     (["--break", "query:status:colour=red"], "NAME is one of"), (["--view", "a.b.c"], "no --table of that name")],
+)  # fmt: skip
+def test_a_fault_that_does_not_exist_is_wrong_use(table: Path, arguments: list[str], said: str) -> None:
+    done = by_hand("--table", f"{NAME}={table}", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_faults_are_set_by_hand(table: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "acme.share"
+    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={table}", "--port", "0"]
+    command += ["--profile-out", str(profile), "--view", NAME, "--break", "version:status:status=418:times=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        try:
+            served.stdout.readline()
+            given = json.loads(profile.read_text())
+            address = f"{given['endpoint']}/shares/main/schemas/events/tables/unified/version"
+            headers = {"Authorization": f"Bearer {given['bearerToken']}"}
+            assert [httpx.get(address, headers=headers).status_code for _ in range(2)] == [418, 200]
+        finally:
+            served.terminate()

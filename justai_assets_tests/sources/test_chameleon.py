@@ -14,7 +14,6 @@ TOUR = "5f3c4232c712de665632a6d4"
 KINDS = [
     *(f"tour.{act}" for act in ("started", "completed", "exited", "snoozed", "button.clicked")),
     *("survey.started", "embed.completed", "demo.started", "response.finished", "alert.triggered", "helpbar.search"),
-    "ping",
 ]
 
 
@@ -65,6 +64,13 @@ def test_a_profile_may_be_null_empty_or_absent(profile: Any, acme: World) -> Non
         {"profile": {**PROFILE, "properties": {f"copy_id_{TOUR}": "copy-7"}}},
         {"properties": {f"copy_id_{TOUR}": "copy-7"}, "profile": None},
         {"profile": {**PROFILE, f"copy_id_{TOUR}": "copy-7", "bio": 'says "hi" \\ and {'}},
+        {"profile": {**PROFILE, "copy_id_aaa": "copy-1", f"copy_id_{TOUR}": "copy-7", "copy_id_zzz": "copy-9"}},
+        {"profile": {**PROFILE, "bio": f'"copy_id_{TOUR}": "copy-1"', f"copy_id_{TOUR}": "copy-7"}},
+        {
+            "profile": {**PROFILE, f"x copy_id_{TOUR}": "copy-1", f'"copy_id_{TOUR}': "copy-1"},
+            "extra": [{f"copy_id_{TOUR}": "copy-7"}],
+        },
+        {f"copy_id_{TOUR}": "copy-7", "profile": {f"copy_id_{TOUR}": None}},
     ],
 )
 def test_the_copy_is_found_wherever_it_sits(data: dict[str, Any], acme: World) -> None:
@@ -73,11 +79,51 @@ def test_the_copy_is_found_wherever_it_sits(data: dict[str, Any], acme: World) -
 
 def test_without_a_copy_there_is_none_and_neighbours_do_not_lend_theirs(acme: World) -> None:
     found = taken(
-        acme, hook(1, tour={"id": TOUR}), hook(2, profile={f"copy_id_{TOUR}": "copy-7"}), hook(3), "", "{broken"
-    )
+        acme, hook(1, tour={"id": TOUR}), hook(2, tour={"id": TOUR}, profile={f"copy_id_{TOUR}": "copy-7"}), hook(3),
+        "", "{broken",
+    )  # fmt: skip
     by_id = dict(found.accepted.select("event_id", "copy_id").rows())
     assert by_id == {f"5f3c{1:020x}": None, f"5f3c{2:020x}": "copy-7", f"5f3c{3:020x}": None}
     assert found.reasons == ["not_json"]
+
+
+@pytest.mark.parametrize(("value", "copy"), [(12, "12"), (1.5, "1.5"), (True, None), ("", None), ({}, None)])
+def test_a_copy_is_a_text_or_a_number(value: Any, copy: str | None, acme: World) -> None:
+    row = taken(acme, hook(tour={"id": TOUR}, profile={**PROFILE, f"copy_id_{TOUR}": value})).row
+    assert row["copy_id"] == copy
+
+
+@pytest.mark.parametrize("data", [{"tour": {"id": TOUR}}, {}, {"tour": None, "survey": {"id": "bbb"}}])
+def test_the_copy_of_another_tour_is_not_this_ones(data: dict[str, Any], acme: World) -> None:
+    assert taken(acme, hook(**data, profile={**PROFILE, "copy_id_aaa": "copy-1"})).row["copy_id"] is None
+
+
+def test_a_copy_in_the_query_string_is_not_signed_and_not_read(acme: World) -> None:
+    envelope = json.loads(hook(tour={"id": TOUR}))
+    envelope["query"] = {f"copy_id_{TOUR}": "forged"}
+    assert taken(acme, json.dumps(envelope)).row["copy_id"] is None
+
+
+def test_names_of_properties_are_lower_case_and_ids_are_not(acme: World) -> None:
+    row = taken(acme, hook(tour={"id": "aBc9"}, profile={**PROFILE, "copy_id_abc9": "copy-7"})).row
+    assert (row["template_id"], row["copy_id"]) == ("aBc9", "copy-7")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"profile": {"properties": {"email": " Ada@Example.com"}}}, {"properties": {"email": "ada@example.com"}},
+     {"profile": {"email": "", "properties": []}, "properties": {"email": "ada@example.com"}}],
+)  # fmt: skip
+def test_the_email_may_sit_among_properties(data: dict[str, Any], acme: World) -> None:
+    beside = taken(acme, hook(1, profile=PROFILE), hook(2, tour={"id": TOUR}, **data)).accepted
+    assert beside["email_key"].n_unique() == 1
+    assert beside["email_key"].null_count() == 0
+
+
+def test_a_ping_is_a_connection_test_and_no_event(acme: World) -> None:
+    found = taken(acme, hook(1, kind="ping"), hook(2))
+    assert found.accepted.height == 1
+    assert found.reasons == ["connection_test"]
 
 
 def test_a_retried_hook_is_one_event(acme: World) -> None:

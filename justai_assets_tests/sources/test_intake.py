@@ -15,7 +15,9 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from justai_assets.collector.bodies import STATUS
 from justai_assets.contract.errors import JustAIError
+from justai_assets.landing.envelopes_write import rejected_line
 from justai_assets.landing.paths import day_prefix
 from justai_assets_tests.landing.test_envelopes import BAD
 from justai_assets_tests.sources.doors import DAY, take
@@ -237,3 +239,25 @@ def test_nothing_is_left_in_the_temporary_folder(acme: World, tmp_path: Path, mo
     take(acme, "iterable_webhooks")
     take(acme, "redshift")
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("door", ["iterable_webhooks", "journey_webhooks", "chameleon_webhooks"])
+@pytest.mark.parametrize("reason", sorted(STATUS))
+def test_what_the_collector_refused_keeps_its_reason(door: str, reason: str, world: World) -> None:
+    sources = {**WEBHOOK_ORG["sources"], "chameleon_webhooks": {"signing_secret": "env:ACME_SALT"}}
+    world.add_org(WEBHOOK_ORG, sources=sources, custom=["journey_webhooks", "chameleon_webhooks"])
+    at = "2026-01-05T12:00:00.000000Z"
+    line = rejected_line("r", at, {}, b"{", reason=reason, status=400, content_type="", length=1)
+    world.land(door, "acme", None, [line.decode().strip()])
+    assert take(world, door, None).reasons == [reason]
+
+
+def test_a_reason_that_a_sender_made_up_counts_for_nothing(acme: World) -> None:
+    honest = json.loads(send(1))
+    honest["body"]["rejected"] = "not_json"
+    unknown = json.loads(send(2))
+    unknown["body"]["rejected"] = "ada@example.com"
+    acme.land("iterable_webhooks", "acme", DAY, [json.dumps(honest), json.dumps(unknown)])
+    assert take(acme, "iterable_webhooks").accepted.height == 2
+    acme.land("iterable_webhooks", "acme", None, [json.dumps(unknown)])
+    assert take(acme, "iterable_webhooks", None).reasons == ["undated"]

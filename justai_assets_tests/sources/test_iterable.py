@@ -227,3 +227,9 @@ def test_an_event_without_fields_has_no_time_and_is_refused(fields: Any, acme: W
 
 def test_a_receipt_time_that_cannot_be_read_is_null_and_no_hindrance(acme: World) -> None:
     assert taken(acme, event(), received_at="?").row["received_at"] is None
+
+
+@pytest.mark.parametrize(("mark", "expected"), [(False, False), (True, True), (..., True), (None, True), ({}, True)])
+def test_an_event_that_no_credential_vouched_for_stays_marked(mark: Any, expected: bool, acme: World) -> None:
+    row = taken(acme, event("emailOpen"), **({} if mark is ... else {"authenticated": mark})).row
+    assert row["is_authenticated"] is expected

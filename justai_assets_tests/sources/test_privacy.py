@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, refusal, safe_key
+from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, is_personal_column, refusal, safe_key
 
 
 def verdict(name: str | None = "purchase", message: str | None = None, **personal: Any) -> str | None:
@@ -87,6 +87,20 @@ def test_digits_inside_a_digest_are_chance() -> None:
 @given(st.emails(), st.text(max_size=10), st.text(max_size=10))
 def test_no_email_gets_through_whatever_surrounds_it(email: str, before: str, after: str) -> None:
     assert verdict(message=f"{before}{email}{after}") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("email", True), ("EMAIL", True), ("e_mail", True), ("contactEmail", True), ("user_id", True), ("userId", True),
+        ("profile-id", True), ("Phone Number", True), ("first_name", True), ("firstName", True), ("ip", True),
+        ("client_ip", True), ("birthDate", True), ("zip_code", True), ("city", True), ("user_agent", True),
+        ("basket", False), ("price", False), ("campaign_name", False), ("shipping", False), ("currency", False),
+        ("message_id", False), ("capacity", False), ("order_id", False), ("event_name", False),
+    ],
+)  # fmt: skip
+def test_a_column_of_personal_data_is_known_by_its_name(name: str, expected: bool) -> None:
+    assert is_personal_column(name) == expected
 
 
 def test_a_landing_key_that_names_a_person_is_kept_as_a_digest() -> None:

@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Final
+
 from sqlglot import exp
 
-from justai_assets.attribution.sql.inputs import parsed_name
+from justai_assets.attribution.sql.inputs import Content, parsed_name
 from justai_assets.landing.drop_place import DropPlace
 
-EXPORT_TABLE = "main.justai.unified_export"
-VIEW = "main.justai.unified_events"
+SCHEMA: Final = "main.justai"
+EXPORT_TABLES: Final[dict[Content, str]] = {
+    "unified_events": f"{SCHEMA}.unified_export",
+    "custom_events": f"{SCHEMA}.custom_export",
+}
+"""External tables over the prefix, by content."""
+
+VIEW = f"{SCHEMA}.unified_events"
 SHARE = "just_words_ingest"
 RECIPIENT = "just_words_recipient"
 
+CLASSIC: Final = (
+    "SET spark.sql.sources.partitionOverwriteMode = dynamic",
+    "SET spark.sql.parquet.outputTimestampType = TIMESTAMP_MICROS",
+)
+"""Settings that SQL warehouses and serverless compute do not have."""
 
-def export(query: exp.Expression, place: DropPlace, *, table: str = EXPORT_TABLE) -> list[str]:
-    """The statements that replace the query's days at the prefix, in order.
+_TYPES: Final[dict[Content, tuple[str, ...]]] = {
+    "unified_events": (
+        "event_name STRING", "event_timestamp TIMESTAMP", "message_id STRING", "template_id STRING",
+        "campaign_id STRING", "event_date DATE",
+    ),
+    "custom_events": (
+        "event_timestamp TIMESTAMP", "event_name STRING", "user_id_or_email STRING", "event_date DATE",
+    ),
+}  # fmt: skip
 
-    Args:
-        query: the unified stream, for Databricks; event_date is its last column.
-        place: the org's own prefix.
-        table: external table over the prefix, made when it is not there.
 
-    Dynamic overwrite replaces the days that the query has rows for and leaves the others; a day that became empty keeps
-    its old files. Rows are gathered by day before they are written, in files as large as the engine wants them.
-    """
-    name = parsed_name(table, exp.Table, "databricks", "export table").sql(dialect="databricks")
-    hinted = query.copy()
-    hinted.set("hint", exp.Hint(expressions=[exp.func("REBALANCE", exp.column("event_date"))]))
+def tables(place: DropPlace, content: Content) -> list[str]:
+    """The statements that make the external table over the org's prefix, and its schema, when they are not there."""
+    columns = ",\n".join(f"  {column}" for column in _TYPES[content])
     return [
-        "SET spark.sql.sources.partitionOverwriteMode = dynamic",
-        "SET spark.sql.parquet.outputTimestampType = TIMESTAMP_MICROS",
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
         (
-            f"CREATE TABLE IF NOT EXISTS {name} (\n"
-            "  event_name STRING,\n  event_timestamp TIMESTAMP,\n  message_id STRING,\n  template_id STRING,\n"
-            "  campaign_id STRING,\n  event_date DATE\n)\n"
+            f"CREATE TABLE IF NOT EXISTS {EXPORT_TABLES[content]} (\n{columns}\n)\n"
             f"USING PARQUET\nPARTITIONED BY (event_date)\nLOCATION '{place.url}'"
         ),
-        f"INSERT OVERWRITE TABLE {name} PARTITION (event_date)\n{hinted.sql(dialect='databricks', pretty=True)}",
     ]
+
+
+def replace_found_days(query: exp.Expression, content: Content) -> str:
+    """The statement that replaces the days a query has rows for, for a session with the settings of `CLASSIC`.
+
+    Days without rows keep their files. Rows are gathered by day before they are written, in files as large as the
+    engine wants them. event_date is the query's last column.
+    """
+    return f"INSERT OVERWRITE TABLE {EXPORT_TABLES[content]} PARTITION (event_date)\n{_rebalanced(query)}"
+
+
+def replace_day(query: exp.Expression, content: Content, day: date | str) -> str:
+    """The statement that replaces one day by the query's rows of it, on any compute.
+
+    The partition is named, so nothing depends on partitionOverwriteMode, and a day that became empty loses its files.
+
+    Args:
+        query: gives rows of that day alone; event_date is its last column.
+        content: what the drop brings.
+        day: the day, or a name to be replaced by one.
+    """
+    rows = query.copy()
+    assert isinstance(rows, exp.Select)
+    rows.set("expressions", rows.expressions[:-1])
+    # Without it a join's result lies in as many files as the session has shuffle partitions.
+    rows.set("hint", exp.Hint(expressions=[exp.var("REBALANCE")]))
+    insert = f"INSERT OVERWRITE TABLE {EXPORT_TABLES[content]} PARTITION (event_date = '{day}')"
+    return f"{insert}\n{rows.sql(dialect='databricks', pretty=True)}"
 
 
 def share(
@@ -65,3 +103,9 @@ def share(
         f"GRANT SELECT ON SHARE {names[0]} TO RECIPIENT {names[1]}",
         f"DESCRIBE RECIPIENT {names[1]}",
     ]
+
+
+def _rebalanced(query: exp.Expression) -> str:
+    hinted = query.copy()
+    hinted.set("hint", exp.Hint(expressions=[exp.func("REBALANCE", exp.column("event_date"))]))
+    return hinted.sql(dialect="databricks", pretty=True)

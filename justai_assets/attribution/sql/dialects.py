@@ -34,6 +34,9 @@ class Clock:
         before: `{x}` less `{hours}` whole hours of elapsed time; `{back}` is minus that number.
         midnight: the start, in UTC, of the date `{d}`, comparable with `{x}`.
         today: today's date in UTC.
+        own: the moment `{x}`, as the query goes on with it, in the kind of the column itself: a bound that leaves the
+            column bare.
+        slack: hours by which `own` may be off, for the session's zone bends it; 0: exact.
     """
 
     utc: str
@@ -41,6 +44,8 @@ class Clock:
     before: str
     midnight: str
     today: str
+    own: str = "{x}"
+    slack: int = 0
 
 
 _TODAY: Final = {
@@ -68,6 +73,15 @@ _TO_NAIVE: Final = {
     "redshift": "{x} AT TIME ZONE 'UTC'",
     "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {x}) AS TIMESTAMP_NTZ)",
 }
+_OWN: Final = {
+    # AT TIME ZONE binds closer than the minus of an interval.
+    "duckdb": "({x}) AT TIME ZONE 'UTC'",
+    "redshift": "{x} AT TIME ZONE 'UTC'",
+    "snowflake": "CAST({x} AS TIMESTAMP_TZ)",
+}
+_ZONE_SLACK: Final = 24
+"""No zone is further from UTC than 14 hours."""
+
 _INSTANTS: Final = {
     "databricks": Clock(
         utc="{x}",
@@ -103,13 +117,16 @@ def clock(dialect: Dialect, *, is_zoned: bool) -> Clock:
     if is_zoned and dialect in _INSTANTS:
         return _INSTANTS[dialect]
     if dialect == "databricks":
-        return replace(_INSTANTS[dialect], utc=_NAIVE_IN_DATABRICKS)
+        own = "CAST({x} AS TIMESTAMP_NTZ)"
+        return replace(_INSTANTS[dialect], utc=_NAIVE_IN_DATABRICKS, own=own, slack=_ZONE_SLACK)
     return Clock(
         utc=_TO_NAIVE[dialect] if is_zoned else "{x}",
         day="CAST({x} AS DATE)",
         before=_NAIVE_BEFORE[dialect],
         midnight=f"CAST({{d}} AS {_NAIVE_TYPE[dialect]})",
         today=_TODAY[dialect],
+        own=_OWN[dialect] if is_zoned else "{x}",
+        slack=_ZONE_SLACK if is_zoned and dialect == "snowflake" else 0,
     )
 
 
@@ -136,3 +153,20 @@ def text_literal(value: str, what: str) -> exp.Expression:
         raise SqlError(f"{what} {value!r} holds a quote, a backslash or a control character", mend="use a plain name")
     literal: exp.Expression = exp.Literal.string(value)
     return literal
+
+
+def among(column: exp.Expression, names: tuple[str, ...]) -> exp.Expression:
+    """Whether a column is one of some names; SqlError for a name that dialects would read differently."""
+    literals = [text_literal(name, "event name") for name in names]
+    return exp.In(this=column.copy(), expressions=literals)
+
+
+def bounded_text(tree: exp.Expression) -> None:
+    """Replace every TEXT by VARCHAR(512), in place, for Redshift.
+
+    It sorts VARCHAR(MAX) at its full 64 KiB. What is longer than 256 bytes is refused where it is read, and a text cut
+    at 512 still is.
+    """
+    for kind in tree.find_all(exp.DataType):
+        if kind.this == exp.DataType.Type.TEXT:
+            kind.replace(exp.DataType.build("VARCHAR(512)", dialect="redshift"))

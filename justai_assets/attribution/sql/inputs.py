@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -16,9 +16,19 @@ COLUMNS: Final = {
 }
 """The rule's names, by input."""
 
+EXPORTED: Final = ("event_name", "event_timestamp", "user_id_or_email")
+"""What a drop of custom events alone reads of the custom table."""
 
-def default_tables(dialect: Dialect) -> dict[str, str]:
+Content = Literal["unified_events", "custom_events"]
+"""What a drop brings, as the org file says it: the joined stream, or custom events that JustAI joins."""
+
+CONTENTS: Final[tuple[Content, ...]] = get_args(Content)
+
+
+def default_tables(dialect: Dialect, content: Content = "unified_events") -> dict[str, str]:
     """The tables of the product documentation's samples."""
+    if content == "custom_events" and dialect != "databricks":
+        return {"engagement": "public.iterable", "custom": "public.custom_metrics"}
     if dialect == "databricks":
         return {"engagement": "analytics.iterable_events", "custom": "analytics.custom_events"}
     return {"engagement": "public.iterable", "custom": "public.custom_events"}
@@ -69,10 +79,11 @@ def parsed_name(name: str, kind: type[exp.Expression], dialect: Dialect, what: s
     return tree
 
 
-def checked_columns(which: str, columns: dict[str, str]) -> dict[str, str]:
-    """The same mapping; SqlError when it renames a column the rule does not read."""
-    unknown = sorted(columns.keys() - set(COLUMNS[which]))
+def checked_columns(which: str, columns: dict[str, str], content: Content = "unified_events") -> dict[str, str]:
+    """The same mapping; SqlError when it renames a column that is not read."""
+    read = COLUMNS[which] if content == "unified_events" else EXPORTED if which == "custom" else ()
+    unknown = sorted(columns.keys() - set(read))
     if unknown:
-        known = ", ".join(COLUMNS[which])
+        known = ", ".join(read or EXPORTED)
         raise SqlError(f"{', '.join(unknown)} is not read from {which} events", mend=f"name one of {known}")
     return columns

@@ -19,7 +19,17 @@ from typing import Final
 from sqlglot import exp, parse_one
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql.dialects import Clock, Dialect, clock, is_zoned_by_default, spoken, text_literal
+from justai_assets.attribution.sql.bounds import within
+from justai_assets.attribution.sql.dialects import (
+    Clock,
+    Dialect,
+    among,
+    bounded_text,
+    clock,
+    is_zoned_by_default,
+    spoken,
+    text_literal,
+)
 from justai_assets.attribution.sql.inputs import Inputs
 from justai_assets.attribution.sql.span import Span
 
@@ -128,13 +138,13 @@ def rule_query(
             case "UTC_DAY", [moment]:
                 call.replace(spoken(time.day, dialect, x=moment))
             case "IS_SEND", [name]:
-                call.replace(_among(name, rule.send_events))
+                call.replace(among(name, rule.send_events))
             case "WINDOW_START", [moment]:
                 call.replace(_window_start(rule, moment, time, dialect))
             case "IS_PASSED_THROUGH", [name, moment]:
                 call.replace(_passed_through(inputs, name, moment, time, dialect, days))
     if dialect == "redshift":
-        _bounded_text(tree)
+        bounded_text(tree)
     return tree
 
 
@@ -146,14 +156,6 @@ def _name_inputs(tree: exp.Expression, inputs: Inputs, dialect: Dialect) -> None
         for table in list(tree.find_all(exp.Table)):
             if table.name == which and not table.db:
                 table.replace(inputs.table(which, dialect))
-
-
-def _bounded_text(tree: exp.Expression) -> None:
-    # Redshift sorts VARCHAR(MAX) at its full 64 KiB. What is longer than 256 bytes is refused where it is read, and a
-    # text cut at 512 still is.
-    for kind in tree.find_all(exp.DataType):
-        if kind.this == exp.DataType.Type.TEXT:
-            kind.replace(exp.DataType.build("VARCHAR(512)", dialect="redshift"))
 
 
 def _cte(tree: exp.Expression, name: str) -> exp.Select:
@@ -169,20 +171,10 @@ def _bound(
     select = _cte(tree, name)
     conditions = [select.args["where"].this]
     if which == "custom" and inputs.custom_events:
-        conditions.append(_among(inputs.column(which, "event_name", dialect), inputs.custom_events))
-    if not span.is_all:
-        moment = spoken(time.utc, dialect, x=inputs.column(which, "event_timestamp", dialect))
-        begin = span.begin(time, dialect)
-        if earlier:
-            begin = spoken(time.before, dialect, x=begin, hours=earlier)
-        conditions.append(exp.GTE(this=moment, expression=begin))
-        conditions.append(exp.LT(this=moment.copy(), expression=span.end(time, dialect)))
+        conditions.append(among(inputs.column(which, "event_name", dialect), inputs.custom_events))
+    moment = inputs.column(which, "event_timestamp", dialect)
+    conditions += within(moment, time, dialect, span, earlier=earlier)
     select.set("where", exp.Where(this=exp.and_(*conditions, wrap=False)))
-
-
-def _among(column: exp.Expression, names: tuple[str, ...]) -> exp.Expression:
-    literals = [text_literal(name, "event name") for name in names]
-    return exp.In(this=column.copy(), expressions=literals)
 
 
 def _window_start(rule: Rule, moment: exp.Expression, time: Clock, dialect: Dialect) -> exp.Expression:
@@ -202,7 +194,7 @@ def _passed_through(
 ) -> exp.Expression:
     conditions: list[exp.Expression] = []
     if inputs.engagement_events:
-        conditions.append(_among(name, inputs.engagement_events))
+        conditions.append(among(name, inputs.engagement_events))
     if not span.is_all:
         conditions.append(exp.GTE(this=moment.copy(), expression=span.begin(time, dialect)))
     whole = exp.and_(*conditions) if conditions else exp.true()

@@ -1,6 +1,6 @@
 """attributed_events and unified_events by Spark, with the fates and the metadata of the engine on this machine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import date
 
@@ -8,11 +8,12 @@ import dagster as dg
 
 from justai_assets.attribution.build import attributed_counts, attributed_fates, unified_fates
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS, Table
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag.databricks.errors import SparkJobError
 from justai_assets.dag.databricks.messages import Count
 from justai_assets.dag.databricks.place import Work, place_of
 from justai_assets.lake.ledger import DayReport, Fate, fates_frame
+from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 
@@ -23,12 +24,12 @@ def attributed_on_spark(
     context: dg.AssetExecutionContext, org: Org, lake: Lake, days: Days, note: Mapping[str, str], on_day: OnDay
 ) -> list[DayReport]:
     """Replace days of attributed_events: what `attribution.build.build_attributed` does, row for row."""
-    received = lake.counts(org.slug, CUSTOM_EVENTS, days)
+    sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, CUSTOM_EVENTS)
 
     def fates(day: date, rows: int, count: Count) -> list[Fate]:
-        return attributed_fates(day, received[day], rows, count.reasons)
+        return attributed_fates(day, events.count(day), rows, count.reasons)
 
-    work = Work(org, lake, ATTRIBUTED_EVENTS, (ESP_EVENTS, CUSTOM_EVENTS), days, note)
+    work = Work(org, lake, ATTRIBUTED_EVENTS, (sends, events), days, note)
     return _replace(context, work, fates, on_day)
 
 
@@ -36,13 +37,14 @@ def unified_on_spark(
     context: dg.AssetExecutionContext, org: Org, lake: Lake, days: Days, note: Mapping[str, str], on_day: OnDay
 ) -> list[DayReport]:
     """Replace days of unified_events: what `attribution.build.build_unified` does, row for row."""
-    engagement = lake.counts(org.slug, ESP_EVENTS, days)
-    attributed = attributed_counts(lake, org, days)
+    engagement = Snapshot.of(lake, org.slug, ESP_EVENTS)
+    custom = Snapshot.of(lake, org.slug, ATTRIBUTED_EVENTS)
+    attributed = attributed_counts(custom, days)
 
     def fates(day: date, rows: int, _: Count) -> list[Fate]:
-        return unified_fates(day, engagement[day], attributed[day], rows)
+        return unified_fates(day, engagement.count(day), attributed[day], rows)
 
-    inputs: Sequence[Table] = (ESP_EVENTS, ATTRIBUTED_EVENTS) if org.custom else (ESP_EVENTS,)
+    inputs = (engagement, custom) if org.custom else (engagement,)
     return _replace(context, Work(org, lake, UNIFIED_EVENTS, inputs, days, note), fates, on_day)
 
 

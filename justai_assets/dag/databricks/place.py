@@ -21,6 +21,7 @@ from justai_assets.dag.databricks.messages import Count
 from justai_assets.dag.databricks.workspace import run_on_databricks
 from justai_assets.lake.live import Held, held, live_files
 from justai_assets.lake.schema import delta_types
+from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 from justai_assets.spark.task import ATTRIBUTED, Source, Target, Task
@@ -30,12 +31,12 @@ WHERE = "JUSTAI_DATABRICKS"
 
 @dataclass(frozen=True)
 class Work:
-    """Days of one table of an org, to be made from others of its tables."""
+    """Days of one table of an org, to be made from others of its tables as they were when the work began."""
 
     org: Org
     lake: Lake
     table: Table
-    inputs: Sequence[Table]
+    inputs: Sequence[Snapshot]
     days: Days
     note: Mapping[str, str]
 
@@ -98,8 +99,9 @@ def _beside(context: dg.AssetExecutionContext, work: Work) -> Iterator[Done]:
     with TemporaryDirectory(prefix="justai-spark-") as name, ExitStack() as stack:
         folder, out = Path(name), Path(name) / "out"
         sources = {}
-        for table in work.inputs:
-            keys = live_files(lake, slug, table, work.days_of(table))
+        for one in work.inputs:
+            table = one.table
+            keys = [] if one.version is None else live_files(lake, slug, table, work.days_of(table), one.version)
             paths = stack.enter_context(lake.root.on_disk(keys))
             sources[table.name] = Source(delta_types(table), files=tuple(map(str, paths)))
         target = Target(delta_types(work.table), folder=str(out))
@@ -124,9 +126,13 @@ def _on_databricks(context: dg.AssetExecutionContext, work: Work) -> Iterator[Do
             "the lake is on this machine's disk, where Databricks cannot read it",
             mend=f"set JUSTAI_LAKE to an s3:// URL, or {WHERE}=local to run the job here",
         )
-    for table in (*work.inputs, work.table):
+    for table in (*(one.table for one in work.inputs), work.table):
         lake.ensure(slug, table)
-    sources = {one.name: Source(delta_types(one), delta=lake.uri(slug, one)) for one in work.inputs}
+    sources = {
+        # Version 0 is the empty table: the only one that is the same as none.
+        one.table.name: Source(delta_types(one.table), delta=lake.uri(slug, one.table), version=one.version or 0)
+        for one in work.inputs
+    }
     target = Target(delta_types(work.table), delta=lake.uri(slug, work.table))
     scratch = f"{slug}/_scratch/{context.run.run_id}-{work.table.name}-{context.retry_number}"
     try:

@@ -1,6 +1,6 @@
 """The job on Databricks: submitted with the wheel, watched, cancelled when the asset is, and its failure explained."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from justai_assets.spark.task import Task
 
 POLL_SECONDS = 5.0
 READ_SECONDS = 5.0
+CANCEL_PATIENCE = timedelta(minutes=5)
 PACKAGE = "justai_assets"
 ENTRY_POINT = "justai-spark-job"
 ENVIRONMENT = "justai"
@@ -25,7 +26,8 @@ _TRANSIENT_TYPES = {"CLOUD_FAILURE", "INTERNAL_ERROR"}
 def run_on_databricks(context: dg.AssetExecutionContext, org: Org, task: Task) -> dict[date, Count]:
     """Submit the job as a one-time run and wait for its end; what it reports.
 
-    An interrupted asset cancels its run. A second attempt is a second run over the same days, which replaces them.
+    An interrupted asset cancels its run, and so does one that can no longer reach the workspace. A second attempt is a
+    second run over the same days, which replaces them; it is not made while the first may still be writing.
 
     Raises:
         SparkJobError: the workspace cannot be reached or refuses, or the run failed or was cancelled; with its page.
@@ -49,9 +51,10 @@ def run_on_databricks(context: dg.AssetExecutionContext, org: Org, task: Task) -
         )
     except DagsterPipesExecutionError as error:
         raise _ended_badly(workspace, client.run_id, task) from error
-    except DatabricksError as error:
-        _cancel(context, workspace, client.run_id)
-        raise _refused(error) from error
+    except (DatabricksError, TimeoutError) as error:
+        # The SDK raises TimeoutError when its own retries have run out.
+        has_ended = _cancel(context, workspace, client.run_id)
+        raise _refused(error, None if has_ended else client.run_id) from error
     if client.interruption is not None:
         # Dagster's client cancels the run and then goes on as if it had succeeded.
         raise client.interruption
@@ -190,9 +193,15 @@ def _ended_badly(workspace: Any, run_id: int | None, task: Task) -> SparkJobErro
     )
 
 
-def _refused(error: Exception) -> SparkJobError:
+def _refused(error: Exception, left: int | None) -> SparkJobError:
+    """The API's refusal or silence; `left` is a run that may still be going, beside which no second one may start."""
     from databricks.sdk.errors import platform
 
+    if left is not None:
+        return SparkJobError(
+            f"the Databricks API answered {type(error).__name__}, and run {left} could not be cancelled",
+            mend=f"cancel run {left} in the workspace, then materialize the days again",
+        )
     lasting = (platform.BadRequest, platform.Unauthenticated, platform.PermissionDenied, platform.NotFound)
     return SparkJobError(
         f"the Databricks API answered {type(error).__name__}: {str(error)[:300]}",
@@ -201,11 +210,18 @@ def _refused(error: Exception) -> SparkJobError:
     )
 
 
-def _cancel(context: dg.AssetExecutionContext, workspace: Any, run_id: int | None) -> None:
-    """A run that can no longer be watched is not left behind."""
+def _cancel(context: dg.AssetExecutionContext, workspace: Any, run_id: int | None) -> bool:
+    """Cancel a run that can no longer be watched; whether it is known to have ended."""
+    from databricks.sdk.errors import OperationFailed
+
     if run_id is None:
-        return
+        return True
     try:
-        workspace.jobs.cancel_run(run_id)
-    except OSError as error:  # what the SDK raises derives from it
+        # It is cancelled in its own time, and may commit until then.
+        workspace.jobs.cancel_run(run_id).result(timeout=CANCEL_PATIENCE)
+    except OperationFailed:
+        return True  # ended by an internal error before it could be cancelled
+    except OSError as error:  # what else the SDK raises derives from it
         context.log.warning(f"Databricks run {run_id} could not be cancelled: {type(error).__name__}")
+        return False
+    return True

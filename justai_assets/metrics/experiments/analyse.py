@@ -11,7 +11,7 @@ import polars as pl
 from justai_assets.metrics.experiments.arms import ARMS, CONTROL, TREATMENT, Arm
 from justai_assets.metrics.experiments.cluster import Moments, design_effect
 from justai_assets.metrics.experiments.compare import compare, corrected
-from justai_assets.metrics.experiments.counts import checked, first_common_day
+from justai_assets.metrics.experiments.counts import checked, first_judged_day
 from justai_assets.metrics.experiments.decide import decide
 from justai_assets.metrics.experiments.errors import ExperimentError
 from justai_assets.metrics.experiments.metric import ENGAGEMENT_METRICS
@@ -39,8 +39,8 @@ def analyse(
     Args:
         counts: COUNTS (counts.py); several rows of one key are added up; templates without a plan are ignored.
         plans: what is tested, and how.
-        moments: MOMENTS (cluster.py) over the same messages, where people are known by a key. An arm without them is
-            measured by message, and the result says so.
+        moments: MOMENTS (cluster.py), where people are known by a key, over the messages that are compared: those of
+            `first_judged_day` on. An arm without them is measured by message, and the result says so.
         rules: thresholds.
 
     Returns:
@@ -67,12 +67,13 @@ class _Template:
     def __init__(self, plan: Plan, counts: pl.DataFrame, moments: pl.DataFrame | None, rules: Rules) -> None:
         self.plan, self.rules = plan, rules
         self.moments = {} if moments is None else _by_key(moments)
-        _same_messages(plan.template, counts, self.moments)
-        self.first_day = first_common_day(counts) if plan.has_control else _edge(counts, first=True)
-        before = pl.col("cohort_date") < (self.first_day or date.min)
+        self.first_day = first_judged_day(counts, plan)
+        # Before there is a common day nothing is compared; what is there is described.
+        before = pl.col("cohort_date") < (self.first_day or plan.start or date.min)
         self.left_out = _sends(counts.filter(before))
         self.counts = counts.filter(~before)
         self.last_day = _edge(self.counts, first=False)
+        _same_messages(plan.template, self.counts, self.moments)
 
     def result(self) -> TemplateResult:
         found = self._corrected([self._metric(*row) for row in self._metric_rows()])
@@ -132,7 +133,7 @@ class _Template:
         sums = self.moments.get((arm, metric, hours, copy_id))
         if sums is None:
             return Arm(messages, successes)
-        return Arm(messages, successes, sums.users, design_effect(sums))
+        return Arm(messages, successes, sums.users, design_effect(sums), sums.keyed_messages)
 
     def _copies(self, rows: pl.DataFrame, metric: str, hours: int) -> list[tuple[str, Arm]]:
         treated = rows.filter((pl.col("arm") == TREATMENT) & pl.col("copy_id").is_not_null())
@@ -177,8 +178,10 @@ class _Template:
         if self.plan.split_unit == "message":
             units = {arm: _sends(self.counts.filter(pl.col("arm") == arm)) for arm in ARMS}
         else:
+            whole = {arm: [m for key, m in self.moments.items() if key[0] == arm and key[3] is None] for arm in ARMS}
+            # A message without a key is nobody known: counting it as a person would call an honest split broken.
             people = {
-                arm: [m.users for key, m in self.moments.items() if key[0] == arm and key[3] is None] for arm in ARMS
+                arm: [m.users for m in found if m.keyed_messages in (None, m.messages)] for arm, found in whole.items()
             }
             if not all(people.values()):
                 return None
@@ -193,7 +196,7 @@ class _Template:
 
 
 def _by_key(moments: pl.DataFrame) -> dict[_MomentKey, Moments]:
-    names = ("users", "messages", "successes", "messages_squared", "successes_squared", "cross")
+    names = ("users", "messages", "successes", "messages_squared", "successes_squared", "cross", "keyed_messages")
     return {
         (row["arm"], row["metric"], row["window_hours"], row["copy_id"]): Moments(*(row[name] for name in names))
         for row in moments.iter_rows(named=True)

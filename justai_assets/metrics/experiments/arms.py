@@ -11,8 +11,8 @@ TREATMENT: Final = "treatment"
 CONTROL: Final = "control"
 ARMS: Final = (TREATMENT, CONTROL)
 
-Variance = Literal["user", "message"]
-"""Clustered by user, or every message taken as independent."""
+Variance = Literal["user", "partly", "message"]
+"""Clustered by user; by user where one is known and by message for the rest; every message taken as independent."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,16 @@ class Arm:
     Attributes:
         messages: sends, n.
         successes: messages among them that succeeded, x; 0 ≤ x ≤ n.
-        users: people behind the messages, where keys are known.
+        users: people behind the messages, where keys are known; a message without a key is a person of its own.
         design_effect: variance of the rate over its variance if messages were independent; at least 1 (see cluster.py).
+        keyed_messages: messages to people known by a key; None: all of them, where users are known.
     """
 
     messages: int
     successes: int
     users: int | None = None
     design_effect: float = 1.0
+    keyed_messages: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.successes <= self.messages:
@@ -58,4 +60,6 @@ class Arm:
     @property
     def variance(self) -> Variance:
         """Which variance the arm's intervals use."""
-        return "message" if self.users is None else "user"
+        if self.users is None:
+            return "message"
+        return "user" if self.keyed_messages in (None, self.messages) else "partly"

@@ -23,25 +23,47 @@ share cancels in their difference; leaving that covariance out makes intervals w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-_KEYS: Final = ("template", "arm", "metric", "window_hours")
-USER_COUNTS: Final = pl.Schema(
+from justai_assets.metrics.experiments.errors import ExperimentError
+
+PEOPLE: Final = pl.Schema(
     {
         "template": pl.String(),
         "arm": pl.String(),
+        "copy_id": pl.String(),
+        "cohort_date": pl.Date(),
+        "user": pl.String(),
         "metric": pl.String(),
         "window_hours": pl.Int32(),
-        "copy_id": pl.String(),
-        "user": pl.String(),
         "messages": pl.Int64(),
         "successes": pl.Int64(),
     }
 )
-"""Input of `moments`: a user's messages in one arm, by copy where it is known. Restricted: one row is one person."""
+"""Input of `person_sums`: people known by a key. metric null: the messages sent to a user on a day, in one arm and
+copy. metric set: how many of them succeeded at it; no row means none. Restricted: one row is about one person."""
+
+SUMS: Final = pl.Schema(
+    {
+        "template": pl.String(),
+        "arm": pl.String(),
+        "copy_id": pl.String(),
+        "metric": pl.String(),
+        "window_hours": pl.Int32(),
+        "users": pl.Int64(),
+        "messages": pl.Int64(),
+        "successes": pl.Int64(),
+        "messages_squared": pl.Float64(),
+        "successes_squared": pl.Float64(),
+        "cross": pl.Float64(),
+    }
+)
+"""Sums over people, in which no person is left: users, messages and messages_squared where metric is null, the others
+where it is set. copy_id null: the whole arm (not the sum of its copies: one person can receive several)."""
 
 MOMENTS: Final = pl.Schema(
     {
@@ -51,6 +73,7 @@ MOMENTS: Final = pl.Schema(
         "window_hours": pl.Int32(),
         "copy_id": pl.String(),
         "users": pl.Int64(),
+        "keyed_messages": pl.Int64(),
         "messages": pl.Int64(),
         "successes": pl.Int64(),
         "messages_squared": pl.Float64(),
@@ -58,12 +81,17 @@ MOMENTS: Final = pl.Schema(
         "cross": pl.Float64(),
     }
 )
-"""The six sums. copy_id null: the whole arm (not the sum of its copies: one person can receive several)."""
+"""The six sums per metric, and how many of the messages go to a person known by a key. copy_id as in SUMS."""
+
+_ADDED: Final = ("users", "messages", "successes", "messages_squared", "successes_squared", "cross")
 
 
 @dataclass(frozen=True)
 class Moments:
-    """The six sums of one arm: users, Σm, Σx, Σm², Σx², Σxm."""
+    """The six sums of one arm: users, Σm, Σx, Σm², Σx², Σxm; a message without a key is a user of its own.
+
+    keyed_messages: messages to people known by a key; None: all of them.
+    """
 
     users: int
     messages: int
@@ -71,40 +99,105 @@ class Moments:
     messages_squared: float
     successes_squared: float
     cross: float
+    keyed_messages: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.users > self.messages:
+            raise ExperimentError(
+                f"{self.users} people received {self.messages} messages",
+                mend="count only people who were sent something",
+            )
 
 
-def moments(users: pl.LazyFrame) -> pl.DataFrame:
-    """Per-user counts as sums in which no person is left.
+def person_sums(people: pl.LazyFrame) -> pl.DataFrame:
+    """Per-person counts as sums; the sums of disjoint sets of people may be added up (`added`).
 
     Args:
-        users: rows of USER_COUNTS. A null user has no key and cannot be clustered: such a row counts as a person of its
-            own, so give one row a message there.
+        people: rows of PEOPLE. The days of one person are summed before they are squared.
 
     Returns:
-        MOMENTS, a row per template × arm × metric × window, and one per copy in it.
+        SUMS, for every arm and for every copy in it.
     """
-    sums = (
-        pl.len().cast(pl.Int64).alias("users"),
-        pl.col("m").sum().cast(pl.Int64).alias("messages"),
-        pl.col("x").sum().cast(pl.Int64).alias("successes"),
-        (pl.col("m").cast(pl.Float64) ** 2).sum().alias("messages_squared"),
-        (pl.col("x").cast(pl.Float64) ** 2).sum().alias("successes_squared"),
-        (pl.col("m").cast(pl.Float64) * pl.col("x")).sum().alias("cross"),
-    )
-    per_person = (pl.col("messages").sum().alias("m"), pl.col("successes").sum().alias("x"))
-    keyed = users.filter(pl.col("user").is_not_null())
-    alone = users.filter(pl.col("user").is_null()).rename({"messages": "m", "successes": "x"})
+    sent = people.filter(pl.col("metric").is_null())
+    succeeded = people.filter(pl.col("metric").is_not_null())
+    m, x = pl.col("m").cast(pl.Float64), pl.col("x").cast(pl.Float64)
 
-    def summed(keys: tuple[str, ...], keyed: pl.LazyFrame, alone: pl.LazyFrame) -> pl.LazyFrame:
-        people = pl.concat([keyed.group_by(*keys, "user").agg(*per_person).select(*keys, "m", "x"),
-                            alone.select(*keys, "m", "x")])  # fmt: skip
-        return people.group_by(*keys).agg(*sums)
+    def summed(keys: Sequence[str], sent: pl.LazyFrame, succeeded: pl.LazyFrame) -> pl.LazyFrame:
+        received = sent.group_by(*keys, "user").agg(pl.col("messages").sum().alias("m"))
+        answered = succeeded.group_by(*keys, "user", "metric", "window_hours").agg(pl.col("successes").sum().alias("x"))
+        users = received.group_by(keys).agg(
+            pl.len().alias("users"), pl.col("m").sum().alias("messages"), (m**2).sum().alias("messages_squared")
+        )
+        successes = (
+            answered.join(received, on=[*keys, "user"])
+            .group_by(*keys, "metric", "window_hours")
+            .agg(
+                pl.col("x").sum().alias("successes"),
+                (x**2).sum().alias("successes_squared"),
+                (m * x).sum().alias("cross"),
+            )
+        )
+        return pl.concat([users, successes], how="diagonal")
 
     known = pl.col("copy_id").is_not_null()
-    arms = summed(_KEYS, keyed, alone).with_columns(pl.lit(None, pl.String).alias("copy_id"))
-    copies = summed((*_KEYS, "copy_id"), keyed.filter(known), alone.filter(known))
-    both = pl.concat([arms.select(MOMENTS.names()), copies.select(MOMENTS.names())])
-    return both.sort(*_KEYS, "copy_id").collect().cast(dict(MOMENTS))  # type: ignore[arg-type]
+    arms = summed(("template", "arm"), sent, succeeded)
+    copies = summed(("template", "arm", "copy_id"), sent.filter(known), succeeded.filter(known))
+    return _shaped(pl.concat([arms, copies], how="diagonal"), SUMS).collect()
+
+
+def added(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """SUMS of disjoint sets of people as SUMS of them all."""
+    keys = [name for name in SUMS.names() if name not in _ADDED]
+    return pl.concat([pl.DataFrame(schema=SUMS), *parts]).group_by(keys).agg(pl.col(_ADDED).sum())
+
+
+def moments(sums: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
+    """The six sums of every metric: of the people known by a key, and of the messages without one.
+
+    Args:
+        sums: SUMS of the people behind the counts.
+        counts: COUNTS (counts.py). What they hold beyond the people are messages without a key; such a message is a
+            person of its own.
+
+    Returns:
+        MOMENTS, a row per template × arm × metric × window and one per copy in it; none for an arm without any key.
+
+    Raises:
+        ExperimentError: people received or answered more messages than were counted: both must be of the same days.
+    """
+    keys, copied = ("template", "arm", "metric", "window_hours"), pl.col("copy_id").is_not_null()
+    whole = counts.group_by(keys).agg(pl.col("messages", "successes").sum())
+    copies = counts.filter(copied).group_by(*keys, "copy_id").agg(pl.col("messages", "successes").sum())
+    total = pl.concat([whole, copies], how="diagonal_relaxed")
+    people = sums.filter(pl.col("metric").is_null()).select(
+        *("template", "arm", "copy_id", "users", "messages_squared"), pl.col("messages").alias("keyed_messages")
+    )
+    answers = sums.filter(pl.col("metric").is_not_null()).select(
+        *keys, "copy_id", "successes_squared", "cross", pl.col("successes").alias("keyed_successes")
+    )
+    found = total.join(people, on=["template", "arm", "copy_id"], nulls_equal=True).join(
+        answers, on=[*keys, "copy_id"], how="left", nulls_equal=True
+    )
+    found = found.with_columns(pl.col("keyed_successes", "successes_squared", "cross").fill_null(0)).with_columns(
+        (pl.col("messages") - pl.col("keyed_messages")).alias("m"),
+        (pl.col("successes") - pl.col("keyed_successes")).alias("x"),
+    )
+    wrong = found.filter((pl.col("m") < 0) | (pl.col("x") < 0) | (pl.col("x") > pl.col("m")))
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise ExperimentError(
+            f"{row['template']} / {row['arm']} / {row['metric']}: counts and people are over different messages",
+            mend="build both from the same cohorts",
+        )
+    alone = [pl.col("users", "messages_squared") + pl.col("m"), pl.col("successes_squared", "cross") + pl.col("x")]
+    return _shaped(found.with_columns(alone).lazy(), MOMENTS).sort(*keys, "copy_id").collect()
+
+
+def _shaped(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+    have = frame.collect_schema().names()
+    return frame.select(
+        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name) for name, dtype in schema.items()
+    )
 
 
 def design_effect(sums: Moments) -> float:

@@ -19,7 +19,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
-from justai_assets.metrics.experiments.cluster import USER_COUNTS
+from justai_assets.metrics.experiments.cluster import PEOPLE
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.metric import (
     CLICK,
@@ -30,8 +30,7 @@ from justai_assets.metrics.experiments.metric import (
 )
 from justai_assets.metrics.experiments.outcomes import ANY_CONVERSION, MACHINE_OPEN, metric_names, outcomes
 from justai_assets.metrics.experiments.rules import Plan
-from justai_assets.metrics.experiments.sample_ratio import SplitUnit
-from justai_assets.orgs.model import Attribution, Template
+from justai_assets.orgs.model import Attribution, Org, Template
 
 FUNNEL: Final = pl.Schema(
     {
@@ -45,8 +44,8 @@ FUNNEL: Final = pl.Schema(
         "unsubscribed": pl.Int64(),
     }
 )
-"""Messages by template and send day, both arms; machine_opened: by machines only; converted: by any counted event
-within the org's own window."""
+"""Messages by template and send day, both arms; template null: those of all templates, each counted once however many
+of them it belongs to. machine_opened: by machines only; converted: by any counted event within the org's own window."""
 
 _KEYS: Final = ("template", "arm", "copy_id")
 
@@ -57,31 +56,44 @@ class Cohorts:
 
     Attributes:
         counts: COUNTS; every metric has a row wherever messages were sent, with 0 successes where none followed.
-        users: USER_COUNTS, restricted; empty for an arm in which no message has a key. A message without a key, among
-            messages with one, is a person of its own.
+        people: PEOPLE, restricted: those known by a key. Messages without one are in the counts only.
         funnel: FUNNEL.
         sends_without_message: sends of the arms that carry no message_id: nothing can be joined to them, so they are in
             no count above.
     """
 
     counts: pl.DataFrame
-    users: pl.DataFrame
+    people: pl.DataFrame
     funnel: pl.DataFrame
     sends_without_message: int
 
 
-def plans(templates: Sequence[Template], *, split_unit: SplitUnit = "message") -> tuple[Plan, ...]:
+def plans(templates: Sequence[Template]) -> tuple[Plan, ...]:
     """How an org's templates are tested, in the order of its file."""
     return tuple(
-        Plan(one.id, metric_of(one.key_metric), one.control is not None, one.control_share, split_unit)
+        Plan(
+            template=one.id,
+            key_metric=metric_of(one.key_metric),
+            has_control=one.control is not None,
+            control_share=one.control_share,
+            split_unit=one.split_unit,
+            start=one.experiment_start,
+        )
         for one in templates
     )
 
 
-def counted_events(templates: Sequence[Template], attribution: Attribution) -> tuple[str, ...]:
-    """The custom events that the org file names: key metrics, and names with a window of their own."""
-    keys = {one.key_metric for one in templates if one.key_metric and one.key_metric not in ENGAGEMENT_METRICS}
-    return tuple(sorted(keys | set(attribution.windows)))
+def counted_events(org: Org) -> tuple[str, ...]:
+    """The custom events that the org file names.
+
+    These are key metrics, names with a window of their own, what the read Journey webhooks are mapped to, and
+    `experiments.events`.
+    """
+    names = {one.key_metric for one in org.templates if one.key_metric} - set(ENGAGEMENT_METRICS)
+    names |= {*org.attribution.windows, *org.experiments.events}
+    if "journey_webhooks" in org.custom and org.sources.journey_webhooks is not None:
+        names |= set(org.sources.journey_webhooks.events.values())
+    return tuple(sorted(names))
 
 
 def cohorts(
@@ -91,12 +103,12 @@ def cohorts(
     attribution: Attribution,
     days: Days,
     *,
-    events: Sequence[str] | None = None,
+    events: Sequence[str],
     copies: pl.LazyFrame | None = None,
 ) -> Cohorts:
     """Count the cohorts of some days.
 
-    Counts and users of disjoint days may be concatenated (users: and summed), so a long range can be done day by day.
+    Counts, people and funnels of disjoint days may be concatenated, so a long range can be done day by day.
 
     Args:
         engagement: ESP_EVENTS of the days and of the three after them, or the later outcomes are missing.
@@ -105,14 +117,14 @@ def cohorts(
         templates: the org's templates; messages of other template and campaign ids are not counted.
         attribution: the org's windows and send events.
         days: send days.
-        events: names of the custom events to count; those the org file names when None.
+        events: names of the custom events to count (`counted_events`).
         copies: message_id → copy_id, where it is known.
 
     Returns:
-        Counts and funnel sorted by their keys, users in no order. A message sent twice is one message, of its first
+        Counts and funnel sorted by their keys, people in no order. A message sent twice is one message, of its first
         send; one person in both arms is in both.
     """
-    names = counted_events(templates, attribution) if events is None else tuple(events)
+    names = tuple(events)
     sends = _sends(engagement, templates, attribution, days).collect()
     nameless = sends.filter(pl.col("message_id").is_null()).get_column("event_id").n_unique()
     messages = _messages(sends.lazy(), copies)
@@ -122,12 +134,12 @@ def cohorts(
         messages.join(followed, on="message_id", how="left")
         .with_columns(pl.col(flags).fill_null(value=False))
         .with_columns(pl.col(MACHINE_OPEN) & ~pl.col(OPEN))
-        .select(*_KEYS, "cohort_date", "user", "has_key", *flags)
+        .select("message_id", *_KEYS, "cohort_date", "user", *flags)
+        .collect()
     )
-    sums = (pl.len().cast(pl.Int64).alias("messages"), pl.col(flags).sum().cast(pl.Int64))
-    people = flagged.group_by(*_KEYS, "cohort_date", "user").agg(pl.col("has_key").any(), *sums).collect()
     metrics = metric_names(names, attribution)
-    return Cohorts(_counts(people, metrics), _users(people, metrics), _funnel(people), nameless)
+    counts, funnel = _counts(flagged, metrics), _funnel(flagged)
+    return Cohorts(counts, _people(flagged, metrics), funnel, nameless)
 
 
 def _arms(templates: Sequence[Template]) -> pl.LazyFrame:
@@ -163,13 +175,8 @@ def _messages(sends: pl.LazyFrame, copies: pl.LazyFrame | None) -> pl.LazyFrame:
         sends.filter(pl.col("message_id").is_not_null())
         .sort("event_timestamp", "event_id")
         .unique(["message_id", "template"], keep="first", maintain_order=True)
-        .rename({"event_timestamp": "sent_at", "event_date": "cohort_date"})
-        .with_columns(
-            pl.col("key").is_not_null().alias("has_key"),
-            # A message without a key stands for a person of its own; the prefix keeps it apart from every key.
-            pl.coalesce("key", pl.lit("message ") + pl.col("message_id")).alias("user"),
-        )
-        .drop("key", "event_id")
+        .rename({"event_timestamp": "sent_at", "event_date": "cohort_date", "key": "user"})
+        .drop("event_id")
     )
     if copies is None:
         return found.with_columns(pl.lit(None, pl.String).alias("copy_id"))
@@ -178,29 +185,38 @@ def _messages(sends: pl.LazyFrame, copies: pl.LazyFrame | None) -> pl.LazyFrame:
     return found.join(known, on="message_id", how="left")
 
 
-def _long(summed: pl.DataFrame, keys: Sequence[str], metrics: pl.DataFrame) -> pl.DataFrame:
-    flags = metrics.get_column("flag").to_list()
-    return summed.unpivot(flags, index=[*keys, "messages"], variable_name="flag", value_name="successes").join(
-        metrics, on="flag"
-    )
+def _sums(flags: Sequence[str]) -> tuple[pl.Expr, ...]:
+    return pl.len().cast(pl.Int64).alias("messages"), pl.col(flags).sum().cast(pl.Int64)
 
 
-def _counts(people: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
-    keys = (*_KEYS, "cohort_date")
-    flags = metrics.get_column("flag").to_list()
-    summed = people.group_by(keys).agg(pl.col("messages", *flags).sum())
-    return _long(summed, keys, metrics).select(COUNTS.names()).cast(dict(COUNTS)).sort(COUNTS.names())  # type: ignore[arg-type]
+def _counts(flagged: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
+    keys, flags = (*_KEYS, "cohort_date"), metrics.get_column("flag").to_list()
+    summed = flagged.group_by(keys).agg(*_sums(flags))
+    long = summed.unpivot(flags, index=[*keys, "messages"], variable_name="flag", value_name="successes")
+    found = long.join(metrics, on="flag")
+    return found.select(COUNTS.names()).cast(dict(COUNTS)).sort(COUNTS.names())  # type: ignore[arg-type]
 
 
-def _users(people: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
-    keyed = people.filter(pl.col("has_key").any().over("template", "arm"))
-    keys = (*_KEYS, "user")
-    flags = metrics.get_column("flag").to_list()
-    summed = keyed.group_by(keys).agg(pl.col("messages", *flags).sum())
-    return _long(summed, keys, metrics).select(USER_COUNTS.names()).cast(dict(USER_COUNTS))  # type: ignore[arg-type]
+def _people(flagged: pl.DataFrame, metrics: pl.DataFrame) -> pl.DataFrame:
+    keys, flags = (*_KEYS, "cohort_date", "user"), metrics.get_column("flag").to_list()
+    people = flagged.filter(pl.col("user").is_not_null()).group_by(keys).agg(*_sums(flags))
+    rows = [people.select(*keys, "messages")]
+    for flag, metric, hours, _ in metrics.iter_rows():
+        # Most people succeed at hardly anything: rows of 0 would be nine in ten.
+        rows.append(
+            people.filter(pl.col(flag) > 0).select(
+                *keys,
+                pl.lit(metric).alias("metric"),
+                pl.lit(hours).alias("window_hours"),
+                pl.col(flag).alias("successes"),
+            )
+        )
+    long = pl.concat([pl.DataFrame(schema=PEOPLE), *rows], how="diagonal_relaxed")
+    filled = long.with_columns(pl.col("messages", "successes").fill_null(0))
+    return filled.select(PEOPLE.names()).cast(dict(PEOPLE))  # type: ignore[arg-type]
 
 
-def _funnel(people: pl.DataFrame) -> pl.DataFrame:
+def _funnel(flagged: pl.DataFrame) -> pl.DataFrame:
     renamed = {
         "messages": "sent",
         OPEN: "opened",
@@ -209,5 +225,8 @@ def _funnel(people: pl.DataFrame) -> pl.DataFrame:
         ANY_CONVERSION: "converted",
         UNSUBSCRIBE: "unsubscribed",
     }
-    summed = people.group_by("template", "cohort_date").agg(pl.col(*renamed).sum()).rename(renamed)
+    flags = [name for name in renamed if name != "messages"]
+    once = flagged.sort("cohort_date").unique("message_id", keep="first", maintain_order=True)
+    both = pl.concat([flagged, once.with_columns(pl.lit(None, pl.String).alias("template"))])
+    summed = both.group_by("template", "cohort_date").agg(*_sums(flags)).rename(renamed)
     return summed.select(FUNNEL.names()).cast(dict(FUNNEL)).sort("template", "cohort_date")  # type: ignore[arg-type]

@@ -23,10 +23,10 @@ from justai_assets.metrics.experiments.sequential import always_valid_p, critica
 
 
 def is_enough(treatment: Arm, control: Arm, rules: Rules) -> bool:
-    """Whether both arms have the minimum of messages and of successes."""
-    return (
-        min(treatment.messages, control.messages) >= rules.minimum_messages
-        and min(treatment.successes, control.successes) >= rules.minimum_successes
+    """Whether both arms have the minimum of messages, of successes, and of messages without success."""
+    arms = treatment, control
+    return min(arm.messages for arm in arms) >= rules.minimum_messages and all(
+        min(arm.successes, arm.messages - arm.successes) >= rules.minimum_successes for arm in arms
     )
 
 
@@ -51,6 +51,9 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
     ratio_low, ratio_high = ratio_interval(x1, n1, x0, n0, critical=both_criticals)
     ends = [low[0], high[0], low[1], high[1]]
     ends += [ratio - 1 for ratio in (ratio_low[0], ratio_high[0], ratio_low[1], ratio_high[1])]
+    # An endless critical value excludes nothing: −1 or 0 would look as if something were known.
+    for at, end in enumerate(ends):
+        ends[at] = np.where(np.isinf(both_criticals[at // 2 % 2]), np.nan, end)
     fixed_p, anytime_p = two_sided_p(z), always_valid_p(z, known)
     found = []
     for at, (treatment, control) in enumerate(pairs):
@@ -67,7 +70,7 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
                 always_valid_p=float(anytime_p[at]) if both else None,
                 p_adjusted=None,
                 always_valid_p_adjusted=None,
-                variance=treatment.variance,
+                variance="partly" if control.variance == "partly" else treatment.variance,
                 is_enough=bool(enough[at]),
                 note=_note(treatment, control),
             )
@@ -85,9 +88,9 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
-    if treatment.variance == control.variance:
+    if (treatment.users is None) == (control.users is None):
         return treatment, control
-    return tuple(replace(arm, users=None, design_effect=1.0) for arm in (treatment, control))  # type: ignore[return-value]
+    return tuple(replace(arm, users=None, design_effect=1.0, keyed_messages=None) for arm in (treatment, control))  # type: ignore[return-value]
 
 
 def _counts(arms: Sequence[Arm]) -> tuple[Array, Array]:

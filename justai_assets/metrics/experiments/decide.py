@@ -4,7 +4,7 @@
 2. A broken split: no number can be trusted, so none is read.
 3. Under the minimum sample: too few.
 4. The key metric's always-valid interval excludes "no lift": ship or keep the control, unless fewer days than the
-   minimum have been seen, or unsubscribes rose as surely as the key metric did.
+   minimum have been seen, or unsubscribes surely rose, too (guardrail.py).
 5. It excludes the target lift: the hoped-for gain is out of reach, keep the control.
 6. Else keep running.
 
@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.guardrail import unsubscribes_rose
 from justai_assets.metrics.experiments.results import Comparison, Decision, MetricResult
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sample_ratio import SampleRatio
 
+_UNITS: Final = {"message": "messages", "user": "people"}
 _NOUNS: Final = {metrics.OPEN: "opens", metrics.CLICK: "clicks", metrics.UNSUBSCRIBE: "unsubscribes"}
 
 
@@ -50,7 +52,7 @@ def decide(
         return Decision(
             "broken_split",
             "sample_ratio",
-            f"Do not read this test yet: the control got {_share(ratio.control_share or 0.0)} of the {ratio.unit}s "
+            f"Do not read this test yet: the control got {_found_share(ratio, rules)} of the {_UNITS[ratio.unit]} "
             f"where {_share(ratio.expected_control_share)} was configured, which chance does not explain; mend the "
             "split first.",
         )
@@ -80,8 +82,14 @@ def _too_few(found: Comparison, noun: str, rules: Rules) -> Decision:
             "minimum_messages",
             f"Too few to say: {short} has fewer than {rules.minimum_messages} messages.",
         )
+    few = min(found.treatment.successes, found.control.successes) < rules.minimum_successes
+    if few:
+        said = f"{rules.minimum_successes} {noun}"
+        return Decision("too_few", "minimum_successes", f"Too few to say: {short} has fewer than {said}.")
     return Decision(
-        "too_few", "minimum_successes", f"Too few to say: {short} has fewer than {rules.minimum_successes} {noun}."
+        "too_few",
+        "minimum_failures",
+        f"Too few to say: an arm has fewer than {rules.minimum_successes} messages without {noun}.",
     )
 
 
@@ -99,12 +107,12 @@ def _judge(key: MetricResult, results: Sequence[MetricResult], rules: Rules, day
             f"{rules.minimum_days} so that every weekday counts.",
         )
     if up == good_is_up and (up or down):
-        worse = _unsubscribes_rose(results, rules) if key.metric != metrics.UNSUBSCRIBE else None
+        worse = unsubscribes_rose(results, rules) if key.metric != metrics.UNSUBSCRIBE else None
         if worse is not None:
             return Decision(
                 "trade_off",
                 "guardrail",
-                f"Your call: the new copy brings {gain}, but also {_times(worse.lift.value)} unsubscribes.",
+                f"Your call: the new copy brings {gain}, but also {_unsubscribes(worse, rules)}.",
             )
         return Decision("ship", "key_metric_better", f"Ship the new copy: it brings {gain} compared with the control.")
     if up or down:
@@ -127,13 +135,10 @@ def _judge(key: MetricResult, results: Sequence[MetricResult], rules: Rules, day
     )
 
 
-def _unsubscribes_rose(results: Sequence[MetricResult], rules: Rules) -> Comparison | None:
-    for result in results:
-        found = result.comparison
-        if result.metric == metrics.UNSUBSCRIBE and result.is_own_window and found.always_valid_p is not None:
-            rose = found.difference.value is not None and found.difference.value > 0
-            return found if rose and found.is_enough and found.always_valid_p <= rules.alpha else None
-    return None
+def _unsubscribes(found: Comparison, rules: Rules) -> str:
+    """How many more, unless the number would give a small count away."""
+    few = min(found.treatment.successes, found.control.successes) < rules.minimum_cell
+    return "clearly more unsubscribes" if few else f"{_times(found.lift.value)} unsubscribes"
 
 
 def _outlook(key: MetricResult, rules: Rules) -> str:
@@ -151,6 +156,14 @@ def _noun(metric: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:+.0%}".replace("-", "−").replace("%", "\u00a0%")
+
+
+def _found_share(ratio: SampleRatio, rules: Rules) -> str:
+    """The share, or which way it is off where the count behind it is small."""
+    share = ratio.control_share or 0.0
+    if any(0 < count < rules.minimum_cell for count in (ratio.treatment, ratio.control)):
+        return "far fewer" if share < ratio.expected_control_share else "far more"
+    return _share(share)
 
 
 def _share(share: float) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from justai_assets.metrics.experiments.results import Comparison, MetricResult, TemplateResult
+from justai_assets.metrics.experiments.overall import OverallResult
+from justai_assets.metrics.experiments.results import Comparison, Estimate, MetricResult, TemplateResult
 
 RESULTS: Final = pl.Schema(
     {
@@ -53,13 +54,29 @@ RESULTS: Final = pl.Schema(
 )
 """One row a template × metric × window, and one a copy below it (copy_id set). Columns mean what results.py says.
 Null in an interval's end: unbounded. Planning figures are null on a copy's row; the last seven columns repeat the
-template's."""
+template's. Template null: all templates together, a row a metric, without arms and with a reading for a verdict."""
 
 
-def results_frame(results: Sequence[TemplateResult]) -> pl.DataFrame:
-    """The results in the columns of RESULTS, in the order given."""
-    rows = [row for result in results for row in _rows(result)]
+def results_frame(results: Sequence[TemplateResult], together: Sequence[OverallResult] = ()) -> pl.DataFrame:
+    """The results in the columns of RESULTS, in the order given; all templates together at the end."""
+    rows = [row for result in results for row in _rows(result)] + [_overall(one) for one in together]
     return pl.DataFrame(rows, schema=RESULTS)
+
+
+def _overall(found: OverallResult) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        name: getattr(found, name)
+        for name in ("metric", "p_value", "always_valid_p", "always_valid_p_adjusted", "variance", "note")
+    }
+    row |= {"template": None, "copy_id": None, "window_hours": found.window_hours, "is_own_window": True}
+    row |= {"is_key": False, "is_enough": found.lift.value is not None}
+    row |= _ends("lift", found.lift)
+    return row | {"verdict": found.reading, "reason": "overall", "decision": found.sentence}
+
+
+def _ends(name: str, estimate: Estimate) -> dict[str, Any]:
+    ends = ("low", "high", "always_low", "always_high")
+    return {name: estimate.value} | {f"{name}_{end}": getattr(estimate, end) for end in ends}
 
 
 def _rows(result: TemplateResult) -> Iterator[dict[str, Any]]:
@@ -108,9 +125,4 @@ def _comparison(found: Comparison) -> dict[str, Any]:
             f"{name}_rate": arm.rate,
             f"{name}_design_effect": arm.design_effect,
         }
-    for name in ("difference", "lift"):
-        estimate = getattr(found, name)
-        row[name] = estimate.value
-        for end in ("low", "high", "always_low", "always_high"):
-            row[f"{name}_{end}"] = getattr(estimate, end)
-    return row
+    return row | _ends("difference", found.difference) | _ends("lift", found.lift)

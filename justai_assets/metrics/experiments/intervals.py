@@ -142,7 +142,8 @@ def ratio_interval(
     """Lower and upper end of the interval for p₁ / p₀; arguments as difference_interval.
 
     Returns:
-        Ends within 0 … ∞: 0 when the treatment has no success, ∞ when the control has none, both when an arm is empty.
+        Ends within 0 … ∞: 0 when the treatment has no success, ∞ when the control has none, both when an arm is empty
+        or the critical value is infinite.
 
     >>> low, high = ratio_interval(56, 70, 0, 80)
     >>> float(low) > 1, float(high)
@@ -150,7 +151,8 @@ def ratio_interval(
     """
     x1, n1, x0, n0, c = _arrays(x1, n1, x0, n0, critical)
     empty = (n1 <= 0) | (n0 <= 0)
-    no_low, no_high = empty | (x1 <= 0), empty | (x0 <= 0)
+    endless = np.isinf(c)
+    no_low, no_high = empty | (x1 <= 0) | endless, empty | (x0 <= 0) | endless
     limit = np.full_like(x1, _LOG_RATIO_LIMIT)
     known = ~no_low & ~no_high
     with np.errstate(divide="ignore", invalid="ignore"):

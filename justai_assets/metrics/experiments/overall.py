@@ -8,21 +8,55 @@ common effect parameter from sparse follow-up data", Biometrics 41), good for fe
     Var(ln RR) = Σ (n₁n₀(x₁+x₀) − x₁x₀N)/N² / (R·S)
 
 statsmodels has the pooled ratio but not this variance. Counts are effective ones (cluster.py) where users are known.
+
+That variance takes templates as independent, and they are not: one person receives several of them, and where a person
+is held out of all of them every template has the same control. With h = n₁n₀/N, R = Σ h·p̂₁ and S = Σ h·p̂₀; linearised
+(the delta method, weights h as given), ln RR moves by the sum over people of
+
+    ψᵤ = Σ over templates  h/(n₁R) · (xᵤ₁ − p̂₁mᵤ₁)  −  h/(n₀S) · (xᵤ₀ − p̂₀mᵤ₀)
+
+with m and x a person's messages and successes in the arm, and Σψᵤ² is its variance, clustered by person across
+templates (the sandwich of Liang & Zeger 1986, Biometrika 73). It needs a second pass over the people, with the weights
+(`weights`, `person_squares`). The larger of the two variances is used: where every message is drawn anew, what the arms
+of a person share cancels in Σψᵤ², and leaving that out makes the interval wider, never narrower, than need be.
+
 The always-valid interval puts c(I) in the place of 1.96, with I = 1/Var(ln RR) and τ = ln(1 + target lift).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
+import polars as pl
+
+from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm, Variance
 from justai_assets.metrics.experiments.compare import is_enough
 from justai_assets.metrics.experiments.corrections import holm
 from justai_assets.metrics.experiments.intervals import two_sided_critical, two_sided_p
-from justai_assets.metrics.experiments.results import Comparison, Estimate, TemplateResult
+from justai_assets.metrics.experiments.metric import higher_is_better, label
+from justai_assets.metrics.experiments.results import Comparison, Estimate, Reading, TemplateResult
 from justai_assets.metrics.experiments.rules import Rules
 from justai_assets.metrics.experiments.sequential import always_valid_p, critical
+
+WEIGHTS: Final = pl.Schema(
+    {
+        "template": pl.String(),
+        "arm": pl.String(),
+        "metric": pl.String(),
+        "window_hours": pl.Int32(),
+        "per_message": pl.Float64(),
+        "per_success": pl.Float64(),
+    }
+)
+"""By how much a message and a success of an arm move ln RR of a metric."""
+
+_BY_MESSAGE: Final = (
+    "People are not known by a key in every template, so somebody who receives several templates counts as several "
+    "people: the interval may be too narrow."
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +67,14 @@ class OverallResult:
         metric: see metric.py.
         window_hours: hours after the send; 0 when templates' windows differ.
         templates: how many took part: a control, an unbroken split, the minimum sample.
-        messages: sends behind it, both arms.
+        messages: sends behind it, both arms; one that several templates share counts in each.
         lift: Mantel–Haenszel, relative.
         p_value: for one look; None without templates.
         always_valid_p: for a look every day.
         always_valid_p_adjusted: after Holm over the metrics.
+        variance: clustered by `user` across templates, `partly`, or by `message`.
+        note: the limit of what is said; empty when there is none.
+        alpha: error that `reading` allows over all days and metrics together.
     """
 
     metric: str
@@ -48,40 +85,150 @@ class OverallResult:
     p_value: float | None
     always_valid_p: float | None
     always_valid_p_adjusted: float | None
+    variance: Variance = "message"
+    note: str = ""
+    alpha: float = 0.05
+
+    @property
+    def reading(self) -> Reading:
+        """What the corrected always-valid p-value says: better, worse, undecided, or too few to be said."""
+        if self.lift.value is None or self.always_valid_p_adjusted is None:
+            return "too few"
+        if self.always_valid_p_adjusted > self.alpha:
+            return "undecided"
+        return "better" if (self.lift.value > 0) == higher_is_better(self.metric) else "worse"
+
+    @property
+    def sentence(self) -> str:
+        """The reading in a sentence."""
+        name = label(self.metric)
+        if self.lift.value is None:
+            return f"{name}: no template has enough messages with both copies yet."
+        over = f"over {self.templates} {'template' if self.templates == 1 else 'templates'} together"
+        said = {
+            "better": "the new copies do better than the controls",
+            "worse": "the new copies do worse than the controls",
+            "undecided": "no difference is sure yet",
+            "too few": "too few to say",
+        }[self.reading]
+        return f"{name}: {said}, {over}."
 
 
-def overall(results: Sequence[TemplateResult], rules: Rules) -> tuple[OverallResult, ...]:
-    """The lift over all templates, metric by metric; metrics in the order in which they first appear."""
-    strata: dict[str, list[Comparison]] = {}
-    windows: dict[str, set[int]] = {}
+@dataclass(frozen=True)
+class _Stratum:
+    template: str
+    window_hours: int
+    found: Comparison
+
+    @property
+    def arms(self) -> tuple[tuple[str, Arm], tuple[str, Arm]]:
+        return (TREATMENT, self.found.treatment), (CONTROL, self.found.control)
+
+    @property
+    def sums(self) -> tuple[float, float, float]:
+        """h, and what the stratum adds to R and to S."""
+        n1, n0 = self.found.treatment.effective_messages, self.found.control.effective_messages
+        total = n1 + n0
+        return (
+            n1 * n0 / total,
+            self.found.treatment.effective_successes * n0 / total,
+            self.found.control.effective_successes * n1 / total,
+        )
+
+
+def overall(
+    results: Sequence[TemplateResult], rules: Rules, *, squares: Mapping[str, float] | None = None
+) -> tuple[OverallResult, ...]:
+    """The lift over all templates, metric by metric; metrics in the order in which they first appear.
+
+    Args:
+        results: the templates' results.
+        rules: thresholds.
+        squares: metric → Σψᵤ² over the people known by a key (`person_squares`); without it the variance is by
+            message across templates, and the result says so.
+    """
+    found = [
+        _pooled(metric, windows, strata, rules, (squares or {}).get(metric))
+        for metric, (windows, strata) in _strata(results, rules).items()
+    ]
+    adjusted = holm([one.always_valid_p for one in found])
+    return tuple(replace(one, always_valid_p_adjusted=p) for one, p in zip(found, adjusted, strict=True))
+
+
+def weights(results: Sequence[TemplateResult], rules: Rules) -> pl.DataFrame:
+    """WEIGHTS of the templates and metrics that take part."""
+    rows = []
+    for metric, (_, strata) in _strata(results, rules).items():
+        r, s = (sum(one.sums[at] for one in strata) for at in (1, 2))
+        if not strata or r <= 0 or s <= 0:
+            continue
+        for one in strata:
+            for name, arm in one.arms:
+                side = r if name == TREATMENT else -s
+                each, rate = one.sums[0] / (arm.messages * side), arm.successes / arm.messages
+                rows.append((one.template, name, metric, one.window_hours, -each * rate, each))
+    return pl.DataFrame(rows, schema=WEIGHTS, orient="row")
+
+
+def person_squares(people: pl.LazyFrame, weights: pl.DataFrame) -> dict[str, float]:
+    """Metric → Σψᵤ² over people; those of disjoint sets of people add up.
+
+    Args:
+        people: rows of PEOPLE (cluster.py), of the messages that are compared.
+        weights: WEIGHTS.
+    """
+    arm = ("template", "arm")
+    one = weights.lazy()
+    sent = people.filter(pl.col("metric").is_null()).drop("metric", "window_hours")
+    succeeded = people.filter(pl.col("metric").is_not_null())
+    moves = pl.concat(
+        [
+            sent.join(one, on=arm).select("metric", "user", psi=pl.col("messages") * pl.col("per_message")),
+            succeeded.join(one, on=[*arm, "metric", "window_hours"]).select(
+                "metric", "user", psi=pl.col("successes") * pl.col("per_success")
+            ),
+        ]
+    )
+    found = moves.group_by("metric", "user").agg(pl.col("psi").sum()).group_by("metric").agg((pl.col("psi") ** 2).sum())
+    return dict(found.collect().iter_rows())
+
+
+def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[set[int], list[_Stratum]]]:
+    found: dict[str, tuple[set[int], list[_Stratum]]] = {}
     for result in results:
         usable = result.plan.has_control and not (result.sample_ratio and result.sample_ratio.is_broken)
         for metric in result.metrics:
             if metric.is_own_window:
-                kept = strata.setdefault(metric.metric, [])
-                windows.setdefault(metric.metric, set()).add(metric.window_hours)
+                windows, strata = found.setdefault(metric.metric, (set(), []))
+                windows.add(metric.window_hours)
                 if usable and is_enough(metric.comparison.treatment, metric.comparison.control, rules):
-                    kept.append(metric.comparison)
-    found = [_pooled(name, windows[name], kept, rules) for name, kept in strata.items()]
-    adjusted = holm([one.always_valid_p for one in found])
-    return tuple(
-        OverallResult(**{**one.__dict__, "always_valid_p_adjusted": p}) for one, p in zip(found, adjusted, strict=True)
-    )
+                    strata.append(_Stratum(result.plan.template, metric.window_hours, metric.comparison))
+    return found
 
 
-def _pooled(metric: str, windows: set[int], strata: Sequence[Comparison], rules: Rules) -> OverallResult:
+def _pooled(
+    metric: str, windows: set[int], strata: Sequence[_Stratum], rules: Rules, squares: float | None
+) -> OverallResult:
     hours = next(iter(windows)) if len(windows) == 1 else 0
     r = s = spread_sum = 0.0
     for one in strata:
-        x1, n1 = one.treatment.effective_successes, one.treatment.effective_messages
-        x0, n0 = one.control.effective_successes, one.control.effective_messages
-        total = n1 + n0
-        r += x1 * n0 / total
-        s += x0 * n1 / total
-        spread_sum += (n1 * n0 * (x1 + x0) - x1 * x0 * total) / total**2
+        h, up, down = one.sums
+        p1, p0 = one.found.treatment.successes, one.found.control.successes
+        rate1, rate0 = p1 / one.found.treatment.messages, p0 / one.found.control.messages
+        n1, n0 = one.found.treatment.effective_messages, one.found.control.effective_messages
+        r, s = r + up, s + down
+        # (n₁n₀(x₁+x₀) − x₁x₀N)/N² with x = n·rate.
+        spread_sum += h * (n1 * rate1 + n0 * rate0) / (n1 + n0) - h * rate1 * rate0
     if not strata or spread_sum <= 0:
-        return OverallResult(metric, hours, len(strata), 0, Estimate(None, None, None, None, None), None, None, None)
-    log_ratio, error = math.log(r / s), math.sqrt(spread_sum / (r * s))
+        nothing = Estimate(None, None, None, None, None)
+        return OverallResult(metric, hours, len(strata), 0, nothing, None, None, None)
+    variances = {one.found.variance for one in strata}
+    variance: Variance = "message"
+    square = spread_sum / (r * s)
+    if squares is not None and "message" not in variances:
+        variance = "partly" if "partly" in variances else "user"
+        square = max(square, squares + _alone(strata, r, s))
+    log_ratio, error = math.log(r / s), math.sqrt(square)
     known = (math.log1p(rules.target_lift) / error) ** 2
     one_look, every_day = two_sided_critical(rules.alpha), float(critical(known, alpha=rules.alpha))
 
@@ -92,9 +239,24 @@ def _pooled(metric: str, windows: set[int], strata: Sequence[Comparison], rules:
         metric=metric,
         window_hours=hours,
         templates=len(strata),
-        messages=sum(one.treatment.messages + one.control.messages for one in strata),
+        messages=sum(arm.messages for one in strata for _, arm in one.arms),
         lift=Estimate(r / s - 1, end(-one_look), end(one_look), end(-every_day), end(every_day)),
         p_value=float(two_sided_p(log_ratio / error)),
         always_valid_p=float(always_valid_p(log_ratio / error, known)),
         always_valid_p_adjusted=None,
+        variance=variance,
+        alpha=rules.alpha,
+        note="" if variance == "user" or len(strata) < 2 else _BY_MESSAGE,
     )
+
+
+def _alone(strata: Sequence[_Stratum], r: float, s: float) -> float:
+    """What messages without a key add to Σψᵤ², each a person of its own at the arm's rate."""
+    found = 0.0
+    for one in strata:
+        for name, arm in one.arms:
+            nameless = arm.messages - (arm.messages if arm.keyed_messages is None else arm.keyed_messages)
+            rate = arm.successes / arm.messages
+            each = one.sums[0] / (arm.messages * (r if name == TREATMENT else s))
+            found += nameless * each**2 * rate * (1 - rate)
+    return found

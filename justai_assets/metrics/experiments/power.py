@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,33 +35,61 @@ def power_now(treatment: Arm, control: Arm, rules: Rules) -> float | None:
     return float(np.clip(result, 0.0, 1.0))
 
 
-def needed_spread(rules: Rules) -> float:
-    """I·τ² at which the always-valid interval excludes 0 with the asked power, if the true lift is the target.
+@dataclass(frozen=True)
+class _Plan:
+    """Two arms of so many independent messages, at the control's rate p₀ and a lift that is really there.
 
-    The estimate then lies √(Iτ²) standard errors from 0, give or take a normal error, and has to pass c(I): the root of
-    √u = c(u) + z_power.
+    The target is a lift of the CONTROL's rate, while I and τ (sequential.py) are taken at the pooled rate p̄, which the
+    lift itself raises. The estimate then lies L·p₀·√I standard errors from 0, its error under that lift is not 1 but
+
+        ρ = √( (p₁q₁/n₁ + p₀q₀/n₀) · I )
+
+    of them, and it has to pass c(I): the asked power is reached where  L·p₀·√I ≥ c(Iτ²) + z_power · ρ.
     """
-    from scipy.optimize import brentq
-    from scipy.stats import norm
 
-    margin = float(norm.isf(1 - rules.power))
-    return float(brentq(lambda u: math.sqrt(u) - float(critical(u, alpha=rules.alpha)) - margin, 1e-6, 1e6))
+    rate: float
+    treatment: float
+    control: float
+
+    def margin(self, lift: float, rules: Rules) -> float:
+        """How far beyond the asked power the lift would be seen, in standard errors; below 0: not seen often enough."""
+        from scipy.stats import norm
+
+        n1, n0, p0, p1 = self.treatment, self.control, self.rate, self.rate * (1 + lift)
+        known = float(spread(n1 * p1, n1, n0 * p0, n0, target_lift=rules.target_lift))
+        if known <= 0:
+            return -math.inf
+        pooled = (n1 * p1 + n0 * p0) / (n1 + n0)
+        information = known / (rules.target_lift * pooled) ** 2
+        error = math.sqrt((p1 * (1 - p1) / n1 + p0 * (1 - p0) / n0) * information)
+        reach = float(critical(known, alpha=rules.alpha)) + float(norm.isf(1 - rules.power)) * error
+        return lift * p0 * math.sqrt(information) - reach
+
+
+def _rate_to_plan_with(treatment: Arm, control: Arm) -> float | None:
+    """The control's rate; None while nothing can be said (see `spread`)."""
+    successes = treatment.successes + control.successes
+    if not treatment.messages or not control.rate or successes == treatment.messages + control.messages:
+        return None
+    return control.rate
 
 
 def detectable_lift(treatment: Arm, control: Arm, rules: Rules) -> float | None:
     """Smallest relative lift that today's sample would show in the always-valid interval with the asked power.
 
-    None while nothing can be said (see `spread`) or the control has no success.
+    None while nothing can be said, the control has no success, or not even a rate of 1 would show.
     """
-    from scipy.stats import norm
-
-    known = _spread(treatment, control, rules)
-    if known <= 0 or not control.rate:
+    rate = _rate_to_plan_with(treatment, control)
+    if rate is None or rate >= 1:
         return None
-    reach = float(critical(known, alpha=rules.alpha)) + float(norm.isf(1 - rules.power))
-    # √spread counts standard errors per target lift of the pooled rate.
-    pooled = (treatment.successes + control.successes) / (treatment.messages + control.messages)
-    return reach / math.sqrt(known) * rules.target_lift * pooled / control.rate
+    plan = _Plan(rate, treatment.effective_messages, control.effective_messages)
+    low, high = 0.0, (1 - 1e-9) / rate - 1
+    if plan.margin(high, rules) < 0:
+        return None
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if plan.margin(middle, rules) >= 0 else (middle, high)
+    return high
 
 
 def days_left(
@@ -71,24 +100,22 @@ def days_left(
     Args:
         treatment: counts so far.
         control: counts so far.
-        rules: target lift, confidence and power.
+        rules: target lift (of the control's rate), confidence and power.
         treatment_per_day: messages a day that the treatment will receive.
         control_per_day: messages a day that the control will receive.
 
     Returns:
-        Whole days; None when it cannot be said (no success yet) or would take longer than ten years at this pace.
+        Whole days; None when it cannot be said (no success yet, or the lifted rate would exceed 1) or would take longer
+        than ten years at this pace.
     """
-    known = _spread(treatment, control, rules)
-    if known <= 0:
+    rate = _rate_to_plan_with(treatment, control)
+    if rate is None or rate * (1 + rules.target_lift) >= 1:
         return None
-    needed = needed_spread(rules)
 
     def reached(days: int) -> bool:
         n1 = treatment.effective_messages + days * treatment_per_day / treatment.design_effect
         n0 = control.effective_messages + days * control_per_day / control.design_effect
-        now = treatment.effective_messages * control.effective_messages
-        now /= treatment.effective_messages + control.effective_messages
-        return known * (n1 * n0 / (n1 + n0)) / now >= needed
+        return _Plan(rate, n1, n0).margin(rules.target_lift, rules) >= 0
 
     if reached(0):
         return 0
@@ -99,15 +126,3 @@ def days_left(
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)
     return high
-
-
-def _spread(treatment: Arm, control: Arm, rules: Rules) -> float:
-    return float(
-        spread(
-            treatment.effective_successes,
-            treatment.effective_messages,
-            control.effective_successes,
-            control.effective_messages,
-            target_lift=rules.target_lift,
-        )
-    )

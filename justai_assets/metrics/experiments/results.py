@@ -11,6 +11,7 @@ from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.metrics.experiments.sample_ratio import SampleRatio
 
 Verdict = Literal["ship", "keep_control", "keep_running", "trade_off", "broken_split", "too_few", "no_control"]
+Reading = Literal["better", "worse", "undecided", "too few"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Comparison:
         always_valid_p: for a look every day; 1 until there is enough data.
         p_adjusted: p_value after Holm, over the family it belongs to; None when it belongs to none.
         always_valid_p_adjusted: the same for always_valid_p.
-        variance: clustered by `user`, or by `message`.
+        variance: clustered by `user`; `partly`, where only some messages have a key; or by `message`.
         is_enough: both arms have the minimum sample; until then the always-valid interval is everything.
         note: why a value is missing; empty when none is.
     """
@@ -146,6 +147,11 @@ class TemplateResult:
     metrics: tuple[MetricResult, ...]
     sample_ratio: SampleRatio | None
     decision: Decision
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its arms may be compared at all: there is a control, and its split is not broken."""
+        return self.decision.verdict not in ("broken_split", "no_control")
 
     @property
     def key(self) -> MetricResult | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from justai_assets.metrics.experiments.errors import ExperimentError
 from justai_assets.metrics.experiments.sample_ratio import DEFAULT_CONTROL_SHARE, SplitUnit
@@ -17,9 +18,12 @@ class Rules:
         power: chance to see the target lift when it is there, for the planning figures.
         target_lift: the smallest relative lift worth shipping; 0.10 is +10 %.
         minimum_messages: messages each arm needs before anything is judged.
-        minimum_successes: successes each arm needs, because the intervals lean on a normal limit.
+        minimum_successes: successes each arm needs, and messages without success, because the intervals lean on a
+            normal limit.
         minimum_days: send days before anything is shipped; 7 sees every weekday once.
         ratio_threshold: always-valid p-value below which the split is broken.
+        guardrail_rise: the relative rise in unsubscribes that the guardrail is tuned to; 1 is twice as many.
+        minimum_cell: counts of 1 up to below this are named in no sentence.
     """
 
     alpha: float = 0.05
@@ -29,6 +33,8 @@ class Rules:
     minimum_successes: int = 20
     minimum_days: int = 7
     ratio_threshold: float = 0.001
+    guardrail_rise: float = 1.0
+    minimum_cell: int = 20
 
     def __post_init__(self) -> None:
         for name in ("alpha", "power"):
@@ -50,6 +56,7 @@ class Plan:
         has_control: a control is configured.
         control_share: share of the units meant for the control; None: not known, the split is not checked.
         split_unit: what the split is drawn over; `message` when Generate draws per request.
+        start: first send day judged, where the org file names one; None: the first day on which both arms sent.
     """
 
     template: str
@@ -57,3 +64,4 @@ class Plan:
     has_control: bool = True
     control_share: float | None = DEFAULT_CONTROL_SHARE
     split_unit: SplitUnit = "message"
+    start: date | None = None

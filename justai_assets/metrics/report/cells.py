@@ -9,16 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.results import Comparison, VariantResult
+from justai_assets.metrics.experiments.results import Comparison, MetricResult, VariantResult
 from justai_assets.metrics.report import words
 from justai_assets.metrics.report.data import Fate
+
+_SUMS: Final = (("accepted", "duplicate", "quarantined"), ("attributed", "unattributed"))
 
 
 @dataclass(frozen=True)
 class Period:
-    """Consecutive positions first … last of a daily series, and their sum; None: hidden."""
+    """Consecutive positions first … last of a daily series, and their sum; None: hidden, or not asked for."""
 
     first: int
     last: int
@@ -45,56 +48,66 @@ def _arm_hides(arm: Arm, minimum: int) -> bool:
     return any(is_small(cell, minimum) for cell in cells)
 
 
-def merged(counts: Sequence[int], minimum: int) -> tuple[Period, ...]:
-    """Split a daily series into the shortest periods whose sums may be shown.
+def merged_together(series: Sequence[Sequence[int]], minimum: int) -> tuple[Period, ...] | None:
+    """Split days into the shortest periods over which the sum of every series may be shown; None if there are none.
 
-    A period closes as soon as its sum reaches the minimum; days of 0 stand alone between periods; what is left over
-    at the end joins the last period. A series whose whole sum is small is one hidden period.
+    A period closes as soon as every sum is 0 or reaches the minimum, below 0 as above; what is left over at the end
+    joins the periods before. The periods carry no total.
 
-    >>> merged([30, 5, 4, 12, 40, 3], 20)
-    (Period(first=0, last=0, total=30), Period(first=1, last=3, total=21), Period(first=4, last=5, total=43))
+    Args:
+        series: daily numbers, all of the same days.
+        minimum: the smallest count that may be shown.
+
+    >>> [(one.first, one.last) for one in merged_together([[30, 5, 4, 12, 40, 3]], 20)]
+    [(0, 0), (1, 3), (4, 5)]
     """
-    if not counts:
-        return ()
-    if is_small(sum(counts), minimum):
-        return (Period(0, len(counts) - 1, None),)
-    periods: list[Period] = []
-    first, total = 0, 0
-    for at, count in enumerate(counts):
-        total += count
-        if not is_small(total, minimum):
-            periods.append(Period(first, at, total))
-            first, total = at + 1, 0
-    while total:
-        # Zero days between belong to the merged period, or their place would betray the rest.
-        last = periods.pop()
-        total += last.total or 0
-        first = last.first
-        if not is_small(total, minimum):
-            periods.append(Period(first, len(counts) - 1, total))
-            total = 0
-    return tuple(periods)
+    days = len(series[0]) if series else 0
+    spans: list[tuple[int, int]] = []
+    first, sums = 0, [0] * len(series)
+    for day in range(days):
+        sums = [total + one[day] for total, one in zip(sums, series, strict=True)]
+        if not any(is_small(abs(total), minimum) for total in sums):
+            spans.append((first, day))
+            first, sums = day + 1, [0] * len(series)
+    while first < days:
+        # Days of nothing before the rest belong to it, too, or their place would betray it.
+        if not spans:
+            return None
+        first, _ = spans.pop()
+        sums = [sum(one[first:]) for one in series]
+        if not any(is_small(abs(total), minimum) for total in sums):
+            spans.append((first, days - 1))
+            first = days
+    return tuple(Period(first, last, None) for first, last in spans)
 
 
 def folded(fates: Sequence[Fate], minimum: int) -> tuple[tuple[Fate, str], ...]:
-    """Fates with their labels, small ones joined to the next smallest of the same asset and door.
+    """Fates with their labels, small ones joined to the next smallest of the same asset, door and sum.
 
-    Hiding one would not do: received − accepted − duplicate gives the quarantined back. Where nothing is left to join,
-    the small one is alone and its total is as small; both are then hidden cell by cell.
+    Hiding one would not do: received − accepted − duplicate gives the quarantined back. received = accepted + duplicate
+    + quarantined and accepted = attributed + unattributed are sums of their own, and a remark (unread_column) is in
+    none: what is joined stays within its sum. Where nothing is left to join, the small one is alone and its total is as
+    small; both are then hidden cell by cell.
     """
     shown: list[tuple[Fate, str]] = []
     for key in dict.fromkeys((one.asset, one.door) for one in fates):
         group = [one for one in fates if (one.asset, one.door) == key]
         shown += [(one, label(one)) for one in group if one.fate == "received"]
-        parts = [(one, label(one)) for one in group if one.fate != "received"]
-        while len(parts) > 1 and any(is_small(one.records, minimum) for one, _ in parts):
-            by_size = sorted(range(len(parts)), key=lambda at: (parts[at][0].records or math.inf, at))
-            small, other = sorted(by_size[:2])
-            (a, a_label), (b, b_label) = parts[small], parts[other]
-            parts[small] = replace(a, records=a.records + b.records), f"{a_label}; {b_label}"
-            del parts[other]
-        shown += parts
+        for sum_of in _SUMS:
+            shown += _joined([(one, label(one)) for one in group if one.fate in sum_of], minimum)
+        known = {"received", *(name for sum_of in _SUMS for name in sum_of)}
+        shown += [(one, label(one)) for one in group if one.fate not in known]
     return tuple(shown)
+
+
+def _joined(parts: list[tuple[Fate, str]], minimum: int) -> list[tuple[Fate, str]]:
+    while len(parts) > 1 and any(is_small(one.records, minimum) for one, _ in parts):
+        by_size = sorted(range(len(parts)), key=lambda at: (parts[at][0].records or math.inf, at))
+        small, other = sorted(by_size[:2])
+        (a, a_label), (b, b_label) = parts[small], parts[other]
+        parts[small] = replace(a, records=a.records + b.records), f"{a_label}; {b_label}"
+        del parts[other]
+    return parts
 
 
 def label(fate: Fate) -> str:
@@ -103,20 +116,41 @@ def label(fate: Fate) -> str:
     return f"{name}: {fate.reason}" if fate.reason else name
 
 
-def shown_variants(variants: Sequence[VariantResult], minimum: int) -> tuple[VariantResult, ...]:
+def shown_variants(variants: Sequence[VariantResult], treatment: Arm, minimum: int) -> tuple[VariantResult, ...]:
     """The copies that may be shown beside the total of the treatment.
 
-    What is left out must itself be large, or the difference to the total would give it back: the smallest copies are
-    left out with it until it is.
+    What is left out, messages without a copy among it, must itself be large, or the difference to the total would give
+    it back: the smallest copies are left out with it until it is.
     """
     shown = sorted(
         (one for one in variants if not hides(one.comparison, minimum)),
         key=lambda one: -one.comparison.treatment.messages,
     )
-    hidden = [one.comparison.treatment for one in variants if hides(one.comparison, minimum)]
-    while hidden and shown:
-        messages, successes = (sum(getattr(arm, name) for arm in hidden) for name in ("messages", "successes"))
+    while shown:
+        messages, successes = (
+            getattr(treatment, name) - sum(getattr(one.comparison.treatment, name) for one in shown)
+            for name in ("messages", "successes")
+        )
         if not _arm_hides(Arm(messages, successes), minimum):
             break
-        hidden.append(shown.pop().comparison.treatment)
+        shown.pop()
     return tuple(shown)
+
+
+def shown_windows(found: Sequence[MetricResult], minimum: int) -> tuple[MetricResult, ...]:
+    """The windows of one event that may be shown beside each other; the org's own first, if it may.
+
+    Windows are nested: what a longer one has beyond a shorter is a count, too, and so is the rest of the messages.
+    """
+    shown: list[MetricResult] = []
+    for one in sorted(found, key=lambda one: (not one.is_own_window, one.window_hours)):
+        if not hides(one.comparison, minimum) and not any(_differ_little(one, other, minimum) for other in shown):
+            shown.append(one)
+    return tuple(shown)
+
+
+def _differ_little(one: MetricResult, other: MetricResult, minimum: int) -> bool:
+    return any(
+        is_small(abs(getattr(one.comparison, arm).successes - getattr(other.comparison, arm).successes), minimum)
+        for arm in ("treatment", "control")
+    )

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from justai_assets.metrics.experiments.results import MetricResult
 from justai_assets.metrics.report import words
-from justai_assets.metrics.report.cells import hides, merged
-from justai_assets.metrics.report.data import FunnelDay
+from justai_assets.metrics.report.cells import hides
 from justai_assets.metrics.report.drawing import LIGHT, NARROW, altair, configured, days_axis, styled
+from justai_assets.metrics.report.funnels import PublishedFunnel
 
 _PERCENT: Final = "datum.value == 0 ? '0 %' : replace(format(datum.value, '+.0%'), '%', ' %')"
 STAGES: Final = (("opened", "Opened"), ("clicked", "Clicked"), ("converted", "Converted"))
@@ -38,8 +38,8 @@ def lift_of(label: str, metric: MetricResult, *, minimum: int, alpha: float) -> 
     estimate = found.lift
     if hides(found, minimum) or not found.is_enough or estimate.value is None:
         return None
-    ends = (estimate.low, estimate.high, estimate.always_low, estimate.always_high)
-    low, high, always_low, always_high = (10.0 if end is None else end for end in ends)
+    low, always_low = (-1.0 if end is None else end for end in (estimate.low, estimate.always_low))
+    high, always_high = (10.0 if end is None else end for end in (estimate.high, estimate.always_high))
     reading = words.reading(found, metric.metric, alpha=alpha)
     return Lift(label, estimate.value, low, high, always_low, always_high, reading)
 
@@ -128,13 +128,13 @@ def cumulative_chart(metric: MetricResult, *, width: int, target: float, minimum
     return styled(alt.layer(band, zero, goal, line, end), width=width, height=210)
 
 
-def funnel_chart(funnel: Sequence[FunnelDay], *, width: int, minimum: int) -> Any | None:
+def funnel_chart(funnel: PublishedFunnel, *, width: int) -> Any | None:
     """Messages a day, and below them the share opened, clicked and converted, by send day; None when too small."""
     alt = altair()
 
     sent = [
-        {"day": funnel[period.last].day.isoformat(), "value": period.total / period.length}
-        for period in merged([one.sent for one in funnel], minimum)
+        {"day": funnel.days[period.last].isoformat(), "value": period.total / period.length}
+        for period in funnel.columns["sent"]
         if period.total
     ]
     if len(sent) < 2:
@@ -146,7 +146,8 @@ def funnel_chart(funnel: Sequence[FunnelDay], *, width: int, minimum: int) -> An
         scale=alt.Scale(type="utc"),
         axis=alt.Axis(labels=False, ticks=False, grid=False, domain=False),
     )
-    last_stage = [(name, label) for name, label in STAGES if stage_rates(funnel, name, minimum)]
+    rates = {name: funnel.rates(name) for name, _ in STAGES}
+    last_stage = [(name, label) for name, label in STAGES if len(rates[name]) > 1]
 
     def strip(title: str, chart: Any, *, labelled: bool, form: str) -> Any:
         axis = alt.Axis(format=form, tickCount=2, domain=False, ticks=False, minExtent=42, maxExtent=42)
@@ -159,26 +160,16 @@ def funnel_chart(funnel: Sequence[FunnelDay], *, width: int, minimum: int) -> An
         strip(
             "Sent a day",
             alt.Chart(alt.Data(values=sent)).mark_bar(
-                color=LIGHT["bar"], size=max(3, (width - 80) / len(funnel) * 0.7)
+                color=LIGHT["bar"], size=max(3, (width - 80) / len(funnel.days) * 0.7)
             ),
             labelled=not last_stage,
             form="~s",
         )
     ]
     for at, (name, label) in enumerate(last_stage):
-        rows = [{"day": day, "value": value} for day, value in stage_rates(funnel, name, minimum)]
+        rows = [{"day": day.isoformat(), "value": value} for day, value in rates[name]]
         chart = alt.Chart(alt.Data(values=rows)).mark_line(
             color=LIGHT["better"], strokeWidth=2.2, point={"size": 18, "color": LIGHT["better"], "filled": True}
         )
         strips.append(strip(f"{label}, share of messages", chart, labelled=at == len(last_stage) - 1, form=".1~%"))
     return configured(alt.vconcat(*strips, spacing=16).resolve_scale(x="shared"))
-
-
-def stage_rates(funnel: Sequence[FunnelDay], stage: str, minimum: int) -> list[tuple[str, float]]:
-    """(last day of the period, rate) of a stage, in periods that may be shown; empty when none may."""
-    found = []
-    for period in merged([getattr(one, stage) for one in funnel], minimum):
-        sent = sum(one.sent for one in funnel[period.first : period.last + 1])
-        if period.total is not None and sent >= minimum:
-            found.append((funnel[period.last].day.isoformat(), period.total / sent))
-    return found if len(found) > 1 else []

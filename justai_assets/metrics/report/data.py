@@ -104,17 +104,18 @@ class ReportData:
     Attributes:
         org: slug.
         generated_at: when the numbers were computed, UTC.
-        first_day: first send day of the period.
-        last_day: last send day of the period.
+        first_day: first send day that the funnel shows; a template may be judged from an earlier day on.
+        last_day: last send day.
         rules: thresholds the experiments were judged by.
         templates: in the order shown.
         overall: all templates together (experiments/overall.py).
-        funnel: the org's funnel by send day.
+        funnel: all templates' messages by send day, each message once however many templates it belongs to.
         completeness: by door.
         fates: by asset, door, fate and reason.
         restatements: since the last report, newest first.
         previous_at: when the last report was made; None for the first one.
         minimum_cell: counts of 1 up to below this are hidden or merged with their neighbours.
+        is_chosen: the days were chosen by hand, and the templates judged over them alone.
     """
 
     org: str
@@ -130,3 +131,4 @@ class ReportData:
     restatements: tuple[Restatement, ...] = ()
     previous_at: datetime | None = None
     minimum_cell: int = MINIMUM_CELL
+    is_chosen: bool = False

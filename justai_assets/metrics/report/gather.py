@@ -11,7 +11,6 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS, FATES, RESTATEMENTS
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
-from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.judge import Judged
 from justai_assets.metrics.report.data import (
     Completeness,
@@ -23,8 +22,6 @@ from justai_assets.metrics.report.data import (
 )
 from justai_assets.metrics.restatements import CONVERSIONS
 from justai_assets.orgs.model import Arm, Org
-
-_STEPS = ("sent", "opened", "machine_opened", "clicked", "converted", "unsubscribed")
 
 
 def report_data(
@@ -41,9 +38,9 @@ def report_data(
     """
     funnel = {
         template: tuple(_funnel(org, rows))
-        for (template,), rows in judged.funnel.partition_by("template", as_dict=True).items()
+        for (template,), rows in judged.funnel.drop_nulls("template").partition_by("template", as_dict=True).items()
     }
-    whole = judged.funnel.group_by("cohort_date").agg(pl.col(_STEPS).sum())
+    whole = judged.funnel.filter(pl.col("template").is_null())
     return ReportData(
         org=org.slug,
         generated_at=generated_at,
@@ -51,12 +48,13 @@ def report_data(
         last_day=judged.days.last,
         rules=judged.rules,
         templates=tuple(TemplateReport(one, funnel.get(one.plan.template, ())) for one in judged.results),
-        overall=overall(judged.results, judged.rules),
+        overall=judged.overall,
         funnel=tuple(_funnel(org, whole)),
         completeness=tuple(_completeness(org, lake, judged.days)),
         fates=_fates(org, lake, judged.days),
         restatements=restated(org, lake, judged.days, previous_at) if previous_at else (),
         previous_at=previous_at,
+        is_chosen=judged.is_chosen,
     )
 
 

@@ -8,24 +8,19 @@ from justai_assets.metrics.report.charts import Lift, lift_of
 from justai_assets.metrics.report.data import ReportData
 
 
-def is_readable(result: TemplateResult) -> bool:
-    """Whether numbers may be compared at all: there is a control, and its split is not broken."""
-    return result.decision.verdict not in ("broken_split", "no_control")
-
-
 def key_lifts(data: ReportData) -> list[Lift]:
     """The key metric of every template that can be read and shown, in the report's order."""
     found = [
         lift_of(result.plan.template, result.key, minimum=data.minimum_cell, alpha=data.rules.alpha)
         for result in (one.result for one in data.templates)
-        if is_readable(result) and result.key is not None
+        if result.is_readable and result.key is not None
     ]
     return [one for one in found if one is not None]
 
 
 def metric_lifts(result: TemplateResult, data: ReportData) -> list[Lift]:
     """Every metric of a template in the org's own window; empty when nothing may be compared."""
-    if not is_readable(result):
+    if not result.is_readable:
         return []
     found = [
         lift_of(metrics.label(one.metric), one, minimum=data.minimum_cell, alpha=data.rules.alpha)

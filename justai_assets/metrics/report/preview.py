@@ -19,9 +19,11 @@ def preview_png(data: ReportData, *, scale: float = 2.0) -> bytes:
     """
     lifts = key_lifts(data)
     title = f"What won at {data.org}"
-    period = f"{data.first_day:%Y-%m-%d} to {data.last_day:%Y-%m-%d}"
+    period = f"sends up to {data.last_day:%Y-%m-%d}"
     if not lifts:
-        return drawing.png(drawing.words_chart(title, f"{period}. Nothing to compare yet."), scale=scale)
+        return drawing.png(
+            drawing.words_chart(title, f"{period[0].upper()}{period[1:]}. Nothing to compare yet."), scale=scale
+        )
     chart = charts.lift_chart(lifts, width=drawing.WIDE, target=data.rules.target_lift)
     subtitle = [f"Lift of the key metric over the control, {period}", "thin line: holds however often you look"]
     return drawing.png(drawing.titled(chart, title, subtitle), scale=scale)

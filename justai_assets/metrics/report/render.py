@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.overall import OverallResult
 from justai_assets.metrics.experiments.results import Comparison, MetricResult, TemplateResult
 from justai_assets.metrics.report import charts, drawing, words
-from justai_assets.metrics.report.cells import folded, hides, merged, shown_variants
-from justai_assets.metrics.report.data import FunnelDay, ReportData, TemplateReport
-from justai_assets.metrics.report.lifts import is_readable, key_lifts, metric_lifts
+from justai_assets.metrics.report.cells import folded, hides, is_small, shown_variants, shown_windows
+from justai_assets.metrics.report.data import ReportData, Restatement
+from justai_assets.metrics.report.funnels import PublishedFunnel, publish
+from justai_assets.metrics.report.lifts import key_lifts, metric_lifts
 
 _COLUMNS = (
     ("sent", "Sent"),
@@ -55,15 +57,18 @@ def render_report(data: ReportData) -> str:
     loader = environment.loader
     assert loader is not None
     style = loader.get_source(environment, "style.css")[0]
+    funnel, funnels = publish(data)
+    both = zip(data.templates, funnels, strict=True)
     return environment.get_template("report.html.j2").render(
         data=data,
         style=Markup(style),  # noqa: S704 our own file
         verdicts=words.VERDICTS,
         fates=folded(data.fates, data.minimum_cell),
-        templates=[_template(at, one, data) for at, one in enumerate(data.templates)],
+        templates=[_template(at, one.result, found, data) for at, (one, found) in enumerate(both)],
         overview=_overview(data),
         overall=[_overall(one) for one in data.overall if one.lift.value is not None],
-        funnel=_funnel("org-funnel", data.funnel, data),
+        funnel=_funnel("org-funnel", funnel),
+        moved=[_moved(one, data.minimum_cell) for one in data.restatements],
     )
 
 
@@ -94,8 +99,8 @@ def _overview(data: ReportData) -> dict[str, Any] | None:
     )
 
 
-def _template(at: int, report: TemplateReport, data: ReportData) -> dict[str, Any]:
-    result, minimum, alpha = report.result, data.minimum_cell, data.rules.alpha
+def _template(at: int, result: TemplateResult, funnel: PublishedFunnel | None, data: ReportData) -> dict[str, Any]:
+    minimum, alpha = data.minimum_cell, data.rules.alpha
     own = [one for one in result.metrics if one.is_own_window]
     rows = [_metric(one, minimum, alpha) for one in own]
     key = result.key
@@ -107,7 +112,7 @@ def _template(at: int, report: TemplateReport, data: ReportData) -> dict[str, An
             "Lift by metric, with its intervals; the numbers are in the table.",
             lambda width: charts.lift_chart(lines, width=width, target=data.rules.target_lift),
         )
-    if key is not None and is_readable(result):
+    if key is not None and result.is_readable:
         cumulative = _drawing(
             f"t{at}-days",
             f"Lift of {metrics.label(key.metric)} over all sends so far, by day; the numbers are in the table.",
@@ -117,15 +122,15 @@ def _template(at: int, report: TemplateReport, data: ReportData) -> dict[str, An
         "result": result,
         "id": f"template-{at}",
         "key": None if key is None else _metric(key, minimum, alpha),
-        "compared": is_readable(result),
+        "compared": result.is_readable,
         "rows": rows,
         "windows": _windows(result, minimum, alpha),
         "variants": _variants(key, minimum, alpha),
-        "more_variants": key is not None and len(shown_variants(key.variants, minimum)) < len(key.variants),
+        "more_variants": key is not None and len(_variants(key, minimum, alpha)) < len(key.variants),
         "lift": lift,
         "cumulative": cumulative,
         "daily": _daily(key, minimum),
-        "funnel": _funnel(f"t{at}-funnel", report.funnel, data),
+        "funnel": _funnel(f"t{at}-funnel", funnel),
     }
 
 
@@ -144,12 +149,16 @@ def _metric(metric: MetricResult, minimum: int, alpha: float) -> dict[str, Any]:
 def _comparison(found: Comparison, metric: str, minimum: int, alpha: float) -> dict[str, Any]:
     hidden = hides(found, minimum)
     reading = "too few" if hidden else words.reading(found, metric, alpha=alpha)
+    messages = [arm.messages for arm in (found.treatment, found.control)]
+    # Both or none: the funnel has them together, and one would give the other back.
+    known = not any(is_small(count, minimum) for count in messages)
+    said = [words.cell(count, minimum) if known else f"under {minimum} in an arm" for count in messages]
     cells = {
         "hidden": hidden,
         "reading": reading,
-        "variance": "by person" if found.variance == "user" else "by message",
-        "treatment_messages": words.cell(found.treatment.messages, minimum),
-        "control_messages": words.cell(found.control.messages, minimum),
+        "variance": words.variance(found),
+        "treatment_messages": said[0],
+        "control_messages": said[1],
         "note": found.note,
     }
     if hidden:
@@ -171,15 +180,20 @@ def _windows(result: TemplateResult, minimum: int, alpha: float) -> list[dict[st
     rows = [one for one in result.metrics if metrics.is_conversion(one.metric)]
     if all(one.is_own_window for one in rows):
         return []
-    rows.sort(key=lambda one: (one.metric, one.window_hours, not one.is_own_window))
-    return [_metric(one, minimum, alpha) | {"is_own": one.is_own_window} for one in rows]
+    events = sorted({one.metric for one in rows})
+    shown = {name: shown_windows([one for one in rows if one.metric == name], minimum) for name in events}
+    return [
+        _metric(one, minimum, alpha) | {"is_own": one.is_own_window}
+        for name in events
+        for one in sorted(shown[name], key=lambda one: one.window_hours)
+    ]
 
 
 def _variants(key: MetricResult | None, minimum: int, alpha: float) -> list[dict[str, Any]]:
     if key is None:
         return []
     shown = sorted(
-        shown_variants(key.variants, minimum),
+        shown_variants(key.variants, key.comparison.treatment, minimum),
         key=lambda one: one.comparison.treatment.rate or 0.0,
         reverse=metrics.higher_is_better(key.metric),
     )
@@ -200,40 +214,48 @@ def _daily(key: MetricResult | None, minimum: int) -> list[dict[str, Any]]:
     ]
 
 
-def _funnel(name: str, days: tuple[FunnelDay, ...], data: ReportData) -> dict[str, Any] | None:
+def _funnel(name: str, funnel: PublishedFunnel | None) -> dict[str, Any] | None:
     """The funnel's chart and table; a cell spans the days it was merged over, None where an earlier one covers it."""
-    days = tuple(sorted(days, key=lambda one: one.day))
-    if not days:
+    if funnel is None:
         return None
-    minimum = data.minimum_cell
     columns, cells = [], []
     for field, label in _COLUMNS:
-        values = [getattr(one, field) for one in days]
-        if all(value is None for value in values):
+        if field not in funnel.columns:
             continue
         columns.append(label)
-        column: list[dict[str, Any] | None] = [None] * len(days)
-        for period in merged([value or 0 for value in values], minimum):
-            text = f"under {minimum}" if period.total is None else words.count(period.total)
+        column: list[dict[str, Any] | None] = [None] * len(funnel.days)
+        for period in funnel.columns[field]:
+            text = "not shown" if period.total is None else words.count(period.total)
             column[period.first] = {"span": period.length, "text": text}
         cells.append(column)
     return {
         "columns": columns,
-        "rows": [{"day": one.day, "cells": [column[at] for column in cells]} for at, one in enumerate(days)],
+        "rows": [{"day": day, "cells": [column[at] for column in cells]} for at, day in enumerate(funnel.days)],
         "chart": _drawing(
             name,
             "Messages sent a day, and the share of them opened, clicked and converted, by send day.",
-            lambda width: charts.funnel_chart(days, width=width, minimum=minimum),
+            lambda width: charts.funnel_chart(funnel, width=width),
         ),
     }
 
 
-def _overall(found: Any) -> dict[str, Any]:
+def _moved(found: Restatement, minimum: int) -> dict[str, Any]:
+    """Both numbers, unless one of them or what lies between them is small."""
+    before, after = words.cell(found.before, minimum), words.cell(found.after, minimum)
+    if is_small(abs(found.after - found.before), minimum) and found.before >= minimum:
+        before = f"moved by under {minimum}"
+    return {"row": found, "before": before, "after": after}
+
+
+def _overall(found: OverallResult) -> dict[str, Any]:
     return {
         "label": metrics.label(found.metric),
+        "reading": found.reading,
         "templates": found.templates,
         "messages": words.count(found.messages),
         "lift": words.change(found.lift.value),
         "every_day": words.interval(found.lift, always=True),
         "p": words.p_value(found.always_valid_p_adjusted),
+        "variance": words.VARIANCES[found.variance],
+        "note": found.note,
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
+from justai_assets.metrics.experiments.arms import Variance
 from justai_assets.metrics.experiments.metric import higher_is_better
-from justai_assets.metrics.experiments.results import Comparison, Estimate, Verdict
+from justai_assets.metrics.experiments.results import Comparison, Estimate, Reading, Verdict
 
 NOTHING: Final = "–"
 
@@ -63,11 +64,29 @@ def change(value: float | None, *, unbounded: str = NOTHING) -> str:
 
 
 def interval(found: Estimate, *, always: bool) -> str:
-    """Both ends of an interval; an open end is said in words."""
+    """Both ends of an interval; an open end is said in words, and so is one for every day that has no end yet."""
     low, high = (found.always_low, found.always_high) if always else (found.low, found.high)
+    if low is None and high is None and always:
+        return "not yet known"
     if (low is None or low <= -1) and high is None:
         return "anything"
-    return f"{change(low)} to {change(high, unbounded='any')}"
+    return f"{change(low, unbounded='any')} to {change(high, unbounded='any')}"
+
+
+VARIANCES: Final[dict[Variance, str]] = {
+    "user": "by person",
+    "partly": "by person where known",
+    "message": "by message",
+}
+
+
+def variance(found: Comparison) -> str:
+    """By person, by message, or the share of the messages whose person is known."""
+    if found.variance != "partly":
+        return VARIANCES[found.variance]
+    arms = (found.treatment, found.control)
+    keyed = sum(arm.messages if arm.keyed_messages is None else arm.keyed_messages for arm in arms)
+    return f"by person for {100 * keyed // max(1, sum(arm.messages for arm in arms))}\u00a0% of the messages"
 
 
 def p_value(value: float | None) -> str:
@@ -94,7 +113,7 @@ def moment(value: datetime) -> str:
     return f"{day(value.date())}, {value:%H:%M}\u00a0UTC"
 
 
-def reading(found: Comparison, metric: str, *, alpha: float) -> str:
+def reading(found: Comparison, metric: str, *, alpha: float) -> Reading:
     """What the always-valid interval says: better, worse, undecided, or too few.
 
     One of several metrics or copies is undecided until its corrected p-value agrees, whatever its own interval says.

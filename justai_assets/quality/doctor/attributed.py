@@ -33,9 +33,8 @@ def examine_attributed(lake: Lake, org: Org, now: datetime) -> list[Finding]:
     total = sum(by_reason.values())
     if not total:
         said = f"no custom event of {days} is built"
-        return [
-            Finding(org.slug, "attributed", "warning", said, f"justai materialize --org {org.slug} --from … --to …")
-        ]
+        mend = f"justai materialize --org {org.slug} --from {max(days.first, min(org.start_date, today))} --to {today}"
+        return [Finding(org.slug, "attributed", "warning", said, mend)]
     attributed = by_reason.pop(None, 0)
     shown = "".join(f", {reason} {count:,}" for reason, count in sorted(by_reason.items(), key=lambda one: str(one[0])))
     message = f"{attributed:,} of {total:,} custom events ({attributed / total:.1%}) have a message{shown}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
 
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
@@ -20,7 +20,7 @@ from justai_assets.storage import Root
 def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Finding]:
     """Every finding about an org, as it is made. Reads landing zone, lake and share; writes nothing.
 
-    Of each door the last landed day, up to today, is taken in whole.
+    Of each door two days are taken in: the last landed one that is over, and today's, so far as it has come.
     """
     unset = []
     for key, reference in references(org).items():
@@ -40,9 +40,16 @@ def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Find
             yield Finding(door, "credential", "warning", said, mend)
         findings, landed[door] = examine_landed(landing, org, door, now)
         yield from findings
-        days = [day for day in landed[door] if day <= now.date() + timedelta(days=1)]
-        if days and "pseudonym_salt" not in unset:
-            yield from examine_day(landing, org, door, max(days), now)
+        if "pseudonym_salt" not in unset:
+            for day in _days_to_take(landed[door], now.date()):
+                yield from examine_day(landing, org, door, day, now)
     if "pseudonym_salt" not in unset:
         yield from examine_twice(landing, org, landed)
     yield from examine_attributed(lake, org, now)
+
+
+def _days_to_take(landed: Iterable[date], today: date) -> list[date]:
+    """The last day that is over, and today or tomorrow, where a clock runs ahead."""
+    over = [day for day in landed if day < today]
+    begun = [day for day in landed if today <= day <= today + timedelta(days=1)]
+    return [max(days) for days in (over, begun) if days]

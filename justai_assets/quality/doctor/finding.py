@@ -15,7 +15,8 @@ class Finding:
     Attributes:
         door: the door, or the org's slug where all doors are meant.
         check: what was looked at, one or two words.
-        level: a problem makes events wrong or missing; a warning should be looked at.
+        level: a problem makes events wrong or missing, or brings personal data that nobody asked for; a warning should
+            be looked at.
         message: what was found. Counts, names, times; never a value out of a record.
         mend: what to do about it; empty when it is ok.
     """

@@ -74,9 +74,13 @@ def _parts(root: Root, org: Org, door: str, recent: list[LandedDay]) -> list[Fin
             message = f"{landed.day}: {absent} files announced but absent, {lists} manifests that cannot be read"
             mend = "export the day again"
             findings.append(Finding(door, "stale parts", "problem", message, mend))
-        if found.stale:
-            message = f"{landed.day}: {len(found.stale)} files that the writer's list does not name; they are not read"
-            mend = "delete them, and export with CLEANPATH or dynamic overwrite"
+        if found.superseded:
+            message = f"{landed.day}: {len(found.superseded)} files superseded by a later export; they are not read"
+            findings.append(Finding(door, "stale parts", "ok", f"{message}, and will be vacuumed"))
+        unnamed = len(found.stale) - len(found.superseded)
+        if unnamed:
+            message = f"{landed.day}: {unnamed} files that the writer's list does not name; they are not read"
+            mend = f"delete them, and {_clean_export(org, door)}"
             findings.append(Finding(door, "stale parts", "warning", message, mend))
         times = [one.modified for one in landed.data]
         if not found.is_declared and max(times) - min(times) > GENERATION:
@@ -84,9 +88,14 @@ def _parts(root: Root, org: Org, door: str, recent: list[LandedDay]) -> list[Fin
                 f"{landed.day}: parts written {_hours(max(times) - min(times))} apart, and no manifest says which "
                 "count; those of an earlier run count twice"
             )
-            mend = f"export with CLEANPATH (justai sql --dialect redshift --org {org.slug}) or dynamic overwrite"
+            mend = f"delete what is left of the earlier run, and {_clean_export(org, door)}"
             findings.append(Finding(door, "stale parts", "problem", message, mend))
     return findings or [Finding(door, "stale parts", "ok", f"none in the last {len(recent)} days")]
+
+
+def _clean_export(org: Org, door: str) -> str:
+    how = "CLEANPATH" if door == "redshift" else "one that replaces whole days"
+    return f"export with {how}: justai sql --dialect {door} --org {org.slug}"
 
 
 def _small_files(door: str, recent: list[LandedDay]) -> Finding:

@@ -13,10 +13,13 @@ import polars as pl
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.identity import event_id
+from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_of, day_prefix
 from justai_assets.orgs.model import Drop, Org
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
+from justai_assets.sources.drops import KINDS, OPTIONAL
+from justai_assets.sources.privacy import is_personal_column
 from justai_assets.sources.times import utc
 from justai_assets.storage import Root
 
@@ -41,46 +44,105 @@ def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = No
         door: the door it is for; told from its content when not given.
 
     Raises:
-        SampleError: a file that is not there, is too large, or says nothing of which door it is for.
+        SampleError: a file that is not there, is too large, says nothing of which door it is for, or is of a kind that
+            the door does not take.
     """
     if not file.is_file():
         raise SampleError(f"{file} is not a file", mend="name a Parquet or JSON file")
     if file.stat().st_size > MAX_BYTES:
         raise SampleError(f"{file.name} is larger than 256 MiB", mend="give a part of it")
+    with file.open("rb") as content:
+        is_parquet = content.read(4) == b"PAR1"
+    _refuse_another_kind(file, door, is_parquet=is_parquet)
     with TemporaryDirectory(prefix="justai-sample-") as scratch:
         root = Root.parse(f"{scratch}/landing")
         salt = Path(scratch) / "salt"
         salt.write_text("a sample's keys are thrown away with it")
         org = org.model_copy(update={"pseudonym_salt": f"file:{salt}"})
-        if file.read_bytes()[:4] == b"PAR1":
-            org, door, days = _land_parquet(root, org, file, now.date(), door)
+        if is_parquet:
+            org, door = _with_drop(org, file, door)
+            unlike = _unlike_its_content(org, door, file)
+            if unlike:
+                return unlike
+            days, more = _land_parquet(root, org, door, file, now.date())
         else:
-            door, days = _land_bodies(root, org, file, now, door)
+            door, days, more = _land_bodies(root, org, file, now, door)
             if getattr(org.sources, door) is None:
                 mend = f"add sources.{door} to {org.slug}.yaml"
                 return [Finding(door, "contract", "problem", f"{org.slug} has no {door} door", mend)]
-        return [one for day in days for one in examine_day(root, org, door, day, now, is_sample=True)]
+        findings = [one for day in days for one in examine_day(root, org, door, day, now, is_sample=True)]
+    if more:
+        said = f"{len(days)} days were looked at, those with most records; {more} more days of the sample were not"
+        findings.append(Finding(door, "days", "warning", said, "give the others in files of their own"))
+    # Every day of a file has the same columns: said once.
+    return list(dict.fromkeys(findings))
 
 
-def _land_parquet(root: Root, org: Org, file: Path, today: date, door: str | None) -> tuple[Org, str, list[date]]:
+def _refuse_another_kind(file: Path, door: str | None, *, is_parquet: bool) -> None:
+    if door == "delta_share":
+        mend = "check a Parquet file of the shared table with --door databricks; justai doctor asks the share itself"
+        raise SampleError("a Delta Share takes no files, its table is asked", mend=mend)
+    if door in SUFFIXES and not is_parquet:
+        raise SampleError(f"{file.name} is not Parquet, and {door} brings nothing else", mend="give a Parquet file")
+    if door is not None and door not in SUFFIXES and is_parquet:
+        raise SampleError(f"{file.name} is Parquet, and {door} brings JSON", mend="give a body as it is sent")
+
+
+def _schema(file: Path) -> dict[str, tuple[str, pl.DataType]]:
+    """Lower-case name → name as written, and type; empty for a file that cannot be read."""
     try:
         columns = pl.read_parquet_schema(file)
     except (pl.exceptions.PolarsError, OSError):
-        columns = pl.Schema()
-    drops = [one for one in ("redshift", "databricks") if getattr(org.sources, one) is not None]
+        return {}
+    return {name.lower(): (name, kind) for name, kind in reversed(columns.items())}
+
+
+def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
+    """A file of the one content for a door of the other, which would refuse it whole."""
+    columns = _schema(file).keys()
+    content = org.sources.content(door)
+    other = "custom_events" if content == "unified_events" else "unified_events"
+    own, others = KINDS[content].keys(), KINDS[other].keys()
+    if not columns or own <= columns or not others <= columns:
+        return []
+    said = f"the file has the columns of {other}, and {org.slug}.yaml says sources.{door}.content: {content}"
+    change = (
+        f"set content: {other} and engagement: {door}, and take out custom"
+        if other == "unified_events"
+        else f"set content: {other}, name {door} under custom, and take engagement from another door"
+    )
+    mend = f"export {content} (justai sql --dialect {door} --org {org.slug}), or in the org file {change}"
+    findings = [Finding(door, "contract", "problem", said, mend)]
+    personal = sorted(name for name in columns - others - {*OPTIONAL} if is_personal_column(name))
+    if personal:
+        said = f"personal data by its name: {', '.join(personal)}"
+        findings.append(Finding(door, "columns", "problem", said, "leave it out of the export"))
+    return findings
+
+
+def _with_drop(org: Org, file: Path, door: str | None) -> tuple[Org, str]:
+    """The door that a Parquet file is for, and the org with it."""
+    columns = _schema(file)
+    drops = [one for one in SUFFIXES if getattr(org.sources, one) is not None]
     door = door or (drops[0] if drops else "redshift")
     if door not in drops:
-        content = "custom_events" if "user_id_or_email" in {name.lower() for name in columns} else "unified_events"
+        content = "custom_events" if "user_id_or_email" in columns else "unified_events"
         sources = org.sources.model_copy(update={door: Drop.model_validate({"content": content})})
         org = org.model_copy(update={"sources": sources})
+    return org, door
+
+
+def _land_parquet(root: Root, org: Org, door: str, file: Path, today: date) -> tuple[list[date], int]:
+    """The days the file's rows were landed in, and how many days more it has."""
+    called, kind = _schema(file).get("event_timestamp", ("", None))
     named = day_of(file.resolve().as_posix())
-    if named is not None or not isinstance(columns.get("event_timestamp"), pl.Datetime):
+    if named is not None or not isinstance(kind, pl.Datetime):
         day = named or today
         root.write(f"{day_prefix(door, org.slug, day)}/sample.parquet", file)
-        return org, door, [day]
+        return [day], 0
     rows = pl.read_parquet(file, hive_partitioning=False)
-    moment = pl.col("event_timestamp")
-    zone = getattr(columns["event_timestamp"], "time_zone", None)
+    moment = pl.col(called)
+    zone = kind.time_zone
     in_utc = moment.dt.convert_time_zone("UTC") if zone else moment
     dated = rows.with_columns(in_utc.dt.date().fill_null(today).alias("_day"))
     parts = {day: part.drop("_day") for (day,), part in dated.partition_by("_day", as_dict=True).items()}
@@ -89,10 +151,10 @@ def _land_parquet(root: Root, org: Org, file: Path, today: date, door: str | Non
         target = root.local(f"{day_prefix(door, org.slug, day)}/sample.parquet")
         target.parent.mkdir(parents=True, exist_ok=True)
         parts.get(day, rows).write_parquet(target)
-    return org, door, sorted(days)
+    return sorted(days), max(len(parts) - len(days), 0)
 
 
-def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | None) -> tuple[str, list[date]]:
+def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | None) -> tuple[str, list[date], int]:
     bodies, broken = _bodies(file)
     door = door or next((found for body in bodies if (found := _door_of(body))), None)
     if door is None:
@@ -108,11 +170,12 @@ def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | No
         }
         by_day[_day(door, body, now)].append(json.dumps(envelope))
     by_day[now.date()] += broken
-    days = sorted((day for day in by_day if by_day[day]), key=lambda one: -len(by_day[one]))[:MAX_DAYS]
+    ordered = sorted((day for day in by_day if by_day[day]), key=lambda one: -len(by_day[one]))
+    days = ordered[:MAX_DAYS]
     for day in days:
         lines = "".join(f"{one}\n" for one in by_day[day])
         root.write(f"{day_prefix(door, org.slug, day)}/sample.jsonl", lines.encode())
-    return door, sorted(days)
+    return door, sorted(days), len(ordered) - len(days)
 
 
 def _bodies(file: Path) -> tuple[list[Any], list[str]]:

@@ -12,9 +12,11 @@ DOOR = "delta_share"
 
 
 def examine_share(org: Org, now: datetime) -> list[Finding]:
-    """Ask the server for the table's version and its listing; no data file is fetched."""
+    """Ask the server, once, for the table's version and its listing; no data file is fetched."""
     from justai_assets.sources.delta_share.client import ShareClient, TableName
+    from justai_assets.sources.delta_share.errors import TransientShareError
     from justai_assets.sources.delta_share.listing import list_files
+    from justai_assets.sources.delta_share.patience import Patience
     from justai_assets.sources.delta_share.profile import Profile
 
     source = org.sources.delta_share
@@ -27,10 +29,17 @@ def examine_share(org: Org, now: datetime) -> list[Finding]:
         warning = profile.expiry_warning(now)
         if warning:
             findings.append(Finding(DOOR, "credential", "warning", warning, "ask the provider to rotate it"))
-        with ShareClient(profile) as client:
+        # A person waits for the answer and can ask again; retries would only be logged between the findings.
+        with ShareClient(profile, patience=Patience(attempts=1)) as client:
             version = client.version(table)
             findings.append(Finding(DOOR, "reachable", "ok", f"{table} is at version {version}"))
             files = len(list_files(client, table).files)
+    except TransientShareError as error:
+        mend = (
+            "see that this machine reaches the endpoint named in the profile (address, proxy, firewall), and run the "
+            "doctor again; if others reach it, ask the provider"
+        )
+        return [*findings, Finding(DOOR, "reachable", "problem", str(error.args[0]), mend)]
     except JustAIError as error:
         mend = error.mend or f"follow justai connect {DOOR} --org {org.slug}"
         return [*findings, Finding(DOOR, "reachable", "problem", str(error.args[0]), mend)]

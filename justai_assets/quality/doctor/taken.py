@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVE
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding, Level
 from justai_assets.sources.intake import Intake, open_day
+from justai_assets.sources.privacy import is_personal_column
 from justai_assets.storage import Root
 
 TABLES: Final[dict[str, Table]] = {
@@ -26,26 +28,30 @@ MANY_WITHOUT_IDENTITY: Final = 0.05
 MOST: Final = 0.5
 CLOCK: Final = timedelta(minutes=5)
 NAMES_SHOWN: Final = 8
+SUPERSEDED: Final = "not_committed"
+"""Files of an earlier export: what they lack is said of the folder (`landed`), not of the day's records."""
 
 
 def examine_day(root: Root, org: Org, door: str, day: date, now: datetime, *, is_sample: bool = False) -> list[Finding]:
     """Take one landed day in and look at what it came to. Nothing is written but a scratch folder.
 
-    A sample is not expected to hold every event name.
+    A sample, and a day that is not over, are not expected to hold every event name.
     """
     content = org.sources.content(door)
+    is_over = day < now.date()
     try:
         with open_day(root, org, door, day, TABLES[content]) as intake:
-            findings = [_contract(org, door, day, intake)]
-            rows = intake.accepted
-            findings += examine_rows(org, door, rows, now, is_sample=is_sample)
+            findings = [_contract(org, door, day, intake, is_sample=is_sample), *_extra(door, intake)]
+            found = examine_rows(org, door, intake.accepted, now, is_whole=is_over and not is_sample)
     except JustAIError as error:
         return [Finding(door, "contract", "problem", str(error.args[0]), error.mend or "see the message")]
-    return findings
+    if not is_over and not is_sample:
+        found = [replace(one, message=f"{day}, so far: {one.message}") for one in found]
+    return [*findings, *found]
 
 
-def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_sample: bool = False) -> list[Finding]:
-    """Event names, identity and clocks of typed rows."""
+def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_whole: bool = True) -> list[Finding]:
+    """Event names, identity and clocks of typed rows; names are not missed in what is not whole."""
     columns = rows.collect_schema().names()
     names = dict(
         rows.group_by("event_name").len().sort("len", "event_name", descending=[True, False]).collect().iter_rows()
@@ -53,9 +59,7 @@ def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_s
     total = sum(names.values())
     if not total:
         return []
-    findings = [_names(org, door, names)]
-    if is_sample:
-        findings = [Finding(door, "event names", "ok", _shown(names))]
+    findings = [_names(org, door, names) if is_whole else Finding(door, "event names", "ok", _shown(names))]
     if "email_key" in columns:
         nobody = (
             rows.filter(pl.col("email_key").is_null() & pl.col("user_key").is_null()).select(pl.len()).collect().item()
@@ -65,20 +69,45 @@ def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_s
     return findings
 
 
-def _contract(org: Org, door: str, day: date, intake: Intake) -> Finding:
+def _contract(org: Org, door: str, day: date, intake: Intake, *, is_sample: bool) -> Finding:
     reasons = dict(intake.rejected.group_by("reason").agg(pl.col("records").sum()).sort("reason").collect().iter_rows())
-    refused = sum(reasons.values())
-    message = f"{day}: {intake.received:,} records, {refused:,} refused, {intake.duplicates:,} delivered again"
+    superseded = reasons.pop(SUPERSEDED, 0)
+    received, refused = intake.received - superseded, sum(reasons.values())
+    message = f"{day}: {received:,} records, {refused:,} refused, {intake.duplicates:,} delivered again"
+    if superseded:
+        message += f"; {superseded:,} more of files that the writer's list does not name are not read"
     if not refused:
-        if intake.extra_columns:
-            said = f"{message}; columns beyond the contract are not read: {', '.join(intake.extra_columns)}"
-            return Finding(door, "contract", "warning", said, "leave them out of the export")
         return Finding(door, "contract", "ok", message)
-    level: Level = "problem" if refused > FEW * max(intake.received, 1) else "warning"
+    level: Level = "problem" if refused > FEW * max(received, 1) else "warning"
     worst = sorted(reasons, key=lambda reason: -reasons[reason])
-    shown = ", ".join(f"{reason} {reasons[reason]:,}" for reason in worst)
-    mend = f"{worst[0]}: {REJECTIONS[worst[0]]} See {org.slug}/quarantine for where each lies"
+    shown = ", ".join(f"{_at_fault(reason, intake)} {reasons[reason]:,}" for reason in worst)
+    mend = f"{_at_fault(worst[0], intake)}: {REJECTIONS[worst[0]]}"
+    if is_sample:
+        mend += f" What the door takes: justai connect {door} --org {org.slug}"
+    else:
+        mend += f" See {org.slug}/quarantine for where each lies"
     return Finding(door, "contract", level, f"{message} ({shown})", mend)
+
+
+def _at_fault(reason: str, intake: Intake) -> str:
+    columns = intake.columns.get(reason)
+    return f"{reason} ({', '.join(columns)})" if columns else reason
+
+
+def _extra(door: str, intake: Intake) -> list[Finding]:
+    """Columns beyond the contract; a finding of their own, whatever became of the records."""
+    personal = [name for name in intake.extra_columns if is_personal_column(name)]
+    others = [name for name in intake.extra_columns if name not in personal]
+    findings = []
+    if personal:
+        said = f"personal data by its name: {', '.join(personal)}; it is not read, but it was sent"
+        findings.append(
+            Finding(door, "columns", "problem", said, "leave it out of the export, and delete files that have it")
+        )
+    if others:
+        said = f"columns beyond the contract are not read: {', '.join(others)}"
+        findings.append(Finding(door, "columns", "warning", said, "leave them out of the export"))
+    return findings
 
 
 def _names(org: Org, door: str, names: dict[str, int]) -> Finding:

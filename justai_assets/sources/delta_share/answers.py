@@ -31,7 +31,7 @@ class SharedFile:
     Attributes:
         id: stable across requests; the same id is the same content.
         url: pre-signed address, a secret while it lives.
-        size: bytes.
+        size: bytes; 0 where the list does not say it.
         records: rows, from the file's statistics, or None.
         partition: partition column → value; None is NULL.
         first: smallest event_date by the statistics, or None when they do not say.
@@ -188,7 +188,7 @@ def _file(action: dict[str, Any]) -> SharedFile:
     return SharedFile(
         id=str(action["id"]),
         url=str(action["url"]),
-        size=int(action["size"]),
+        size=int(action.get("size") or 0),
         records=None if records is None else int(records),
         # NULL is "" in one response format and null in the other.
         partition={name: None if value in (None, "") else str(value) for name, value in values.items()},

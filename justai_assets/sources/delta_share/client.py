@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -18,21 +19,27 @@ from justai_assets.sources.delta_share.errors import (
     BadAnswerError,
     ProfileError,
     ShareAccessError,
-    SlowShareError,
     TableNotOfferedError,
     TransientShareError,
     UnsupportedShareError,
     quoted,
 )
+from justai_assets.sources.delta_share.limits import limited, within
 from justai_assets.sources.delta_share.patience import Patience, T
 from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.sources.delta_share.transport import throttled, told_as_ours
+from justai_assets.sources.delta_share.transport import retry_after, throttled, told_as_ours
 
 CAPABILITIES = "responseformat=parquet,delta;readerfeatures=timestampntz;includeendstreamaction=true"
 """What we can read. Deletion vectors and column mapping are not in it: a server then refuses, or answers without."""
 
 MAX_FILES_A_PAGE = 10_000
+MAX_PAGES = 10_000
 MAX_ERROR_BYTES = 65_536
+MAX_JSON_BYTES = 16 << 20
+MAX_LINE_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 1 << 30
+"""Of one request: a server that ignores the size of a page may list a million files at once, and no more."""
+
 MAX_OFFERS_SHOWN = 20
 _HINTS_OF_A_FEATURE = ("deletionvector", "deletion vector", "columnmapping", "column mapping", "unsupported_delta")
 
@@ -71,11 +78,13 @@ class ShareClient:
         self._profile = profile
         self.patience = patience or Patience()
         self._auth = auth_for(profile)
-        self._http = httpx.Client(
-            base_url=profile.endpoint,
-            auth=self._auth,
-            timeout=self.patience.timeout,
-            headers={"delta-sharing-capabilities": CAPABILITIES, "User-Agent": "justai-assets"},
+        self._http = limited(
+            httpx.Client(
+                base_url=profile.endpoint,
+                auth=self._auth,
+                timeout=self.patience.timeout,
+                headers={"delta-sharing-capabilities": CAPABILITIES, "User-Agent": "justai-assets"},
+            )
         )
 
     def __enter__(self) -> ShareClient:
@@ -92,6 +101,11 @@ class ShareClient:
         """Close the connections."""
         self._http.close()
 
+    @property
+    def endpoint(self) -> str:
+        """Where the server is."""
+        return self._profile.endpoint
+
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def version(self, table: TableName) -> int:
@@ -101,9 +115,18 @@ class ShareClient:
     def offers(self) -> list[str]:
         """Every `share.schema.table` the recipient may see, sorted."""
         found: list[str] = []
-        for share in self._items("/shares"):
-            tables = self._items(f"/shares/{quote(share['name'], safe='')}/all-tables")
-            found.extend(f"{table['share']}.{table['schema']}.{table['name']}" for table in tables)
+        try:
+            shares = [share["name"] for share in self._items("/shares")]
+        except _NotFoundError:
+            raise ProfileError(
+                "the share profile's endpoint is no Delta Sharing server: it has no list of shares",
+                mend="compare the endpoint, path and all, with the credential file as downloaded",
+            ) from None
+        for share in shares:
+            # One share that is not ours, or is gone by now, says nothing about the others.
+            with suppress(ShareAccessError, _NotFoundError):
+                tables = self._items(f"/shares/{quote(share, safe='')}/all-tables")
+                found.extend(f"{table['share']}.{table['schema']}.{table['name']}" for table in tables)
         return sorted(found)
 
     def query(self, table: TableName, *, hints: str = "", refresh_token: str = "") -> Iterator[Answer]:
@@ -112,19 +135,28 @@ class ShareClient:
         if hints:
             body["jsonPredicateHints"] = hints
         body["refreshToken" if refresh_token else "includeRefreshToken"] = refresh_token or True
+        turns = PageTurns()
         while True:
             ask = partial(self._once, "POST", f"{table.path}/query", self._answer, json=body)
             answer = self._of_table(table, ask)
             yield answer
-            if not answer.next_page:
+            if not turns.goes_on(answer.next_page):
                 return
             body = {key: value for key, value in body.items() if key in {"maxFiles", "jsonPredicateHints"}}
             body["pageToken"] = answer.next_page
 
-    def changes(self, table: TableName, first: int, last: int) -> Answer:
-        """The change feed from one version to another, both inclusive."""
-        asked = {"startingVersion": first, "endingVersion": last}
-        return self._of_table(table, lambda: self._once("GET", f"{table.path}/changes", self._answer, params=asked))
+    def changes(self, table: TableName, first: int, last: int) -> Iterator[Answer]:
+        """The change feed from one version to another, both inclusive, page by page."""
+        asked = {"startingVersion": str(first), "endingVersion": str(last), "maxFiles": str(MAX_FILES_A_PAGE)}
+        turns = PageTurns()
+        while True:
+            ask = partial(self._once, "GET", f"{table.path}/changes", self._answer, params=asked)
+            answer = self._of_table(table, ask)
+            yield answer
+            if not turns.goes_on(answer.next_page):
+                return
+            # The range stays beside the token: servers take it from either.
+            asked["pageToken"] = answer.next_page
 
     # -- how it is asked ---------------------------------------------------------------------------------------------
 
@@ -151,15 +183,21 @@ class ShareClient:
 
     def _items(self, path: str) -> Iterator[dict[str, Any]]:
         params: dict[str, str] = {}
+        turns = PageTurns()
         while True:
             page = self.patience.retrying(partial(self._once, "GET", path, _json, params=params))
             yield from page.get("items") or []
-            if not page.get("nextPageToken"):
+            token = str(page.get("nextPageToken") or "")
+            if not turns.goes_on(token):
                 return
-            params = {"pageToken": page["nextPageToken"]}
+            params = {"pageToken": token}
 
     def _once(self, method: str, path: str, read: Callable[[httpx.Response], T], **how: Any) -> T:
-        with told_as_ours("the share server"), self._http.stream(method, path, **how) as response:
+        with (
+            within(self.patience.request_seconds, MAX_ANSWER_BYTES),
+            told_as_ours("the share server"),
+            self._http.stream(method, path, **how) as response,
+        ):
             if response.status_code != httpx.codes.OK:
                 self._refused(response)
             return read(response)
@@ -170,16 +208,12 @@ class ShareClient:
         return read_answer(_version(response), lines, announces_end=announced, secrets=self.secrets)
 
     def _lines(self, response: httpx.Response) -> Iterator[str]:
-        # A monotonic clock bounds the wait; no row depends on it.
-        deadline = time.monotonic() + self.patience.request_seconds
         rest = b""
         for chunk in response.iter_bytes():
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line.decode(errors="replace") for line in lines)
-            if time.monotonic() > deadline:
-                raise SlowShareError(
-                    f"the list of files took more than {self.patience.request_seconds:g} s", mend="it is retried"
-                )
+            if len(rest) > MAX_LINE_BYTES:
+                raise BadAnswerError("a line of the list of files has no end", mend="report it to the provider")
         yield rest.decode(errors="replace")
 
     def _refused(self, response: httpx.Response) -> NoReturn:
@@ -200,13 +234,35 @@ class ShareClient:
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise throttled("the share server", response)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            raise TransientShareError(f"the share server answered {status}: {said}", mend="it is retried")
+            raise TransientShareError(
+                f"the share server answered {status}: {said}", mend="it is retried", retry_after=retry_after(response)
+            )
         if any(hint in said.lower() for hint in _HINTS_OF_A_FEATURE):
             raise UnsupportedShareError(
                 f"the share server says that the table needs a newer reader: {said}",
                 mend="ask the provider to share a view of it, or to rewrite the table without that feature",
             )
         raise BadAnswerError(f"the share server answered {status}: {said}", mend="report it to the provider")
+
+
+class PageTurns:
+    """The pages of one list, which must come to an end."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def goes_on(self, token: str) -> bool:
+        """Whether there is a next page.
+
+        Raises:
+            BadAnswerError: its token was given before, or there are more pages than any list of ours can have.
+        """
+        if not token:
+            return False
+        if token in self._seen or len(self._seen) >= MAX_PAGES:
+            raise BadAnswerError("the server's list of pages does not end", mend="report it to the provider")
+        self._seen.add(token)
+        return True
 
 
 class _NotFoundError(TableNotOfferedError):
@@ -221,9 +277,13 @@ def _version(response: httpx.Response) -> int:
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
-    response.read()
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise BadAnswerError("the answer is no list of names: it does not end", mend="check the profile's endpoint")
     try:
-        value = response.json()
+        value = json.loads(body)
     except ValueError:
         value = None
     if not isinstance(value, dict):

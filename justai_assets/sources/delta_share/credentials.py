@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Generator
 from threading import Lock
 
@@ -10,6 +11,11 @@ import httpx
 
 from justai_assets.sources.delta_share.errors import ShareAccessError, TransientShareError
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.transport import retry_after
+
+_Key = tuple[str, str, str, str]
+_TOKENS: dict[_Key, str] = {}
+_LOCKS: dict[_Key, Lock] = {}
 
 
 class StaticAuth(httpx.Auth):
@@ -28,20 +34,28 @@ class ClientCredentialsAuth(httpx.Auth):
     """OAuth 2.0 client credentials (RFC 6749, 4.4): a token is fetched when there is none and when one is refused.
 
     Being refused, not `expires_in`, is what says that a token has died: no clock takes part, and a token that is
-    revoked early is handled by the same path.
+    revoked early is handled by the same path. A token lives as long as the process, in its memory alone: a sensor that
+    looks at a share every five minutes asks for one request, not for two.
     """
-
-    requires_response_body = True
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._token: str | None = None
-        self._lock = Lock()
+        secret = hashlib.sha256(profile.secret.get_secret_value().encode()).hexdigest()
+        self._key = (profile.token_endpoint, profile.user, secret, profile.scope)
+        self._lock = _LOCKS.setdefault(self._key, Lock())
 
     @property
     def token(self) -> str:
         """The access token in use; empty before the first."""
         return self._token or ""
+
+    @property
+    def _token(self) -> str | None:
+        return _TOKENS.get(self._key)
+
+    @_token.setter
+    def _token(self, token: str) -> None:
+        _TOKENS[self._key] = token
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request, and once more with a fresh token when the first is refused."""
@@ -87,7 +101,11 @@ def _basic(profile: Profile) -> str:
 def _token_of(response: httpx.Response) -> str:
     response.read()
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.status_code >= 500:
-        raise TransientShareError(f"the OAuth token endpoint answered {response.status_code}", mend="it is retried")
+        raise TransientShareError(
+            f"the OAuth token endpoint answered {response.status_code}",
+            mend="it is retried",
+            retry_after=retry_after(response),
+        )
     mend = "check clientId, clientSecret and scope in the share profile, or ask the provider for new ones"
     if response.status_code != httpx.codes.OK:
         raise ShareAccessError(f"the OAuth token endpoint answered {response.status_code}", mend=mend)

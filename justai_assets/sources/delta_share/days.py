@@ -20,13 +20,16 @@ Day = date | None
 def known_days(file: SharedFile, learned: Mapping[str, str]) -> frozenset[Day] | None:
     """The days a file holds rows of, or None when only reading it can tell.
 
-    A partition value says it; so do statistics whose smallest and greatest event_date are one day and that count no
-    NULL; so does what an earlier run found in the file (a file id always means the same content).
+    A file without rows holds none. A partition value says it; so do statistics whose smallest and greatest event_date
+    are one day and that count no NULL; so does what an earlier run found in the file (a file id always means the same
+    content).
 
     >>> file = SharedFile("a", "", 1, partition={"event_date": "2026-01-02"})
     >>> known_days(file, {})
     frozenset({datetime.date(2026, 1, 2)})
     """
+    if file.records == 0:
+        return frozenset()
     if "event_date" in file.partition:
         return frozenset({_partition_day(file.partition["event_date"])})
     if file.first is not None and file.first == file.last and file.has_undated is False:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,15 +20,19 @@ from justai_assets.sources.delta_share.errors import (
     CorruptFileError,
     ShareAccessError,
     ShareMovedError,
-    SlowShareError,
     TransientShareError,
     TruncatedAnswerError,
 )
+from justai_assets.sources.delta_share.limits import limited, within
 from justai_assets.sources.delta_share.listing import Listing, list_files
-from justai_assets.sources.delta_share.transport import hide_addresses, throttled, told_as_ours
+from justai_assets.sources.delta_share.transport import hide_addresses, retry_after, throttled, told_as_ours
 
 PARALLEL = 4
 MAX_RENEWALS = 3
+MAX_FILE_BYTES = 64 << 30
+"""Of a file whose size the list does not say."""
+MAX_HEAD_BYTES = 16 << 20
+"""For what comes besides the file: headers, encodings, and enough of a file that is too large to say so."""
 # What object stores answer to an address whose time is over: S3 and GCS 400 or 403, Azure 401 or 403.
 _EXPIRED = {400, 401, 403}
 
@@ -56,7 +59,7 @@ class Downloads:
         hide_addresses()
         # No compression either: sizes and ranges are those of the file itself.
         headers = {"User-Agent": "justai-assets", "Accept-Encoding": "identity"}
-        self._http = httpx.Client(timeout=client.patience.timeout, headers=headers)
+        self._http = limited(httpx.Client(timeout=client.patience.timeout, headers=headers))
 
     def __enter__(self) -> Downloads:
         """Itself."""
@@ -90,11 +93,17 @@ class Downloads:
         """
         target = self.path(file)
         if target.exists():
-            return target
+            try:
+                _verify(file, target)
+            except TransientShareError:
+                # What a power cut leaves of a renamed file, or somebody else's work.
+                target.unlink()
+            else:
+                return target
         for _ in range(MAX_RENEWALS):
             address = self._addresses[file.id]
             try:
-                self._client.patience.retrying(lambda: self._once(file, address, target))  # noqa: B023 - called at once
+                self._client.patience.retrying(lambda: self._once(file, address, target), self._stop)  # noqa: B023
             except AddressExpiredError:
                 self._renew(file, address)
             else:
@@ -116,27 +125,26 @@ class Downloads:
 
     def _receive(self, file: SharedFile, address: str, part: Path) -> None:
         have = part.stat().st_size if part.exists() else 0
-        if have > file.size:
-            part.unlink()
+        if not file.size or have > file.size:
+            # A size that the list does not say: only the whole of it, in one go, is known to be whole.
+            part.unlink(missing_ok=True)
             have = 0
-        if have == file.size:
+        if file.size and have == file.size:
             return
         headers = {"Range": f"bytes={have}-"} if have else {}
-        with told_as_ours("the file store"), self._http.stream("GET", address, headers=headers) as response:
+        most = (file.size or MAX_FILE_BYTES) + MAX_HEAD_BYTES
+        with (
+            within(self._client.patience.file_seconds, most, self._stop),
+            told_as_ours("the file store"),
+            self._http.stream("GET", address, headers=headers) as response,
+        ):
             self._check(response)
             resumes = response.status_code == httpx.codes.PARTIAL_CONTENT and have > 0
-            deadline = time.monotonic() + self._client.patience.file_seconds
             with part.open("ab" if resumes else "wb") as out:
                 for chunk in response.iter_raw():
                     out.write(chunk)
-                    if self._stop.is_set():
-                        raise TransientShareError("the download was stopped", mend="run it again")
-                    if out.tell() > file.size:
+                    if file.size and out.tell() > file.size:
                         break
-                    if time.monotonic() > deadline:
-                        raise SlowShareError(
-                            f"a file took more than {self._client.patience.file_seconds:g} s", mend="it is continued"
-                        )
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -148,7 +156,9 @@ class Downloads:
             raise ShareMovedError("a listed file is gone from the file store", mend="the share is listed anew")
         if status == httpx.codes.TOO_MANY_REQUESTS:
             raise throttled("the file store", response)
-        raise TransientShareError(f"the file store answered {status}", mend="it is retried")
+        raise TransientShareError(
+            f"the file store answered {status}", mend="it is retried", retry_after=retry_after(response)
+        )
 
     def _renew(self, file: SharedFile, dead: str) -> None:
         with self._lock:
@@ -169,12 +179,12 @@ def local_name(file_id: str) -> str:
 
 def _verify(file: SharedFile, part: Path) -> None:
     have = part.stat().st_size
-    if have < file.size:
+    if file.size and have < file.size:
         raise TruncatedAnswerError(
             f"a file stopped after {have} of {file.size} bytes", mend="it is continued where it stopped"
         )
     mend = "ask the provider to check the file (fsck, restore, or rewrite it); the mirror keeps its last content"
-    if have > file.size:
+    if file.size and have > file.size:
         raise CorruptFileError(f"file {file.id} is larger than the {file.size} bytes the share lists", mend=mend)
     try:
         rows = pq.read_metadata(part).num_rows

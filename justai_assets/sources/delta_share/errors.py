@@ -7,8 +7,15 @@ from collections.abc import Iterable
 
 from justai_assets.contract.errors import JustAIError
 
-_CREDENTIAL = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]+", re.IGNORECASE)
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"\b(bearer|basic)[\s:=]+[\w.~+/=-]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(?:://|:%2f%2f|%3a%2f%2f)\S+", re.IGNORECASE)
+# The key to a file is in the query of its address, also where a server cuts the scheme or the host off.
+_QUERY = re.compile(r"(?:\?|%3f)[^\s\"'<>]+", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"\b(x-(?:amz|goog)-[\w-]+|sig|signature|se|sp|skoid|policy|key-pair-id|awsaccesskeyid|googleaccessid|password"
+    r"|(?:[a-z]+[_-])?(?:token|secret|credential|key))([\"']?\s*(?:=|:|%3d)\s*[\"']?)[^\s&\"',;}]+",
+    re.IGNORECASE,
+)
 MAX_QUOTED = 300
 
 
@@ -93,6 +100,24 @@ class ShareMovedError(TransientShareError):
     code = "share_moved"
 
 
+class StaleShareError(TransientShareError):
+    """A list that is older than what is mirrored already."""
+
+    code = "share_stale"
+
+
+class BusyShareError(TransientShareError):
+    """Another run is mirroring the same share."""
+
+    code = "share_busy"
+
+
+class StoppedError(ShareError):
+    """A request that was given up because the run ends; never the reason why it does."""
+
+    code = "share_stopped"
+
+
 class AddressExpiredError(TransientShareError):
     """A pre-signed address that the file store no longer honours; a fresh one is asked for."""
 
@@ -111,4 +136,5 @@ def quoted(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, "***")
     text = _CREDENTIAL.sub(r"\1 ***", " ".join(text.split()))
-    return _ADDRESS.sub("<address>", text)[:MAX_QUOTED]
+    text = _QUERY.sub("?***", _ADDRESS.sub("<address>", text))
+    return _PARAMETER.sub(r"\1\2***", text)[:MAX_QUOTED]

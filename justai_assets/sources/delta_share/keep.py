@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
-
-import polars as pl
 
 from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.lake.store import Lake
-from justai_assets.sources.delta_share.errors import TransientShareError
+from justai_assets.sources.delta_share.errors import BusyShareError
 from justai_assets.sources.delta_share.state import MirrorState
 
 
@@ -34,27 +31,23 @@ def keep(lake: Lake, slug: str, state: MirrorState) -> None:
     lake.root.write(state_key(lake, slug), state.to_json().encode())
 
 
-def held_days(lake: Lake, slug: str) -> frozenset[date]:
-    """The days the mirror's table has rows of, from its log alone."""
-    found = lake.open(slug, DELTA_SHARE)
-    if found is None:
-        return frozenset()
-    actions = pl.DataFrame(found.get_add_actions(flatten=True))
-    if actions.is_empty():
-        return frozenset()
-    return frozenset(actions["partition.event_date"].drop_nulls().unique().to_list())
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
 def sole_user(work: Path) -> Iterator[Path]:
-    """The work folder, for this run alone; TransientShareError when another run of this machine is using it."""
+    """The work folder, for this run alone; BusyShareError when another run of this machine is using it."""
     import fcntl
 
-    work.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_private(work.parent)
     with work.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TransientShareError("another run is mirroring this share", mend="it is retried") from None
+            raise BusyShareError("another run is mirroring this share", mend="it is retried") from None
         # The lock ends with the file, also when the process is killed.
         yield work

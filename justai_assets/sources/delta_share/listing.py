@@ -10,7 +10,7 @@ from datetime import date
 from justai_assets.sources.delta_share.answers import Answer, SharedFile
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, known_days
-from justai_assets.sources.delta_share.errors import ShareError, ShareMovedError, UnsupportedShareError
+from justai_assets.sources.delta_share.errors import ShareError, ShareMovedError, ThrottledError, UnsupportedShareError
 from justai_assets.sources.delta_share.schema import SharedSchema, check_schema
 
 
@@ -55,9 +55,11 @@ def list_files(client: ShareClient, table: TableName, *, hints: str = "", refres
             "delta.enableDeletionVectors off; the mirror keeps its last content",
         )
     schema = check_schema(pages[0])
+    # Asked for with the first page, and given with it or with the last.
+    renewal = next((page.refresh_token for page in pages if page.refresh_token), "")
     # One entry an id: a server that repeats a file on two pages must not make its rows count twice.
     unique = {file.id: file for file in files}
-    return Listing(pages[0].version, schema, tuple(unique.values()), pages[-1].refresh_token, hints)
+    return Listing(pages[0].version, schema, tuple(unique.values()), renewal, hints)
 
 
 def touched_days(
@@ -69,21 +71,22 @@ def touched_days(
         The days and "", or None and the reason why the feed cannot tell: then the whole list does.
 
     Raises:
-        TransientShareError: after the last try; the run is to be repeated rather than the whole list read.
+        ThrottledError: after the last try; the server is not to be asked for more.
     """
-    try:
-        answer = client.changes(table, since + 1, version)
-    except ShareError as error:
-        if error.transient:
-            raise
-        # No feed, a version that is no longer kept, a feed that is not granted: the list of files knows it all anyway.
-        return None, f"{error.code} on the change feed"
     days: set[Day] = set()
-    for file in answer.files:
-        known = known_days(file, learned)
-        if known is None:
-            return None, "a file of the change feed does not tell its days"
-        days |= known
+    try:
+        for page in client.changes(table, since + 1, version):
+            for file in page.files:
+                known = known_days(file, learned)
+                if known is None:
+                    return None, "a file of the change feed does not tell its days"
+                days |= known
+    except ThrottledError:
+        raise
+    except ShareError as error:
+        # No feed, a version that is no longer kept, a feed that is not granted or breaks down over a large range of
+        # versions: the list of files knows it all anyway.
+        return None, f"{error.code} on the change feed"
     return frozenset(days), ""
 
 

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date
 
 from justai_assets.contract.days import Days
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.errors import ShareMovedError
-from justai_assets.sources.delta_share.run import Run
-from justai_assets.sources.delta_share.state import MirrorState
+from justai_assets.sources.delta_share.run import Run, Wish
+from justai_assets.sources.delta_share.state import DIRTY, MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
 
 BATCH_BYTES = 2 << 30
 """Compressed bytes of files that one commit takes in: what lies on disk at a time, where a file holds one day."""
 
-MAX_RESTARTS = 3
+MAX_FUTILE_RESTARTS = 3
+"""Lists in a row that moved before a single commit."""
+
+MAX_RESTARTS = 100
+"""Lists of one run in all."""
 
 
 def mirror(
@@ -31,6 +36,7 @@ def mirror(
     *,
     held: Collection[date] = (),
     days: Days | None = None,
+    only_changed: bool = False,
     recheck: bool = False,
     accept_empty: bool = False,
     batch_bytes: int = BATCH_BYTES,
@@ -46,6 +52,7 @@ def mirror(
             hold are emptied.
         days: replace these days, changed or not, and look at no others; None brings all that changed up to date. The
             version of the state stays what it was, so that the next run without days sees what the others need.
+        only_changed: of these days, replace only those that changed.
         recheck: list the files even when the version has not moved.
         accept_empty: take an empty list for an answer, and empty the mirror.
         batch_bytes: see BATCH_BYTES.
@@ -58,18 +65,30 @@ def mirror(
         EmptyShareError: the share lists no rows at all.
         ShareError: see its subclasses. Commits that were yielded stand; the rest is as it was.
     """
-    if state is None or state.table != str(table):
+    endpoint = client.endpoint
+    if state is None or state.table != str(table) or state.endpoint not in {"", endpoint}:
         held = {*held, *(state.days if state else ())}
-        # A fingerprint that no file set has: such days are written when the share holds them, and emptied otherwise.
-        state = MirrorState(str(table), days=dict.fromkeys(held, ""))
-    run = Run(client, table, target, state, days, recheck=recheck, accept_empty=accept_empty, batch_bytes=batch_bytes)
-    for attempt in range(MAX_RESTARTS):
+        known_until = state.lake_version if state else None
+        state = MirrorState(str(table), days=dict.fromkeys(held, DIRTY), lake_version=known_until)
+    state = replace(state, endpoint=endpoint)
+    wish = Wish(days, only_changed=only_changed, recheck=recheck, accept_empty=accept_empty)
+    run = Run(client, table, target, state, wish, batch_bytes)
+    futile = 0
+    for _ in range(MAX_RESTARTS):
         try:
-            yield from run.steps()
+            for step in run.steps():
+                futile = 0
+                yield step
         except ShareMovedError:
-            # The table was rewritten under us. What has been committed stands; the rest is planned anew.
-            if attempt == MAX_RESTARTS - 1:
+            # The table was rewritten under us, or a view that names its files anew for each request outlived its
+            # addresses. What has been committed stands; the rest is planned anew.
+            futile += 1
+            if futile == MAX_FUTILE_RESTARTS:
                 raise
+            if futile > 1:
+                run.batch_bytes //= 8
         else:
             break
+    else:
+        raise ShareMovedError(f"the share moved {MAX_RESTARTS} times during one run", mend="run it again")
     shutil.rmtree(target.work, ignore_errors=True)

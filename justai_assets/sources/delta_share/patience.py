@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import TypeVar
 
 import httpx
-import stamina
 
-from justai_assets.sources.delta_share.errors import AddressExpiredError, ShareMovedError, TransientShareError
+from justai_assets.sources.delta_share.errors import (
+    AddressExpiredError,
+    ShareMovedError,
+    StoppedError,
+    TransientShareError,
+)
 
+_LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -24,7 +32,7 @@ class Patience:
         longest_wait: seconds at most between tries; a longer Retry-After ends the run with an error that names it.
         connect_seconds: until a connection stands.
         read_seconds: between two pieces of an answer.
-        request_seconds: for one whole answer, however steadily it drips.
+        request_seconds: for one whole request, token, headers and all, however steadily it drips.
         file_seconds: for one whole file.
     """
 
@@ -41,25 +49,36 @@ class Patience:
         """The same, as httpx takes it."""
         return httpx.Timeout(self.read_seconds, connect=self.connect_seconds)
 
-    def retrying(self, once: Callable[[], T]) -> T:
-        """`once()`, again after a transient error, as long as patience lasts."""
-        attempts = stamina.retry_context(
-            on=self._wait,
-            attempts=self.attempts,
-            timeout=None,
-            wait_initial=self.first_wait,
-            wait_max=self.longest_wait,
-            wait_jitter=self.first_wait,
-        )
-        for attempt in attempts:
-            with attempt:
-                return once()
-        raise AssertionError("stamina either returns or raises")
+    def retrying(self, once: Callable[[], T], stop: Event | None = None) -> T:
+        """`once()`, again after a transient error, as long as patience lasts.
 
-    def _wait(self, error: Exception) -> bool | float:
+        Args:
+            once: asks.
+            stop: ends the waiting between two tries when it is set.
+
+        Raises:
+            StoppedError: `stop` was set.
+            TransientShareError: of the last try; with `retry_after` where the server asks for a longer wait than ours.
+        """
+        stop = stop or Event()
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return once()
+            except TransientShareError as error:
+                wait = self._wait(error, attempt)
+                if wait is None or attempt == self.attempts:
+                    raise
+                _LOG.info("try %d of %d failed (%s), the next in %.1f s", attempt, self.attempts, error.code, wait)
+            # stamina, which retries elsewhere, cannot be woken while it waits.
+            if stop.wait(wait):
+                raise StoppedError("the request was given up because the run ends")
+        raise AssertionError("the last try returns or raises")
+
+    def _wait(self, error: TransientShareError, attempt: int) -> float | None:
         # A file that moved or whose address died needs a new list, not the same request again.
-        if not isinstance(error, TransientShareError) or isinstance(error, ShareMovedError | AddressExpiredError):
-            return False
-        if error.retry_after is None:
-            return True
-        return error.retry_after if error.retry_after <= self.longest_wait else False
+        if isinstance(error, ShareMovedError | AddressExpiredError):
+            return None
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= self.longest_wait else None
+        jitter = random.random() * self.first_wait  # noqa: S311 - spreads requests; no row depends on it
+        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1) + jitter)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from justai_assets.landing import parquet
-from justai_assets.landing.paths import UNDATED, day_of, partition_of
 from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.days import Day, days_text, parse_days
+from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.drops import KINDS
+from justai_assets.sources.privacy import safe_key
 
 _UNIFIED = KINDS["unified_events"]
 _MANIFEST = "days.txt"
@@ -59,17 +60,23 @@ def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
     if kind == "date":
         return value.str.to_date("%Y-%m-%d", strict=False).alias(name)
     if kind == "time":
-        # Serialised as `2026-01-31 08:15:00.123456`, in UTC.
-        naive = value.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        # Serialised in UTC, as `2026-01-31 08:15:00.123456` or as `2026-01-31T08:15:00.123456Z`.
+        plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z").str.strip_suffix("+00:00")
+        naive = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
         return naive.dt.replace_time_zone("UTC").alias(name)
     return value.alias(name)
 
 
 class Pieces:
-    """Files that hold several days, cut by day into a folder. A cut that exists is whole."""
+    """Files that hold several days, cut by day into a folder. A cut that exists is whole.
 
-    def __init__(self, folder: Path) -> None:
+    What lies in the folder is looked at once a file: a table of many files and days has their product in pieces.
+    """
+
+    def __init__(self, folder: Path, table: str) -> None:
         self._folder = folder
+        self._table = table
+        self._cuts: dict[str, dict[Day, Path]] = {}
 
     def days(self, file: SharedFile) -> frozenset[Day]:
         """The days of a file that has been cut, also those whose pieces are no longer needed and gone."""
@@ -77,10 +84,12 @@ class Pieces:
 
     def of(self, file: SharedFile) -> Mapping[Day, Path] | None:
         """Day → piece of a file that has been cut, as far as the pieces are still there; None before the cut."""
-        folder = self._folder / local_name(file.id)
-        if not folder.is_dir():
-            return None
-        return {self._day(path): path for path in sorted(folder.rglob("*.parquet"))}
+        if file.id not in self._cuts:
+            folder = self._folder / local_name(file.id)
+            if not folder.is_dir():
+                return None
+            self._cuts[file.id] = {parse_day_text(path.stem): path for path in folder.glob("*.parquet")}
+        return self._cuts[file.id]
 
     def cut(self, file: SharedFile, path: Path) -> Mapping[Day, Path]:
         """Cut a file; its original is removed once the cut is whole.
@@ -95,8 +104,11 @@ class Pieces:
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        rows = file_rows(file, path, part, dated=True)
-        by_day = pl.PartitionBy(part, key="event_date", include_key=False, approximate_bytes_per_file=None)
+        # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
+        rows = file_rows(file, path, part, dated=True).with_columns(source_file=pl.lit(source_name(self._table, file)))
+        by_day = pl.PartitionBy(
+            part, file_path_provider=_name, key="event_date", include_key=False, approximate_bytes_per_file=None
+        )
         try:
             rows.sink_parquet(by_day, compression="lz4", engine="streaming")
         except (pl.exceptions.PolarsError, pa.ArrowException):
@@ -104,19 +116,29 @@ class Pieces:
             raise CorruptFileError(f"file {file.id} of the share is damaged", mend=_REWRITE) from None
         for spare in part.glob("int96-*.parquet"):
             spare.unlink()
-        days = [self._day(piece) for piece in part.rglob("*.parquet")]
+        days = [parse_day_text(piece.stem) for piece in part.glob("*.parquet")]
         (part / _MANIFEST).write_text(days_text(days), encoding="utf-8")
         part.rename(target)
         path.unlink(missing_ok=True)
         return self.of(file) or {}
 
+    def drop(self, file: SharedFile, day: Day) -> None:
+        """Remove one day of a cut, if it is there."""
+        piece = self._cuts.get(file.id, {}).pop(day, None)
+        if piece is not None:
+            piece.unlink(missing_ok=True)
+
     def forget(self, file: SharedFile) -> None:
         """Remove the cut of a file, if there is one."""
+        self._cuts.pop(file.id, None)
         shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
 
-    def _day(self, path: Path) -> Day:
-        key = path.relative_to(self._folder).as_posix()
-        day = day_of(key)
-        if day is None and partition_of(key) != UNDATED:
-            raise AssertionError(f"a piece lies outside a day: {key}")
-        return day
+
+def source_name(table: str, file: SharedFile) -> str:
+    """What rejected rows say of where they came from."""
+    return safe_key(f"{table}/{file.id}")
+
+
+def _name(piece: Any) -> str:
+    # Not a folder a day: to make and to remove them costs more than the files in them.
+    return f"{day_text(piece.partition_keys['event_date'][0])}.parquet"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -26,6 +26,7 @@ class Plan:
         changed: days to write, in order; the undated rows (None) come last.
         vanished: days that the mirror holds and the share no longer does, in order.
         kept: days that stay as they are.
+        bytes: day → its share of the bytes of its files.
     """
 
     files: Mapping[Day, tuple[SharedFile, ...]]
@@ -33,13 +34,19 @@ class Plan:
     changed: tuple[Day, ...]
     vanished: tuple[Day, ...]
     kept: frozenset[Day]
+    bytes: Mapping[Day, int]
 
-    def part(self, days: Collection[Day], same: Collection[Day]) -> Plan:
-        """The plan of some days alone, of which those in `same` turned out to need nothing."""
-        wanted = set(days) - set(same)
-        changed = tuple(day for day in self.changed if day in wanted)
-        vanished = tuple(day for day in self.vanished if day in wanted)
-        return replace(self, changed=changed, vanished=vanished, kept=self.kept | set(same))
+    @property
+    def touched(self) -> tuple[Day, ...]:
+        """The days to write or to empty."""
+        return (*self.changed, *self.vanished)
+
+    def part(self, days: Collection[Day]) -> Plan:
+        """The plan of some days alone; all others stay as they are."""
+        changed = tuple(day for day in self.changed if day in days)
+        vanished = tuple(day for day in self.vanished if day in days)
+        others = frozenset(day for day in self.touched if day not in days)
+        return replace(self, changed=changed, vanished=vanished, kept=self.kept | others)
 
 
 def make_plan(
@@ -53,12 +60,15 @@ def make_plan(
         only: the days to look at; None is all. Others are kept, whatever the list says of them.
     """
     by_day: dict[Day, list[SharedFile]] = defaultdict(list)
+    sizes: dict[Day, int] = defaultdict(int)
     wanted = []
     for file, days in files:
+        share = file.size // max(1, len(days))
         days = days if only is None else days & only
         wanted.append((file, days))
         for day in days:
             by_day[day].append(file)
+            sizes[day] += share
     prints = fingerprints(wanted)
     held = state.days if only is None else {day: one for day, one in state.days.items() if day in only}
     changed = [day for day, found in prints.items() if held.get(day) != found]
@@ -70,6 +80,7 @@ def make_plan(
         tuple(sorted(changed, key=_undated_last)),
         tuple(sorted(vanished, key=_undated_last)),
         frozenset(kept),
+        dict(sizes),
     )
 
 
@@ -77,13 +88,13 @@ def batches(plan: Plan, limit: int) -> Iterator[tuple[Days | None, tuple[Day, ..
     """The commits: a range of days that is replaced whole, and the days of it that change.
 
     A range never covers a day that is kept. It ends where the files of its days exceed `limit` bytes (a file of
-    several days counts in each), and spans days without content as long as they are few.
+    several days counts in each for its part), and spans days without content as long as they are few.
     """
-    touched = sorted(day for day in (*plan.changed, *plan.vanished) if day is not None)
+    touched = sorted(day for day in plan.touched if day is not None)
     run: list[date] = []
     size = 0
     for day in touched:
-        weight = sum(file.size for file in plan.files.get(day, ()))
+        weight = plan.bytes.get(day, 0)
         if run and (size + weight > limit or not _joins(run[-1], day, plan.kept)):
             yield Days(run[0], run[-1]), tuple(run)
             run, size = [], 0
@@ -104,6 +115,6 @@ def _undated_last(day: Day) -> tuple[bool, date]:
     return day is None, day or date.min
 
 
-def files_of(plan: Plan, days: Sequence[Day]) -> list[SharedFile]:
+def files_of(plan: Plan, days: Iterable[Day]) -> list[SharedFile]:
     """The files of some days, each once, in the order of the days."""
     return list({file.id: file for day in days for file in plan.files.get(day, ())}.values())

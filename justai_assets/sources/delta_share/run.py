@@ -2,244 +2,272 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import Future
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.lake.ledger import DayReport
-from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.days import Day, days_text, known_days
+from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
-from justai_assets.sources.delta_share.errors import EmptyShareError
+from justai_assets.sources.delta_share.errors import EmptyShareError, StaleShareError
+from justai_assets.sources.delta_share.held import held_days
+from justai_assets.sources.delta_share.lake_changes import days_written, lake_version
 from justai_assets.sources.delta_share.listing import Listing, day_hints, list_files, touched_days
 from justai_assets.sources.delta_share.pieces import Pieces
-from justai_assets.sources.delta_share.plan import Plan, batches, files_of, make_plan
+from justai_assets.sources.delta_share.plan import Plan, batches, make_plan
 from justai_assets.sources.delta_share.same import is_same_day
 from justai_assets.sources.delta_share.state import MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
-from justai_assets.sources.delta_share.write import Part, days_in_commit, naming_damage, rows_of
+from justai_assets.sources.delta_share.supply import Supply
+from justai_assets.sources.delta_share.write import days_in_commit, naming_damage, rows_of
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a run is asked for.
+
+    Attributes:
+        days: these days and no others; None is all.
+        only_changed: of these days, only those that changed. Without it they are replaced, changed or not.
+        recheck: list the files even when the version has not moved.
+        accept_empty: take an empty list for an answer.
+    """
+
+    days: Days | None = None
+    only_changed: bool = False
+    recheck: bool = False
+    accept_empty: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run looks at.
+
+    Attributes:
+        days: the days; None is all.
+        announced: the version that the share said it has, or None when it was not asked.
+        listed_by: `changes` where the change feed told the days, else `snapshot`.
+        remarks: what a person should know.
+    """
+
+    days: frozenset[Day] | None
+    announced: int | None = None
+    listed_by: str = "snapshot"
+    remarks: tuple[str, ...] = ()
 
 
 class Run:
-    """One run of a mirror; `state` is what it holds at any time."""
+    """One run of a mirror; `state` is what it holds at any time, `batch_bytes` may be changed between two tries."""
 
     def __init__(
-        self,
-        client: ShareClient,
-        table: TableName,
-        target: Target,
-        state: MirrorState,
-        asked: Days | None,
-        *,
-        recheck: bool,
-        accept_empty: bool,
-        batch_bytes: int,
+        self, client: ShareClient, table: TableName, target: Target, state: MirrorState, wish: Wish, batch_bytes: int
     ) -> None:
         self.client = client
         self.table = table
         self.target = target
         self.state = state
-        self.asked = asked
-        self.recheck = recheck
-        self.accept_empty = accept_empty
+        self.wish = wish
         self.batch_bytes = batch_bytes
-        self.held = frozenset(state.days)
-        # See MirrorState.lake_version: only rows that were reported may be passed over as the same.
-        self.is_reported = state.lake_version is not None and state.lake_version == self._lake_version()
-        self.pieces = Pieces(target.work / "pieces")
+        self.before = state.version
+        self.held: frozenset[Day] = frozenset()
+        self._is_marked = False
         self.scratch = target.work / "scratch"
 
     def steps(self) -> Iterator[Step]:
-        """One Step after each commit."""
+        """One Step after each commit, and one at the end when the state differs from the last that was given out."""
+        given = self.state
+        self._catch_up()
+        self.held = frozenset(self.state.days)
         scope = self._scope()
-        if scope is None:
-            return
-        only, reached, remarks = scope
-        listing = self._list(only)
-        if only is None:
-            reached = listing.version
+        for step in self._steps(scope) if scope is not None else ():
+            given = step.state
+            yield step
+        if self.state != given:
+            remarks = scope.remarks if scope is not None else ()
+            yield Step((), (), self.state, scope.listed_by if scope is not None else "snapshot", remarks)
+
+    def _steps(self, scope: Scope) -> Iterator[Step]:
+        listing = self._list(scope.days)
+        if self.state.table_id and listing.schema.table_id != self.state.table_id:
+            # Dropped and made anew: its feed and its version say nothing about the rows of the one before.
+            self.state, self.before = self.state.of_other_files(listing.schema.table_id), None
+            if self.wish.days is None and scope.days is not None:
+                listing, scope = list_files(self.client, self.table), replace(scope, days=None, listed_by="snapshot")
+        reached = self._reached(scope, listing)
         if listing.schema.added:
-            remarks = (*remarks, f"columns beyond the contract, not mirrored: {', '.join(listing.schema.added)}")
-        listed_by = "changes" if only is not None and self.asked is None else "snapshot"
+            said = f"columns beyond the contract, not mirrored: {', '.join(listing.schema.added)}"
+            scope = replace(scope, remarks=(*scope.remarks, said))
         self.scratch.mkdir(parents=True, exist_ok=True)
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
-            days = self._days_of(listing, downloads, is_whole=only is None)
-            plan = make_plan([(file, days[file.id]) for file in listing.files], self.state, only)
-            self._refuse_empty(listing, plan)
-            self.state = replace(self.state, version=None, change_feed=listing.schema.change_feed)
-            for _, batch in batches(plan, self.batch_bytes):
-                arriving = self._start(plan, batch, days, downloads)
-                same = self._same_days(plan, batch, days, arriving)
-                self._remember(plan, same)
-                for covered, touched in batches(plan.part(batch, same), self.batch_bytes):
-                    reports = self._commit(plan, covered, touched, days, arriving)
-                    self._remember(plan, touched)
-                    is_done = not self._open_days(plan)
-                    is_known = self.is_reported or (is_done and self.asked is None)
-                    self.state = replace(
-                        self.state,
-                        version=reached if is_done else None,
-                        lake_version=self._lake_version() if is_known else None,
-                    )
-                    emptied = tuple(day for day in touched if day in plan.vanished and day in self.held)
-                    yield Step(reports, emptied, self.state, listed_by, remarks)
-                self._clear(plan, batch, downloads)
-        if self.state.version != reached:
-            self.state = replace(self.state, version=reached)
-            yield Step((), (), self.state, listed_by, remarks)
+            supply = Supply(listing, downloads, Pieces(self.target.work / "cuts", str(self.table)))
+            plan = self._plan(scope, listing, supply)
+            # First what was never copied: what is only compared again must not keep the rest waiting.
+            fresh = [day for day in plan.touched if not self.state.days.get(day)]
+            for part in (plan.part(fresh), plan.part(set(plan.touched) - set(fresh))):
+                for _, batch in batches(part, self.batch_bytes):
+                    supply.start(plan, batch)
+                    same = self._same_days(plan, batch, supply)
+                    self._remember(plan, same)
+                    for covered, touched in batches(part.part(set(batch) - set(same)), self.batch_bytes):
+                        reports = self._commit(plan, covered, touched, supply)
+                        self._catch_up(covered)
+                        self._remember(plan, touched)
+                        if not self._open_days(plan):
+                            self._finish(reached)
+                        emptied = tuple(day for day in touched if day in plan.vanished and day in self.held)
+                        yield Step(reports, emptied, self.state, scope.listed_by, scope.remarks)
+                    supply.clear(plan, batch, self._open_days(plan))
+        self._finish(reached)
 
-    def _scope(self) -> tuple[frozenset[Day] | None, int | None, tuple[str, ...]] | None:
-        """The days to look at (None: all), the version that the mirror then equals, remarks; None: nothing to do."""
-        if self.asked is not None:
-            only = frozenset[Day](self.asked)
-            before = self.state.version
-            # No file set has this fingerprint: each of the days is written, or emptied and accounted for as empty.
-            self.state = replace(self.state, days={**self.state.days, **dict.fromkeys(only, "")})
-            return only, before, ()
+    def _catch_up(self, written: Days | None = None) -> None:
+        """Know the mirror's table as it is now: days that others wrote are to be written again.
+
+        Args:
+            written: the days of this run's own last commit.
+        """
+        state, version = self.state, lake_version(self.target.lake, self.target.slug)
+        if version is None or version == state.lake_version:
+            return
+        found: frozenset[Day] | None = frozenset()
+        if state.lake_version is not None:
+            found = days_written(self.target.lake, self.target.slug, state.lake_version, version)
+        elif not written:
+            found = None
+        if found is None:
+            # Nothing tells: whatever it holds may be what no run reported.
+            found = held_days(self.target.lake, self.target.slug) | frozenset(state.days)
+        mine = frozenset(written or ())
+        self.state = replace(state.with_dirty(found - mine), lake_version=version)
+
+    def _scope(self) -> Scope | None:
+        """What to look at, or None when there is nothing to do."""
+        state, dirty = self.state, self.state.dirty()
+        if self.wish.days is not None:
+            only = frozenset[Day](self.wish.days)
+            if not self.wish.only_changed:
+                if not self._is_marked:
+                    # Once a run: a list that moved meanwhile does not undo what is done.
+                    self.state, self._is_marked = state.with_dirty(only), True
+                return Scope(only)
+            version = self.client.version(self.table)
+            is_settled = version == state.version and not dirty & only and not state.broken
+            return None if is_settled else Scope(only, version)
         version = self.client.version(self.table)
-        if version == self.state.version and not self.recheck:
-            return None
-        # The feed speaks up to `version`; the list may be newer, which the next run's feed will tell.
-        touched, remark = self._touched(version)
-        return touched, version, (remark,) if remark else ()
+        if self.wish.recheck or state.version is None or state.broken:
+            return Scope(None, version)
+        if version == state.version:
+            return Scope(dirty, version) if dirty else None
+        if not state.change_feed or version < state.version:
+            return Scope(None, version)
+        days, why_not = touched_days(self.client, self.table, state.version, version, state.learned)
+        if days is None:
+            return Scope(None, version, remarks=(f"the whole list was read: {why_not}",))
+        return Scope(days | dirty, version, "changes")
 
     def _list(self, only: frozenset[Day] | None) -> Listing:
         listing = list_files(self.client, self.table, hints=day_hints(only) if only else "")
-        if only is not None and not listing.files and not self.accept_empty:
+        is_bare = all(file.records == 0 for file in listing.files)
+        if listing.hints and is_bare and not self.wish.accept_empty:
             # Nothing on these days, or nothing at all? Only the whole list can tell lost days from a lost table.
             return list_files(self.client, self.table)
         return listing
 
-    def _touched(self, version: int) -> tuple[frozenset[Day] | None, str]:
-        state = self.state
-        if self.recheck or not state.change_feed or state.version is None or version < state.version:
-            return None, ""
-        days, why_not = touched_days(self.client, self.table, state.version, version, state.learned)
-        return days, f"the whole list was read: {why_not}" if why_not else ""
+    def _reached(self, scope: Scope, listing: Listing) -> int | None:
+        """The version that the mirror equals after this run.
 
-    def _days_of(self, listing: Listing, downloads: Downloads, *, is_whole: bool) -> dict[str, frozenset[Day]]:
-        """The days of every listed file; those that nothing but their rows can tell are fetched and cut for it."""
+        A list may be older than the version announced: servers keep copies. Then the list's version is what is
+        reached, and what came after it is for the next run.
+        """
+        before = self.before
+        is_behind = scope.announced is None or listing.version < scope.announced
+        if before is not None and is_behind and listing.version < before:
+            raise StaleShareError(
+                f"the share lists version {listing.version}, and {before} is mirrored already", mend="it is retried"
+            )
+        if self.wish.days is not None:
+            return before
+        if scope.days is None or scope.announced is None:
+            return listing.version
+        # The feed speaks up to the version announced; the list may be newer, which the next run's feed will tell.
+        return min(scope.announced, listing.version)
+
+    def _plan(self, scope: Scope, listing: Listing, supply: Supply) -> Plan:
         ids = {file.id for file in listing.files}
+        is_whole = scope.days is None
         # What was learned of a file is forgotten with the file, which only the whole list can say.
         learned = {id_: text for id_, text in self.state.learned.items() if not is_whole or id_ in ids}
-        days: dict[str, frozenset[Day]] = {}
-        unknown: list[SharedFile] = []
-        for file in listing.files:
-            known = known_days(file, learned)
-            if known is None:
-                unknown.append(file)
-            else:
-                days[file.id] = known
-        arriving = downloads.start(file for file in unknown if self.pieces.of(file) is None)
-        for file in unknown:
-            if file.id in arriving:
-                self.pieces.cut(file, arriving[file.id].result())
-            days[file.id] = self.pieces.days(file)
-            learned[file.id] = days_text(days[file.id])
-        self.state = replace(self.state, learned=learned)
-        return days
+        found = supply.find_days(learned)
+        learned |= {id_: days_text(days) for id_, days in found.items()}
+        schema = listing.schema
+        self.state = replace(
+            self.state, learned=learned, change_feed=schema.change_feed, table_id=schema.table_id, broken=""
+        )
+        plan = make_plan([(file, supply.days[file.id]) for file in listing.files], self.state, scope.days)
+        self._refuse_empty(plan, supply)
+        if self.wish.days is not None:
+            if plan.touched:
+                self.state = replace(self.state, version=None)
+            return plan
+        if self.state.copying == listing.version:
+            # The same version again, with other file ids, as a view has them at each request.
+            self._remember(plan, self.state.done.intersection(plan.changed))
+            plan = make_plan([(file, supply.days[file.id]) for file in listing.files], self.state, scope.days)
+        elif plan.touched:
+            self.state = replace(self.state, copying=listing.version, done=frozenset())
+        if plan.touched:
+            self.state = replace(self.state, version=None)
+        return plan
 
-    def _refuse_empty(self, listing: Listing, plan: Plan) -> None:
-        if plan.changed or self.accept_empty:
+    def _refuse_empty(self, plan: Plan, supply: Supply) -> None:
+        if self.wish.accept_empty or supply.is_known_to_have_rows():
             return
-        if plan.kept if self.asked is None else listing.files:
+        if self.wish.days is None and plan.kept & held_days(self.target.lake, self.target.slug):
             return
+        if supply.has_rows(plan):
+            return
+        held = self.held & held_days(self.target.lake, self.target.slug)
         raise EmptyShareError(
-            f"{self.table} holds no rows"
-            + (f", but {len(plan.vanished)} days of it were mirrored before" if plan.vanished else ""),
+            f"{self.table} holds no rows" + (f", but {len(held)} days of it were mirrored before" if held else ""),
             mend="ask the provider whether the table is meant to be empty; if it is, run the mirror with accept_empty; "
             "the mirror keeps its last content",
         )
 
-    def _commit(
-        self,
-        plan: Plan,
-        covered: Days | None,
-        touched: tuple[Day, ...],
-        days: Mapping[str, frozenset[Day]],
-        arriving: Mapping[str, Future[Path]],
-    ) -> tuple[DayReport, ...]:
-        reports = []
-        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
-            for day in covered if covered is not None else (None,):
-                parts = self._parts(plan, day, days, arriving)
-                report = commit.write(day, parts, self.table, self.scratch)
-                if day in touched:
-                    reports.append(report)
-        return tuple(reports)
-
-    def _start(
-        self, plan: Plan, batch: tuple[Day, ...], days: Mapping[str, frozenset[Day]], downloads: Downloads
-    ) -> dict[str, Future[Path]]:
-        needed = [file for file in files_of(plan, batch) if not self._has_pieces(file, days[file.id], batch)]
-        return downloads.start(needed)
-
-    def _same_days(
-        self,
-        plan: Plan,
-        batch: tuple[Day, ...],
-        days: Mapping[str, frozenset[Day]],
-        arriving: Mapping[str, Future[Path]],
-    ) -> list[Day]:
+    def _same_days(self, plan: Plan, batch: tuple[Day, ...], supply: Supply) -> list[Day]:
         """Days whose files are others but whose rows are not: nothing is written, and nothing downstream wakes up."""
-        if self.asked is not None or not self.is_reported:
-            return []
         suspects = [day for day in batch if day in plan.changed and self.state.days.get(day)]
         same = []
         for day in suspects:
-            parts = self._parts(plan, day, days, arriving)
+            parts = supply.parts(plan, day)
             with naming_damage(parts):
                 if is_same_day(self.target.lake, self.target.slug, day, rows_of(parts, day, self.table, self.scratch)):
                     same.append(day)
         return same
 
-    def _parts(
-        self, plan: Plan, day: Day, days: Mapping[str, frozenset[Day]], arriving: Mapping[str, Future[Path]]
-    ) -> list[Part]:
-        return [self._part(file, day, days[file.id], arriving) for file in plan.files.get(day, ())]
-
-    def _has_pieces(self, file: SharedFile, days: frozenset[Day], touched: tuple[Day, ...]) -> bool:
-        cut = self.pieces.of(file)
-        return cut is not None and all(day in cut for day in days if day in touched)
-
-    def _part(self, file: SharedFile, day: Day, days: frozenset[Day], arriving: Mapping[str, Future[Path]]) -> Part:
-        if file.id in arriving:
-            path = arriving[file.id].result()
-            if len(days) == 1:
-                return Part(file, path, is_piece=False)
-            if path.exists():
-                self.pieces.forget(file)
-                self.pieces.cut(file, path)
-        return Part(file, (self.pieces.of(file) or {})[day], is_piece=True)
-
-    def _lake_version(self) -> int | None:
-        found = self.target.lake.open(self.target.slug, DELTA_SHARE)
-        return None if found is None else found.version()
+    def _commit(
+        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
+    ) -> tuple[DayReport, ...]:
+        reports = []
+        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
+            for day in covered if covered is not None else (None,):
+                report = commit.write(day, supply.parts(plan, day), self.table, self.scratch)
+                if day in touched:
+                    reports.append(report)
+        return tuple(reports)
 
     def _remember(self, plan: Plan, touched: Collection[Day]) -> None:
         days = {day: found for day, found in self.state.days.items() if day not in touched}
         days |= {day: plan.prints[day] for day in touched if day in plan.prints}
-        self.state = replace(self.state, days=days)
+        done = self.state.done | frozenset(touched) if self.state.copying is not None else self.state.done
+        self.state = replace(self.state, days=days, done=done)
+
+    def _finish(self, reached: int | None) -> None:
+        if self.wish.days is None:
+            self.state = replace(self.state, copying=None, done=frozenset())
+        self.state = replace(self.state, version=reached)
 
     def _open_days(self, plan: Plan) -> list[Day]:
         days = self.state.days
         return [day for day in plan.changed if days.get(day) != plan.prints[day]] + [
             day for day in plan.vanished if day in days
         ]
-
-    def _clear(self, plan: Plan, touched: tuple[Day, ...], downloads: Downloads) -> None:
-        """Free the disk of what no open day needs."""
-        needed = {file.id for file in files_of(plan, self._open_days(plan))}
-        for file in files_of(plan, touched):
-            if file.id not in needed:
-                downloads.path(file).unlink(missing_ok=True)
-                self.pieces.forget(file)
-                continue
-            cut = self.pieces.of(file) or {}
-            for day in touched:
-                if day in cut:
-                    cut[day].unlink()

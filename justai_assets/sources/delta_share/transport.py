@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -34,13 +36,26 @@ def told_as_ours(who: str) -> Iterator[None]:
         raise TruncatedAnswerError(f"{who} sent a body that cannot be decoded", mend="it is retried") from None
 
 
+def retry_after(response: httpx.Response) -> float | None:
+    """The seconds that a response's Retry-After asks for, or None.
+
+    Where it is a date, the response's own Date says what now is: no clock of ours takes part.
+    """
+    said = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(said)
+            seconds = (until - parsedate_to_datetime(response.headers.get("Date", ""))).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
 def throttled(who: str, response: httpx.Response) -> ThrottledError:
     """The error that a 429 makes, with the seconds its Retry-After asks for."""
-    try:
-        # The header may also be a date; the backoff of our own is then as good a guess.
-        after = max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        after = None
+    after = retry_after(response)
     wait = "" if after is None else f", asking for {after:g} s"
     return ThrottledError(
         f"{who} limits our requests (429{wait})", mend="run it later, or ask the provider to raise the limit",

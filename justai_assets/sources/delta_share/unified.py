@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, FATES, UNIFIED_EVENTS
 from justai_assets.lake.ledger import ACCEPTED, RECEIVED, DayReport, Fate, fates_frame
+from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 
 
@@ -23,15 +24,18 @@ def build_unified_from_mirror(
 
     What the contract refuses was refused when it was mirrored, and is accounted for there.
     """
-    held = lake.counts(slug, DELTA_SHARE, days)
+    mirror = Snapshot.of(lake, slug, DELTA_SHARE)
     reports = []
     with ExitStack() as stack:
         rows = stack.enter_context(lake.replacing(slug, UNIFIED_EVENTS, days, note=note))
         partition = {"asset": UNIFIED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
         for day in days:
-            written = rows.write(day, lake.scan(slug, DELTA_SHARE, Days(day, day)))
-            fates = (Fate(day, DELTA_SHARE.name, RECEIVED, held[day]), Fate(day, DELTA_SHARE.name, ACCEPTED, written))
+            written = rows.write(day, mirror.scan(Days(day, day)))
+            fates = (
+                Fate(day, DELTA_SHARE.name, RECEIVED, mirror.count(day)),
+                Fate(day, DELTA_SHARE.name, ACCEPTED, written),
+            )
             ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), fates))
             on_day(reports[-1])

@@ -20,8 +20,7 @@ from justai_assets.sources.delta_share.client import TableName
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.delta_share.judge import judged
-from justai_assets.sources.delta_share.pieces import file_rows
-from justai_assets.sources.privacy import safe_key
+from justai_assets.sources.delta_share.pieces import file_rows, source_name
 
 DOOR = "delta_share"
 ASSET = DELTA_SHARE.name
@@ -35,7 +34,7 @@ class Part:
     Attributes:
         file: the shared file.
         path: where the rows lie.
-        is_piece: whether `path` is a cut of the file, already in the contract's columns.
+        is_piece: whether `path` is a cut of the file, already in the contract's columns and with its source.
     """
 
     file: SharedFile
@@ -45,15 +44,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many, from the footer."""
-        return int(pq.read_metadata(self.path).num_rows)
-
-    def scan(self, table: str, scratch: Path) -> pl.LazyFrame:
-        """The rows, typed, with source_row and source_file."""
-        if self.is_piece:
-            frame = pl.scan_parquet(self.path, hive_partitioning=False)
-        else:
-            frame = file_rows(self.file, self.path, scratch)
-        return frame.with_columns(pl.lit(safe_key(f"{table}/{self.file.id}")).alias("source_file"))
+        return rows_in(self.path)
 
 
 @dataclass(frozen=True)
@@ -130,9 +121,22 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
         yield DaysInCommit(rows, quarantine, ledger)
 
 
+def rows_in(path: Path) -> int:
+    """The rows of a Parquet file, from its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> pl.LazyFrame:
-    """The judged rows of a day; see `Part.scan` and `judged`."""
-    return judged(pl.concat([part.scan(str(table), scratch) for part in parts]), day)
+    """The judged rows of a day, typed, with source_row and source_file; see `judged`."""
+    frames = [
+        file_rows(part.file, part.path, scratch).with_columns(source_file=pl.lit(source_name(str(table), part.file)))
+        for part in parts
+        if not part.is_piece
+    ]
+    pieces = [part.path for part in parts if part.is_piece]
+    if pieces:
+        frames.append(pl.scan_parquet(pieces, hive_partitioning=False))
+    return judged(pl.concat(frames), day)
 
 
 @contextmanager

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
-from sqlglot import transpile
+from sqlglot import exp, parse_one, transpile
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql.dialects import Dialect, SqlError
-from justai_assets.attribution.sql.inputs import Inputs, checked_columns
+from justai_assets.attribution.sql.dialects import DIALECTS, Dialect, SqlError
+from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, checked_columns
 from justai_assets.attribution.sql.rule_query import RULE_SQL, rule_query
 from justai_assets.attribution.sql.script import SHAPES, Form, Target, script, statements
 from justai_assets.attribution.sql.span import Span
@@ -19,26 +19,141 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.landing.drop_place import DropPlace
 from justai_assets_tests.attribution.events import MIDNIGHT
-from justai_assets_tests.grammar import UNLOAD, parsed, query_of_unload, split
+from justai_assets_tests.grammar import UNLOAD, parsed, query_of_unload, split, statements_of_python
 
 PLACE = DropPlace("bucket", "redshift/acme")
 INPUTS = Inputs("public.iterable", "public.custom_events")
 ROLE = "arn:aws:iam::123456789012:role/export"
 RULE = Rule(windows={"purchase": 72})
+RANGE = Days.parse("2026-01-01", "2026-01-03")
 ALL_SHAPES = [(dialect, form) for dialect, forms in SHAPES.items() for form in forms]
 
 
-@pytest.mark.parametrize(("dialect", "form"), ALL_SHAPES)
-@pytest.mark.parametrize("span", [Span(), Span(Days.parse("2026-01-01", "2026-01-03")), Span(last=3)])
-def test_every_printed_statement_is_one_its_dialect_has(dialect: Dialect, form: Form, span: Span) -> None:
+@pytest.mark.parametrize(("dialect", "form"), [one for one in ALL_SHAPES if one[1] != "pyspark"])
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("span", [Span(), Span(RANGE), Span(last=3)])
+def test_every_printed_statement_is_one_its_dialect_has(
+    dialect: Dialect, form: Form, content: Content, span: Span
+) -> None:
+    if (form, content) == ("share", "custom_events"):
+        return
     for is_zoned in (False, True):
-        text = script("acme", RULE, INPUTS, dialect, form, Target(PLACE, ROLE), span, is_zoned=is_zoned)
+        how: dict[str, Any] = {"is_zoned": is_zoned, "content": content}
+        text = script("acme", RULE, INPUTS, dialect, form, Target(PLACE, ROLE), span, **how)
         found = split(text)
-        assert found == [
-            one.strip() for one in statements(RULE, INPUTS, dialect, form, Target(PLACE, ROLE), span, is_zoned=is_zoned)
-        ]
+        made = statements(RULE, INPUTS, dialect, form, Target(PLACE, ROLE), span, **how)
+        assert found == [one.strip() for one in made]
         for statement in found:
             parsed(statement, dialect)
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_the_python_form_runs_and_replaces_each_day_by_itself(content: Content) -> None:
+    def ran(span: Span) -> list[str]:
+        return statements_of_python(
+            script("acme", RULE, INPUTS, "databricks", "pyspark", Target(PLACE), span, content=content)
+        )
+
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    for statement, day in zip(ran(Span(RANGE))[2:], days, strict=True):
+        parsed(statement, "databricks")
+        assert re.search(r"PARTITION \(event_date = '(.+)'\)", statement)[1] == day  # type: ignore[index]
+        assert f"CAST('{day}' AS DATE)" in statement
+        assert "<day>" not in statement
+    assert ran(Span(RANGE)) == statements(
+        RULE, INPUTS, "databricks", "export", Target(PLACE), Span(RANGE), content=content
+    )
+    assert len(ran(Span(last=3))) == 2 + 3
+    with pytest.raises(SqlError, match="day by day"):
+        ran(Span())
+
+
+def test_a_range_is_unloaded_day_by_day_into_folders_that_are_emptied_whether_or_not_rows_are_left() -> None:
+    found = statements(RULE, INPUTS, "redshift", "export", Target(PLACE, ROLE), Span(RANGE))[1:]
+    matches = [UNLOAD.fullmatch(one) for one in found]
+    assert [(match["prefix"], match["partitions"], match["options"]) for match in matches if match] == [
+        (f"redshift/acme/event_date=2026-01-0{day}/", None, "CLEANPATH") for day in (1, 2, 3)
+    ]
+    (manifest,) = statements(RULE, INPUTS, "redshift", "manifest", Target(PLACE, ROLE), Span(RANGE))[1:]
+    match = UNLOAD.fullmatch(manifest)
+    assert match is not None
+    assert match["prefix"] == "redshift/acme/", "one in a day's folder would hide what a later run writes there"
+    long = Span(Days(date(2026, 1, 1), date(2026, 2, 1)))
+    (match,) = [
+        UNLOAD.fullmatch(one) for one in statements(RULE, INPUTS, "redshift", "export", Target(PLACE), long)[1:]
+    ]
+    assert match is not None
+    assert match["partitions"] is not None
+    assert "became empty keeps" in script("acme", RULE, INPUTS, "redshift", "export", Target(PLACE), long)
+
+
+def test_an_export_that_needs_classic_compute_says_so_and_the_others_use_no_setting() -> None:
+    def text(form: Form, span: Span) -> str:
+        return script("acme", RULE, INPUTS, "databricks", form, Target(PLACE), span)
+
+    daily = text("export", Span(last=3))
+    assert "on classic compute" in daily
+    assert "SET spark.sql.sources.partitionOverwriteMode = dynamic;" in daily
+    for other in (text("export", Span(RANGE)), text("pyspark", Span(last=3))):
+        assert "partitionOverwriteMode" not in other
+        assert not re.search(r"^SET ", other, re.MULTILINE)
+    for one in (daily, text("pyspark", Span(last=3))):
+        assert "CREATE SCHEMA IF NOT EXISTS main.justai" in one
+
+
+@pytest.mark.parametrize("is_zoned", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("content", CONTENTS)
+def test_the_customers_column_is_bounded_bare(dialect: Dialect, content: Content, is_zoned: bool) -> None:
+    (text,) = statements(RULE, INPUTS, dialect, "query", Target(PLACE), Span(RANGE), is_zoned=is_zoned, content=content)
+    theirs = [one for one in parse_one(text, read=dialect).find_all(exp.Table) if one.db]
+    tables = {one.name: one.find_ancestor(exp.Select) for one in theirs}
+    for name in ("custom_events",) if content == "custom_events" else ("custom_events", "iterable"):
+        select = tables[name]
+        assert select is not None
+        for kind in (exp.GTE, exp.LT):
+            bounds = [one for one in select.args["where"].find_all(kind) if isinstance(one.this, exp.Column)]
+            assert [one.this.name for one in bounds] == ["event_timestamp"]
+
+
+def test_a_role_may_be_a_chain() -> None:
+    for role in (ROLE, f"{ROLE},{ROLE}-2"):
+        assert UNLOAD.fullmatch(statements(RULE, INPUTS, "redshift", "export", Target(PLACE, role), Span())[1])
+    with pytest.raises(SqlError, match="not a role"):
+        statements(RULE, INPUTS, "redshift", "export", Target(PLACE, f"{ROLE}, {ROLE}"), Span())
+
+
+@pytest.mark.parametrize("is_zoned", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_custom_events_are_the_four_documented_columns_of_their_days(dialect: Dialect, is_zoned: bool) -> None:
+    (text,) = statements(
+        RULE, Inputs("e", "c", {}, {"user_id_or_email": "mail"}, (), ("purchase",)), dialect, "query", Target(PLACE),
+        Span(RANGE), is_zoned=is_zoned, content="custom_events",
+    )  # fmt: skip
+    midnight = MIDNIGHT.replace(year=2026, month=1, day=1)
+    rows = [
+        {"event_name": name, "event_timestamp": midnight + timedelta(hours=hours), "mail": who}
+        for name, hours, who in (
+            ("purchase", 0, "a@b.example"), ("purchase", 0, "a@b.example"), ("purchase", 71.9, None),
+            ("purchase", -0.1, "u"), ("purchase", 72, "u"), ("signup", 1, "u"), (None, 1, "u"),
+        )
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows).with_columns(
+        pl.col("event_timestamp").cast(pl.Datetime("us", "UTC" if is_zoned else None))
+    )
+    with duckdb.connect() as connection:
+        # Read back from BigQuery, DATE(x, 'UTC') loses its zone.
+        connection.execute(f"SET TimeZone = '{'UTC' if dialect == 'bigquery' else 'America/New_York'}'")
+        for name in (
+            "timestamp_micros(x) AS make_timestamptz(x)",
+            "timestamp_seconds(x) AS make_timestamptz(x * 1000000)",
+        ):
+            connection.execute(f"CREATE MACRO {name}")
+        connection.register("c", frame.to_arrow())
+        found = connection.sql(transpile(text, read=dialect, write="duckdb")[0]).pl()
+    assert sorted(found.columns) == ["event_date", "event_name", "event_timestamp", "user_id_or_email"]
+    days = found.select(pl.col("event_date").cast(pl.Date), "user_id_or_email").sort(pl.all()).rows()
+    assert days == [(date(2026, 1, 1), "a@b.example")] * 2 + [(date(2026, 1, 3), None)]
 
 
 def test_the_unload_writes_below_its_own_prefix_and_cleans_it() -> None:
@@ -47,6 +162,7 @@ def test_the_unload_writes_below_its_own_prefix_and_cleans_it() -> None:
     assert match is not None
     assert (match["bucket"], match["prefix"], match["role"]) == ("bucket", "redshift/acme/", ROLE)
     assert match["options"] == "CLEANPATH"
+    assert match["partitions"] is not None
 
 
 def test_a_role_that_may_not_delete_overwrites_and_writes_a_verbose_manifest() -> None:
@@ -147,5 +263,9 @@ def test_a_span_is_a_range_or_a_number_of_days() -> None:
 
 def test_only_columns_that_the_rule_reads_can_be_renamed() -> None:
     assert checked_columns("custom", {"user_id": "x"}) == {"user_id": "x"}
+    assert checked_columns("custom", {"user_id_or_email": "x"}, "custom_events") == {"user_id_or_email": "x"}
     with pytest.raises(SqlError, match="message_id is not read from custom events"):
         checked_columns("custom", {"message_id": "x"})
+    for which, columns in (("custom", {"user_id": "x"}), ("engagement", {"event_name": "x"})):
+        with pytest.raises(SqlError, match="name one of event_name, event_timestamp, user_id_or_email"):
+            checked_columns(which, columns, "custom_events")

@@ -38,6 +38,8 @@ class StandIn:
     Attributes:
         results: how the next runs end: (life cycle, result, termination type, termination code); then SUCCESS.
         is_silent: the job reports nothing.
+        is_away: the state of a run cannot be asked for, until one is cancelled.
+        is_deaf: nor can a run be cancelled.
         options: with which the cluster reaches the lake.
         submitted: bodies of submit requests.
         tasks: what their extras say.
@@ -50,6 +52,8 @@ class StandIn:
     options: dict[str, str]
     results: list[tuple[str, str | None, str, str]] = field(default_factory=list)
     is_silent: bool = False
+    is_away: bool = False
+    is_deaf: bool = False
     submitted: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
@@ -84,7 +88,9 @@ class StandIn:
     def _work(self, asked: Task) -> Iterator[dict[str, Any]]:
         rule = Rule(asked.window_hours, dict(asked.windows), asked.send_events)
         read = {
-            name: pl.scan_delta(source.delta, storage_options=self.options or None).select(list(source.columns))
+            name: pl.scan_delta(source.delta, version=source.version, storage_options=self.options or None).select(
+                list(source.columns)
+            )
             for name, source in asked.sources.items()
         }
         frames = []
@@ -167,13 +173,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, path: str, asked: dict[str, Any], raw: bytes) -> tuple[int, Any]:
         place, files = self.place, self.place.files
         missing = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such file"})
+        away = (503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "away"})
         _, _, api = path.removeprefix("/api/").partition("/")
         match self.command, api:
             case "POST", "jobs/runs/submit":
                 return 200, place.submit(asked)
+            case "GET", "jobs/runs/get" if place.is_away:
+                return away
             case "GET", "jobs/runs/get":
                 return 200, place.run(int(asked["run_id"]))
+            case "POST", "jobs/runs/cancel" if place.is_deaf:
+                return away
             case "POST", "jobs/runs/cancel":
+                place.is_away = False
                 place.cancelled.append(int(asked["run_id"]))
                 return 200, {}
             case "GET", "clusters/get":

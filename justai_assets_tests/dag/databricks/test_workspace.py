@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, FATES, UNIFIED_EVENTS
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag import retries
 from justai_assets.dag.databricks import workspace as module
 from justai_assets_tests.dag.databricks.stand_in import TOKEN, StandIn, workspace
@@ -99,6 +99,10 @@ def test_a_job_cluster_gets_wheel_policy_range_and_gives_what_polars_gives(s3_wo
     attributed, unified = place.tasks
     assert (attributed.lo, attributed.hi) == (DAYS.first, DAYS.last)
     assert attributed.sources.keys() == {"esp_events", "custom_events"}
+    for table in (ESP_EVENTS, CUSTOM_EVENTS):
+        opened = s3_world.lake.open("acme", table)
+        assert opened is not None
+        assert attributed.sources[table.name].version == opened.version() > 0
     assert attributed.target.delta == s3_world.lake.uri("acme", ATTRIBUTED_EVENTS)
     assert (attributed.window_hours, attributed.windows) == (24, {"signup": 72})
     assert attributed.note == {"run_id": result.run_id, "org": "acme"}
@@ -206,6 +210,43 @@ def test_an_interrupted_asset_cancels_its_run_and_does_not_go_on(s3_world: World
     assert place.cancelled == [1]
     assert len(place.submitted) == 1
     assert s3_world.table(FATES).filter(pl.col("asset") == "attributed_events").is_empty()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_deaf", [False, True])
+def test_a_workspace_that_falls_silent_has_its_run_cancelled_before_another_is_tried(
+    s3_world: World, place: StandIn, monkeypatch: pytest.MonkeyPatch, is_deaf: bool
+) -> None:
+    from databricks.sdk import WorkspaceClient
+
+    def impatient(_: Any) -> Any:
+        # Two seconds, where the SDK waits five minutes, before it gives up with a TimeoutError.
+        from databricks.sdk.core import Config
+
+        return WorkspaceClient(config=Config(host=place.url, token=TOKEN, retry_timeout_seconds=2))
+
+    def falls_silent() -> None:
+        if len(place.submitted) == 1:
+            place.is_away, place.is_deaf = True, is_deaf
+
+    monkeypatch.setattr(module, "workspace_of", impatient)
+    add_org(s3_world, cluster=CLUSTER)
+    place.results = [("RUNNING", None, "", "")]
+    place.when_looked_at = falls_silent
+
+    monkeypatch.setattr(retries, "RETRIES", 1)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run(s3_world, instance)
+    assert place.cancelled == ([] if is_deaf else [1])
+    if is_deaf:
+        said = failure_of(result).user_failure_data.description
+        assert "TimeoutError, and run 1 could not be cancelled" in said
+        assert "cancel run 1 in the workspace" in said
+        assert len(place.submitted) == 1
+    else:
+        assert result.success
+        tokens = [one["idempotency_token"].rpartition("-")[2] for one in place.submitted]
+        assert tokens == ["0", "1", "0"], "a second attempt, once the first run has ended"
 
 
 def test_a_refused_credential_and_an_unknown_cluster_key_fail_at_once_with_their_mend(

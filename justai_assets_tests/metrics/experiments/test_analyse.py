@@ -5,7 +5,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from justai_assets.metrics.experiments.analyse import analyse
-from justai_assets.metrics.experiments.cluster import USER_COUNTS, moments
+from justai_assets.metrics.experiments.cluster import PEOPLE, moments, person_sums
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.errors import ExperimentError
 from justai_assets.metrics.experiments.frame import RESULTS, results_frame
@@ -66,10 +66,35 @@ def test_a_gain_that_costs_subscribers_is_a_persons_call():
     assert decision(both, Plan("welcome", "unsubscribe")).verdict == "keep_control"
 
 
+def test_a_guardrail_does_not_wait_for_unsubscribes_in_the_control():
+    # 200 of 9,000 against 1 of 1,000: too few for an interval, plain enough for a warning.
+    rows = [("treatment", "unsubscribe", 0, None, 9_000, 200), ("control", "unsubscribe", 0, None, 1_000, 1)]
+    both = pl.concat([two_weeks(0.15, 0.09, n1=900, n0=100, days=10), counts(*rows)])
+    found = decision(both)
+    assert (found.verdict, found.reason) == ("trade_off", "guardrail")
+    assert "clearly more unsubscribes" in found.sentence, "a number would give the one away"
+
+
 def test_a_broken_split_stops_every_other_reading():
     found = decision(two_weeks(0.065, 0.05, n0=1_200))
     assert found.verdict == "broken_split"
     assert "11.8 % of the messages where 10.0 % was configured" in found.sentence.replace("\u00a0", " ")
+
+
+def test_a_broken_split_of_a_handful_names_no_share_from_which_it_could_be_counted():
+    rows = [(arm, "click", 0, None, n, x) for arm, n, x in (("treatment", 2_000, 40), ("control", 12, 2))]
+    found = decision(counts(*rows))
+    assert found.verdict == "broken_split"
+    assert "the control got far fewer of the messages where 10.0 % was" in found.sentence.replace("\u00a0", " ")
+
+
+def test_a_split_by_person_is_told_in_people():
+    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 20_000, 1_000))
+    sums = moments_of(people("treatment", 10, 0.065, 9_000) + people("control", 10, 0.05, 2_000), frame)
+    assert (
+        "18.2\u00a0% of the people"
+        in decision(frame, Plan("welcome", "click", split_unit="user"), moments=sums).sentence
+    )
 
 
 def test_an_unknown_share_is_not_checked():
@@ -86,6 +111,7 @@ def test_an_unknown_share_is_not_checked():
         (two_weeks(0.5, 0.5, n1=9, n0=1), "minimum_messages"),
         (two_weeks(0.05, 0.0), "minimum_successes"),
         (two_weeks(0.0, 0.0), "minimum_successes"),
+        (two_weeks(1.0, 0.9), "minimum_failures"),
         (counts(("treatment", "open", 0, None, 500, 40), ("control", "open", 0, None, 50, 4)), "no_data"),
     ],
 )
@@ -167,15 +193,21 @@ def test_variants_are_compared_with_the_control_and_corrected_for_being_several(
     assert result.comparison.treatment.messages == 9_012
 
 
-def people(arm, each, rate, k):
-    answered = round(k * rate)
-    return [("welcome", arm, "click", 72, None, f"{arm}{i}", each, each if i < answered else 0) for i in range(k)]
+def people(arm, each, rate, k, day=0):
+    """Rows of PEOPLE: k people of `each` messages, who answer all of them or none."""
+    answered, at = round(k * rate), FIRST + timedelta(day)
+    sent = [("welcome", arm, None, at, f"{arm}{day} {i}", None, None, each, 0) for i in range(k)]
+    clicked = [("welcome", arm, None, at, f"{arm}{day} {i}", "click", 72, 0, each) for i in range(answered)]
+    return sent + clicked
+
+
+def moments_of(rows, frame):
+    return moments(person_sums(pl.LazyFrame(rows, schema=PEOPLE, orient="row")), frame)
 
 
 def test_with_user_keys_the_variance_is_by_user_and_the_result_says_so():
-    rows = people("treatment", 10, 0.065, 9_000) + people("control", 10, 0.05, 1_000)
-    sums = moments(pl.LazyFrame(rows, schema=USER_COUNTS, orient="row"))
     frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
+    sums = moments_of(people("treatment", 10, 0.065, 9_000) + people("control", 10, 0.05, 1_000), frame)
     naive, clustered = (analyse(frame, [CLICK], moments=given)[0].key.comparison for given in (None, sums))
     assert (naive.variance, clustered.variance) == ("message", "user")
     assert clustered.treatment.design_effect == pytest.approx(10, rel=0.01)
@@ -187,10 +219,33 @@ def test_with_user_keys_the_variance_is_by_user_and_the_result_says_so():
     assert analyse(frame, [by_user])[0].sample_ratio is None
 
 
-def test_moments_over_other_messages_are_refused():
-    sums = moments(pl.LazyFrame(people("treatment", 10, 0.1, 50), schema=USER_COUNTS, orient="row"))
+def test_where_only_some_messages_have_a_key_the_variance_is_partly_by_person_and_people_are_not_counted():
+    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
+    sums = moments_of(people("treatment", 10, 0.065, 8_000) + people("control", 10, 0.05, 1_000), frame)
+    result = analyse(frame, [Plan("welcome", "click", split_unit="user")], moments=sums)[0]
+    assert result.key.comparison.variance == "partly"
+    assert result.key.comparison.treatment.users == 8_000 + 10_000
+    assert result.sample_ratio is None
+
+
+def test_days_that_are_left_out_tell_nothing_about_the_variance():
+    # Before the control ran, everybody got one message; since then people answer ten alike.
+    early = counts(("treatment", "click", -9, None, 40_000, 4_000))
+    frame = counts(("treatment", "click", 0, None, 9_000, 900), ("control", "click", 0, None, 1_000, 100))
+    judged = moments_of(people("treatment", 10, 0.1, 900) + people("control", 10, 0.1, 100), frame)
+    result = analyse(pl.concat([early, frame]), [CLICK], moments=judged)[0]
+    assert result.messages_left_out == 40_000
+    assert result.key.comparison.treatment.design_effect == pytest.approx(10, rel=0.05)
+    whole = moments_of(people("treatment", 1, 0.1, 40_000, day=-9), early)
     with pytest.raises(ExperimentError, match="different messages"):
-        analyse(two_weeks(0.05, 0.05), [CLICK], moments=sums)
+        analyse(pl.concat([early, frame]), [CLICK], moments=whole)
+
+
+def test_a_start_of_the_org_file_leaves_earlier_days_out():
+    result = analyse(two_weeks(0.05, 0.05), [Plan("welcome", "click", start=FIRST + timedelta(4))])[0]
+    assert (result.first_day, result.messages_left_out) == (FIRST + timedelta(4), 40_000)
+    early = analyse(two_weeks(0.05, 0.05), [Plan("welcome", "click", start=FIRST - timedelta(4))])[0]
+    assert (early.first_day, early.messages_left_out) == (FIRST, 0)
 
 
 @pytest.mark.parametrize(
@@ -254,3 +309,22 @@ def test_overall_leaves_broken_splits_and_small_samples_out():
     for results in (broken, small):
         (found,) = overall(results, Rules())
         assert (found.templates, found.lift.value, found.p_value) == (0, None, None)
+
+
+def test_before_there_is_enough_data_the_interval_of_every_day_has_no_ends():
+    (result,) = analyse(
+        counts(("treatment", "click", 0, None, 1_000, 60), ("control", "click", 0, None, 110, 30)), [CLICK]
+    )
+    lift, difference = result.key.comparison.lift, result.key.comparison.difference
+    assert (lift.always_low, lift.always_high, difference.always_low, difference.always_high) == (None,) * 4
+    assert lift.low is not None
+    row = results_frame([result]).row(0, named=True)
+    assert (row["lift_always_low"], row["lift_always_high"]) == (None, None)
+
+
+def test_the_table_holds_all_templates_together_too():
+    results = analyse(two_weeks(0.065, 0.05), [CLICK])
+    row = results_frame(results, overall(results, Rules())).filter(pl.col("template").is_null()).row(0, named=True)
+    assert (row["metric"], row["verdict"], row["reason"]) == ("click", "better", "overall")
+    assert row["lift"] == pytest.approx(0.3)
+    assert row["decision"] == "Clicked: the new copies do better than the controls, over 1 template together."

@@ -9,10 +9,11 @@ from polars.testing import assert_frame_equal
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.metrics.experiments.analyse import analyse
-from justai_assets.metrics.experiments.cluster import moments
+from justai_assets.metrics.experiments.cluster import moments, person_sums
 from justai_assets.metrics.experiments.cohorts import cohorts, counted_events, plans
 from justai_assets.metrics.experiments.counts import COUNTS
-from justai_assets.orgs.model import Arm, Attribution, Template
+from justai_assets.metrics.experiments.rules import Plan
+from justai_assets.orgs.model import Arm, Attribution, Org, Template
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = Days(date(2026, 1, 1), date(2026, 1, 1))
@@ -62,15 +63,24 @@ def custom(name, message, hours):
     }
 
 
-def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), **more):
+def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=("purchase", "signup"), **more):
     return cohorts(
         pl.LazyFrame(list(engagement), schema=ESP_EVENTS.schema),
         pl.LazyFrame(list(conversions), schema=ATTRIBUTED_EVENTS.schema),
         templates,
         RULE,
         days,
+        events=events,
         **more,
     )
+
+
+def sums(found):
+    return moments(person_sums(found.people.lazy()), found.counts)
+
+
+def whole(found):
+    return found.funnel.filter(pl.col("template").is_null())
 
 
 def successes(found, metric, hours=None, arm="treatment"):
@@ -123,7 +133,7 @@ def test_machine_opens_are_kept_apart():
         send("m3"), event("emailClick", "m3", 1, machine=True),
     ])  # fmt: skip
     assert (successes(found, "open"), successes(found, "click")) == (1, 0)
-    assert found.funnel.select("sent", "opened", "machine_opened", "clicked").row(0) == (3, 1, 1, 0)
+    assert whole(found).select("sent", "opened", "machine_opened", "clicked").row(0) == (3, 1, 1, 0)
 
 
 def test_a_hosted_unsubscribe_click_is_not_a_second_unsubscribe():
@@ -141,19 +151,21 @@ def test_other_peoples_templates_other_days_and_other_events_are_not_counted():
 def test_a_send_without_a_message_is_counted_apart():
     found = counted([send(None), send("m1")])
     assert found.sends_without_message == 1
-    assert found.funnel["sent"].to_list() == [1]
+    assert whole(found)["sent"].to_list() == [1]
 
 
 def test_a_message_sent_twice_is_one_message_of_its_first_send():
     found = counted([send("m1", 0), send("m1", 5), event("emailClick", "m1", 73)])
-    assert found.funnel["sent"].to_list() == [1]
+    assert whole(found)["sent"].to_list() == [1]
     assert successes(found, "click") == 0
 
 
 def test_one_person_in_both_arms_is_in_both():
     found = counted([send("m1"), send("m2", arm="control"), event("emailClick", "m2", 1)])
-    rows = found.users.filter(pl.col("metric") == "click").select("arm", "user", "messages", "successes").rows()
-    assert sorted(rows) == [("control", "u1", 1, 1), ("treatment", "u1", 1, 0)]
+    rows = found.people.select("arm", "user", "metric", "messages", "successes").rows()
+    assert sorted(rows, key=str) == [
+        ("control", "u1", "click", 0, 1), ("control", "u1", None, 1, 0), ("treatment", "u1", None, 1, 0),
+    ]  # fmt: skip
 
 
 def test_two_templates_may_share_a_control():
@@ -161,17 +173,19 @@ def test_two_templates_may_share_a_control():
     found = counted([send("m1", arm="control"), event("emailClick", "m1", 1)], templates=(WELCOME, other))
     clicks = found.counts.filter(pl.col("metric") == "click").select("template", "messages", "successes")
     assert clicks.rows() == [("other", 1, 1), ("welcome", 1, 1)]
+    sent = found.funnel.select("template", "sent", "clicked").rows()
+    assert sent == [(None, 1, 1), ("other", 1, 1), ("welcome", 1, 1)], "all together, it was sent once"
 
 
 def test_the_email_key_stands_in_where_the_user_key_is_missing():
     found = counted([send("m1", user=None, email="e1"), send("m2", user=None, email="e1")])
-    assert found.users["user"].unique().to_list() == ["e1"]
+    assert found.people["user"].unique().to_list() == ["e1"]
 
 
 def test_a_message_without_a_key_is_a_person_of_its_own_and_an_arm_without_any_has_no_people():
     found = counted([send("m1"), send("m2", user=None), send("m3", user=None), send("m4", user=None, arm="control")])
-    clicks = moments(found.users.lazy()).filter(pl.col("metric") == "click", pl.col("copy_id").is_null())
-    assert clicks.select("arm", "users", "messages").rows() == [("treatment", 3, 3)]
+    clicks = sums(found).filter(pl.col("metric") == "click", pl.col("copy_id").is_null())
+    assert clicks.select("arm", "users", "messages", "keyed_messages").rows() == [("treatment", 3, 3, 1)]
 
 
 def test_copies_are_told_apart_where_they_are_known():
@@ -181,30 +195,52 @@ def test_copies_are_told_apart_where_they_are_known():
     assert sorted(clicks.rows(), key=str) == [("a", 1), ("b", 1), (None, 1)]
 
 
+def org(**changes):
+    doors = {"iterable_webhooks": {}, "journey_webhooks": {"events": {"1": "trial", "2": "call"}}}
+    given = {"custom": ("journey_webhooks",), "attribution": RULE, "templates": (WELCOME,), "sources": doors}
+    return Org(
+        slug="acme", start_date=DAY.first, pseudonym_salt="env:S", engagement="iterable_webhooks", **given | changes
+    )
+
+
 def test_the_events_counted_are_those_the_org_file_names():
-    assert counted_events([WELCOME], RULE) == ("purchase", "signup")
+    assert counted_events(org(experiments={"events": ["renewal"]})) == (
+        "call",
+        "purchase",
+        "renewal",
+        "signup",
+        "trial",
+    )
+    assert counted_events(org(custom=())) == ("purchase", "signup"), "a door that nobody reads brings nothing"
     clicker = Template(id="x", key_metric="click", treatment=WELCOME.treatment)
-    assert counted_events([clicker], Attribution()) == ()
-    assert [(one.key_metric, one.has_control) for one in plans([WELCOME, clicker])] == [
-        ("conversion:purchase", True),
-        ("click", False),
-    ]
+    assert counted_events(org(custom=(), templates=(clicker,), attribution=Attribution())) == ()
+
+
+def test_plans_are_those_of_the_org_file():
+    clicker = Template(
+        id="x", key_metric="click", treatment=WELCOME.treatment, control_share=None, split_unit="user",
+        experiment_start=date(2026, 1, 9),
+    )  # fmt: skip
+    assert plans([WELCOME, clicker]) == (
+        Plan("welcome", "conversion:purchase"),
+        Plan("x", "click", has_control=False, control_share=None, split_unit="user", start=date(2026, 1, 9)),
+    )
 
 
 def test_an_org_without_custom_events_is_counted_too():
     found = counted([send("m1"), event("emailClick", "m1", 1)], events=())
     assert set(found.counts["metric"]) == {"open", "click", "unsubscribe"}
-    assert found.funnel["converted"].to_list() == [0]
+    assert whole(found)["converted"].to_list() == [0]
 
 
 def test_days_one_by_one_are_the_range():
     sends = [send(f"m{h}", h, user=f"u{h % 5}") for h in range(0, 72, 3)]
     rows = [*sends, *(event("emailClick", one["message_id"], at * 3 + 20) for at, one in enumerate(sends))]
-    whole = counted(rows, days=Days(date(2026, 1, 1), date(2026, 1, 4)))
+    at_once = counted(rows, days=Days(date(2026, 1, 1), date(2026, 1, 4)))
     parts = [counted(rows, days=Days(day, day)) for day in Days(date(2026, 1, 1), date(2026, 1, 4))]
-    assert_frame_equal(pl.concat([one.counts for one in parts]), whole.counts, check_row_order=False)
-    summed = moments(pl.concat([one.users for one in parts]).lazy())
-    assert_frame_equal(summed, moments(whole.users.lazy()), check_row_order=False)
+    assert_frame_equal(pl.concat([one.counts for one in parts]), at_once.counts, check_row_order=False)
+    summed = moments(person_sums(pl.concat([one.people for one in parts]).lazy()), at_once.counts)
+    assert_frame_equal(summed, sums(at_once))
 
 
 def test_counts_and_moments_go_straight_into_the_analysis():
@@ -214,7 +250,7 @@ def test_counts_and_moments_go_straight_into_the_analysis():
         event("emailClick", f"c{i}", 1) for i in range(25)
     ]
     found = counted(rows)
-    (result,) = analyse(found.counts, plans([WELCOME]), moments=moments(found.users.lazy()))
+    (result,) = analyse(found.counts, plans([WELCOME]), moments=sums(found))
     click = next(one for one in result.metrics if one.metric == "click")
     assert (click.comparison.variance, click.comparison.treatment.users) == ("user", 300)
     assert (click.comparison.treatment.successes, click.comparison.control.successes) == (300, 25)

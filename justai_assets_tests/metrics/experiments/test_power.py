@@ -1,7 +1,7 @@
 import pytest
 
 from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.power import days_left, detectable_lift, needed_spread, power_now
+from justai_assets.metrics.experiments.power import days_left, detectable_lift, power_now
 from justai_assets.metrics.experiments.rules import Rules
 
 RULES = Rules()
@@ -43,4 +43,13 @@ def test_a_detectable_lift_needs_a_success_in_the_control():
 
 
 def test_looking_every_day_needs_about_twice_the_sample_of_one_look():
-    assert 1.5 < needed_spread(RULES) / 7.85 < 2.5
+    pace = {"treatment_per_day": 900, "control_per_day": 100}
+    days = days_left(Arm(900, 45), Arm(100, 5), RULES, **pace)
+    planned = Arm(900 * (days + 1), 45 * (days + 1)), Arm(100 * (days + 1), 5 * (days + 1))
+    half = tuple(Arm(arm.messages // 2, arm.successes // 2) for arm in planned)
+    assert power_now(*half, RULES) == pytest.approx(0.80, abs=0.1)
+
+
+def test_a_lift_past_every_message_can_neither_be_planned_nor_detected():
+    assert days_left(Arm(900, 850), Arm(100, 95), RULES, treatment_per_day=9, control_per_day=1) is None
+    assert detectable_lift(Arm(90, 80), Arm(10, 9), RULES) is None

@@ -1,14 +1,20 @@
 """The promises of the statistics, tried on data whose truth is known; limits are Monte-Carlo errors."""
 
+from datetime import date, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 
 from justai_assets.metrics.experiments.arms import Arm
 from justai_assets.metrics.experiments.cluster import Moments, design_effect
 from justai_assets.metrics.experiments.compare import compare
+from justai_assets.metrics.experiments.counts import COUNTS, first_judged_day
 from justai_assets.metrics.experiments.intervals import difference_interval, difference_z, ratio_interval, ratio_z
-from justai_assets.metrics.experiments.power import needed_spread
-from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.metrics.experiments.overall import overall, weights
+from justai_assets.metrics.experiments.power import days_left
+from justai_assets.metrics.experiments.results import Decision, MetricResult, TemplateResult
+from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sample_ratio import always_valid_ratio_p, check_ratio
 from justai_assets.metrics.experiments.sequential import critical, spread
 
@@ -59,6 +65,33 @@ def test_an_a_a_test_looked_at_every_day_for_a_month_keeps_its_promise_only_with
     assert always > 0.001
 
 
+@pytest.mark.parametrize(("rate", "per_day"), [(0.4, 500), (0.05, 20_000)])
+def test_a_year_of_daily_looks_keeps_the_promise_from_the_day_a_test_begins_and_not_on_days_that_slide(rate, per_day):
+    rng, runs, days, first = np.random.default_rng(12), 1_000, 365, date(2026, 1, 1)
+    x1, n1, x0, n0 = daily_counts(rng, runs, per_day, (rate, rate), days=days)
+    sent = [
+        ("t", arm, "click", 72, True, first + timedelta(day), None, 100, 0)
+        for arm in ("treatment", "control")
+        for day in range(days)
+    ]
+    frame, plan = pl.DataFrame(sent, schema=COUNTS, orient="row"), Plan("t", "click")
+
+    def ever_wrong(begin):
+        wrong = np.zeros(runs, dtype=bool)
+        for day in range(RULES.minimum_days - 1, days):
+            before = begin(day) - 1
+            counts = [c[..., day] - (c[..., before] if before >= 0 else 0) for c in (x1, n1, x0, n0)]
+            wrong |= np.abs(difference_z(*counts)) > critical(looks(counts), alpha=ALPHA)
+        return wrong.mean()
+
+    def judged_from(day):
+        begun = first_judged_day(frame.filter(pl.col("cohort_date") <= first + timedelta(day)), plan)
+        return (begun - first).days
+
+    assert ever_wrong(judged_from) < ALPHA + four_errors(ALPHA, runs)
+    assert ever_wrong(lambda day: max(0, day - 29)) > 1.5 * ALPHA
+
+
 @pytest.mark.parametrize(("control", "ratio"), [(0.05, 1.2), (0.01, 0.7), (0.4, 1.05)])
 def test_the_interval_of_the_lift_holds_the_true_lift_as_often_as_it_says(control, ratio):
     rng, runs = np.random.default_rng(3), 6_000
@@ -83,16 +116,29 @@ def test_the_always_valid_interval_holds_a_true_lift_on_all_days_of_a_month_toge
     assert outside.any(axis=1).mean() < ALPHA + four_errors(ALPHA, runs)
 
 
-def test_the_planned_sample_shows_the_target_lift_as_often_as_planned():
-    rng, runs, control = np.random.default_rng(6), 6_000, 0.05
-    # Messages at which the spread, computed at the pooled rate, is what the plan asks for.
-    pooled = control * (0.1 + 0.9 * 1.1)
-    messages = needed_spread(RULES) / (RULES.target_lift**2 * pooled / (1 - pooled) * 0.09)
-    n1, n0 = int(messages * 0.9), int(messages * 0.1)
-    counts = (rng.binomial(n1, control * 1.1, runs), n1, rng.binomial(n0, control, runs), n0)
-    seen = difference_z(*counts) > critical(looks(counts), alpha=ALPHA)
-    # The target is a lift of the control's rate, the spread one of the pooled rate 9 % above it: a little less is seen.
-    assert 0.65 < seen.mean() < 0.85
+@pytest.mark.parametrize(("control", "share"), [(0.05, 0.1), (0.05, 0.5), (0.4, 0.1)])
+def test_the_planned_sample_shows_the_target_lift_as_often_as_planned(control, share):
+    rng, runs, per_day = np.random.default_rng(6), 6_000, 1_000
+    n1, n0 = int(per_day * (1 - share)), int(per_day * share)
+    begun = Arm(n1, round(n1 * control)), Arm(n0, round(n0 * control))
+    days = 1 + days_left(*begun, RULES, treatment_per_day=n1, control_per_day=n0)
+    sent = (days * n1, days * n0)
+    counts = (rng.binomial(sent[0], control * 1.1, runs), sent[0], rng.binomial(sent[1], control, runs), sent[1])
+    seen = (difference_z(*counts) > critical(looks(counts), alpha=ALPHA)).mean()
+    assert abs(seen - RULES.power) < four_errors(RULES.power, runs) + 0.015
+
+
+@pytest.mark.parametrize("rate", [0.0002, 0.001, 0.02])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_guardrail_read_every_day_for_a_year_hardly_ever_warns_of_nothing(rate, share):
+    rng, runs, days, per_day = np.random.default_rng(11), 1_000, 365, 5_000
+    n1, n0 = int(per_day * (1 - share)), int(per_day * share)
+    x1 = rng.binomial(n1, rate, (runs, days)).cumsum(axis=1)
+    x0 = rng.binomial(n0, rate, (runs, days)).cumsum(axis=1)
+    sent = np.arange(1, days + 1)
+    known = spread(x1, sent * n1, x0, sent * n0, target_lift=RULES.guardrail_rise)
+    warned = difference_z(x1, sent * n1, x0, sent * n0) > critical(known, alpha=ALPHA)
+    assert warned.any(axis=1).mean() < ALPHA / 2 + four_errors(ALPHA / 2, runs)
 
 
 def clustered_arm(rng, runs, users, rate, alike):
@@ -104,16 +150,16 @@ def clustered_arm(rng, runs, users, rate, alike):
 
 def arms_of(messages, successes):
     sums = (
+        (messages > 0).sum(1),
         messages.sum(1),
         successes.sum(1),
         (messages**2).sum(1),
         (successes**2).sum(1),
         (messages * successes).sum(1),
     )
-    users = messages.shape[1]
     return [
-        Arm(int(m), int(x), users, design_effect(Moments(users, m, x, mm, xx, mx)))
-        for m, x, mm, xx, mx in zip(*sums, strict=True)
+        Arm(int(m), int(x), int(users), design_effect(Moments(users, m, x, mm, xx, mx)))
+        for users, m, x, mm, xx, mx in zip(*sums, strict=True)
     ]
 
 
@@ -179,3 +225,38 @@ def test_a_split_that_is_a_point_off_is_caught():
     control = rng.binomial(50_000, 0.11, runs)
     caught = [check_ratio(50_000 - c, c, control_share=0.1).is_broken for c in control.tolist()]
     assert np.mean(caught) > 0.99
+
+
+@pytest.mark.parametrize("split", ["held out of all templates", "drawn per message"])
+def test_all_templates_together_keep_the_promise_when_one_person_receives_several(split):
+    rng, runs, users, templates = np.random.default_rng(13), 250, 2_000, 5
+    people, arms = [], []
+    for _ in range(runs):
+        own, held = rng.beta(0.5, 2.0, users), rng.random(users) < 0.1
+        for _ in range(templates):
+            sent = 1 + rng.poisson(1.0, users)
+            control = rng.binomial(sent, 0.1) if split == "drawn per message" else np.where(held, sent, 0)
+            both = [(m, rng.binomial(m, own)) for m in (sent - control, control)]
+            people.append(both)
+            arms.append(tuple(arms_of(m[None, :], x[None, :])[0] for m, x in both))
+    compared = compare(arms, RULES)
+    naive, clustered = [], []
+    for at in range(0, runs * templates, templates):
+        results = [result_of(f"t{k}", compared[at + k]) for k in range(templates)]
+        moves = weights(results, RULES).rows_by_key(["template", "arm"], unique=True, named=True)
+        psi = sum(
+            m * moves[f"t{k}", arm]["per_message"] + x * moves[f"t{k}", arm]["per_success"]
+            for k in range(templates)
+            for arm, (m, x) in zip(("treatment", "control"), people[at + k], strict=True)
+        )
+        naive.append(overall(results, RULES)[0].p_value < ALPHA)
+        clustered.append(overall(results, RULES, squares={"click": float((psi**2).sum())})[0].p_value < ALPHA)
+    assert np.mean(clustered) < ALPHA + four_errors(ALPHA, runs)
+    if split == "held out of all templates":
+        assert np.mean(naive) > 2.5 * ALPHA
+
+
+def result_of(template, found):
+    metric = MetricResult("click", 72, True, True, found, None, None, None, (), ())
+    plan, decision = Plan(template, "click", control_share=None), Decision("keep_running", "undecided", "")
+    return TemplateResult(plan, None, None, 0, (metric,), None, decision)

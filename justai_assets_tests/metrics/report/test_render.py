@@ -1,11 +1,18 @@
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
+import polars as pl
 import pytest
 
+from justai_assets.metrics.experiments.analyse import analyse
+from justai_assets.metrics.experiments.counts import COUNTS
+from justai_assets.metrics.experiments.overall import overall
+from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets.metrics.report.data import FunnelDay, TemplateReport
 from justai_assets.metrics.report.preview import preview_png
 from justai_assets.metrics.report.render import render_report
-from justai_assets_tests.metrics.report.samples import sample_report
+from justai_assets_tests.metrics.report.samples import AT, FIRST, sample_report
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -139,6 +146,61 @@ def test_a_template_under_the_minimum_shows_no_rate(page):
     table = re.search(r"All metrics as a table.*?</table>", section, flags=re.S).group()
     assert "too few" in table
     assert not re.findall(r"\d\u00a0%", re.sub(r"<thead.*?</thead>", "", table))
+
+
+def one_template(treatment, control, *, metric="click", **changes):
+    """A report of one template; arms as (messages, successes) on one day, the funnel of both."""
+    rows = [
+        ("t", arm, metric, 72, True, FIRST, None, *arms)
+        for arm, arms in (("treatment", treatment), ("control", control))
+    ]
+    plan = Plan("t", metric, has_control=control[0] > 0, control_share=None)
+    results = analyse(pl.DataFrame(rows, schema=COUNTS, orient="row"), [plan])
+    clicked = treatment[1] + control[1]
+    funnel = (FunnelDay(FIRST, treatment[0] + control[0], 0, None, clicked, 0, 0),)
+    reports = (TemplateReport(results[0], funnel),)
+    return Outline(
+        render_report(
+            sample_report(
+                templates=reports, overall=overall(results, Rules()), funnel=funnel, restatements=(), fates=(), **changes
+            )
+        )
+    ).words.replace("\u00a0", " ").replace("\u202f", " ")  # fmt: skip
+
+
+def test_the_messages_of_a_small_arm_cannot_be_computed_from_the_other_arm_and_the_funnel():
+    said = one_template((500, 60), (12, 0))
+    assert "512" in said
+    assert "500" not in said
+    assert said.count("under 20 in an arm") == 2
+
+
+def test_an_interval_without_ends_is_not_yet_known():
+    said = one_template((1_000, 60), (110, 30))
+    assert "not yet known" in said
+    assert not re.search(r"\d{9}", said)
+
+
+def test_without_a_control_the_rates_are_told_all_the_same():
+    said = one_template((1_000, 60), (0, 0))
+    assert "What the copy does" in said
+    assert "6.00 %" in said
+
+
+def test_days_chosen_by_hand_are_said_to_be(page):
+    chosen = one_template((1_000, 60), (110, 30), is_chosen=True)
+    assert "chosen by hand" in chosen
+    assert "chosen by hand" not in Outline(page).words
+
+
+def test_a_number_that_moved_by_few_does_not_tell_by_how_many():
+    moved = sample_report().restatements[0]
+    page = render_report(
+        sample_report(restatements=(type(moved)(AT, FIRST + timedelta(1), "t", "clicks", 1_204, 1_205, ()),))
+    )
+    row = re.search(r"moved-title.*?</section>", page, flags=re.S).group()
+    assert "moved by under 20" in row
+    assert "1\u202f204" not in row
 
 
 def test_a_broken_split_shows_no_lift(page):

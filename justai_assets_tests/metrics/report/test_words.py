@@ -26,6 +26,25 @@ def test_changes_carry_their_sign(value, text):
     assert plain(words.change(value)) == text
 
 
+def test_an_interval_for_every_day_without_ends_is_not_yet_known():
+    assert words.interval(Estimate(0.1, -0.2, 0.4, None, None), always=True) == "not yet known"
+    assert words.interval(Estimate(None, None, None, None, None), always=False) == "anything"
+
+
+@pytest.mark.parametrize(
+    ("treatment", "control", "text"),
+    [
+        (Arm(900, 90, 300, 1.0), Arm(100, 9, 50, 1.0), "by person"),
+        (Arm(900, 90, 700, 1.0, 500), Arm(100, 9, 50, 1.0), "by person for 60 % of the messages"),
+        (Arm(900, 90), Arm(100, 9), "by message"),
+        (Arm(900, 90, 300, 1.0), Arm(100, 9), "by message"),
+    ],
+)
+def test_a_variance_says_for_how_many_messages_the_person_is_known(treatment, control, text):
+    (found,) = compare([(treatment, control)], Rules())
+    assert plain(words.variance(found)) == text
+
+
 def test_an_open_end_is_said_in_words():
     assert words.interval(Estimate(None, -1.0, None, -1.0, None), always=True) == "anything"
     assert plain(words.interval(Estimate(0.5, 0.1, None, 0.05, None), always=True)) == "+5.0 % to any"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from justai_assets.cli import run
+from justai_assets.cli import app, run
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
@@ -134,6 +136,60 @@ def test_parts_of_two_exports_count_twice_and_are_a_problem(world: World) -> Non
     assert (level, "no manifest" in message) == ("problem", True)
 
 
+def commit(world: World, number: int, added: list[str], removed: list[str]) -> None:
+    lists = json.dumps({"added": [f"{one}.parquet" for one in added], "removed": [f"{one}.parquet" for one in removed]})
+    world.landing.write(f"databricks/acme/event_date={YESTERDAY}/_committed_{number}", lists.encode())
+
+
+def test_a_databricks_day_exported_again_is_well(world: World) -> None:
+    org = world.add_org(
+        {**WEBHOOK_ORG, "custom": ["databricks"]},
+        sources={"iterable_webhooks": {}, "databricks": {"content": "custom_events"}},
+    )
+    world.drop("databricks", "acme", YESTERDAY, bought(3), name="part-1")
+    commit(world, 1, ["part-1"], [])
+    world.drop("databricks", "acme", YESTERDAY, bought(2), name="part-2")
+    commit(world, 2, ["part-2"], ["part-1"])
+    findings = look(world, org)
+    assert of(findings, "databricks", "contract") == [
+        (
+            "ok",
+            f"{YESTERDAY}: 2 records, 0 refused, 0 delivered again; 3 more of files that the writer's list does not "
+            "name are not read",
+        )
+    ]
+    ((level, message),) = of(findings, "databricks", "stale parts")
+    assert (level, "1 files superseded" in message, "vacuumed" in message) == ("ok", True, True)
+    world.drop("databricks", "acme", YESTERDAY, bought(2), name="part-3")
+    assert [level for level, _ in of(look(world, org), "databricks", "stale parts")] == ["ok", "warning"]
+
+
+def test_the_mend_of_stale_parts_is_an_export_of_that_door(world: World) -> None:
+    org = world.add_org({**UNIFIED_ORG, "slug": "acme"})
+    for name in ("part-1", "part-2"):
+        world.drop("databricks", "acme", YESTERDAY, bought(1), name=name)
+    change(world, f"databricks/acme/event_date={YESTERDAY}/part-1.parquet", 5)
+    (found,) = [one for one in look(world, org) if one.check == "stale parts"]
+    assert "justai sql --dialect databricks --org acme" in found.mend
+    assert "redshift" not in found.mend
+
+
+def test_the_last_day_that_is_over_is_taken_in_beside_todays(world: World) -> None:
+    org = well(world)
+    world.land("iterable_webhooks", "acme", YESTERDAY, ["not json"] * 3, name="1")
+    begun = esp("emailOpen", f"{TODAY} 00:00:00").replace("2026-01-05T12:00:00Z", f"{TODAY}T00:00:02Z")
+    world.land("iterable_webhooks", "acme", TODAY, [begun])
+    world.land("iterable_webhooks", "acme", TODAY - timedelta(days=2), ["not json"])
+    findings = look(world, org)
+    assert [(level, message[:10]) for level, message in of(findings, "iterable_webhooks", "contract")] == [
+        ("problem", str(YESTERDAY)), ("ok", str(TODAY)),
+    ]  # fmt: skip
+    whole, partial = of(findings, "iterable_webhooks", "event names")
+    assert whole[0] == "ok"
+    # A day that has just begun is not blamed for what has not happened yet.
+    assert partial == ("ok", f"{TODAY}, so far: emailOpen 1")
+
+
 def test_many_small_files_are_remarked(world: World) -> None:
     org = well(world)
     for number in range(5):
@@ -213,6 +269,9 @@ def test_the_unattributed_share_comes_with_its_main_reason(world: World, reasons
             writer.write(TODAY, pl.DataFrame(rows, schema=ATTRIBUTED_EVENTS.schema))
     (finding,) = examine_attributed(world.lake, org, NOW)
     assert finding.level == level
+    if finding.mend.startswith("justai "):
+        app.parse_args(shlex.split(finding.mend)[1:], exit_on_error=False, print_error=False)
+        assert str(TODAY - timedelta(days=6)) in finding.mend
     assert bool(finding.mend) == (level != "ok")
 
 
@@ -225,6 +284,21 @@ def test_a_share_that_does_not_answer_and_a_bad_profile_are_problems(
     findings = look(world, org)
     assert [level for level, _ in of(findings, "delta_share", "reachable")] == ["problem"]
     assert "not a profile" not in "".join(one.message + one.mend for one in findings)
+
+
+def test_a_share_out_of_reach_is_one_finding_with_a_mend_for_a_person(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    share = {"profile": "env:ACME_SHARE", "table": "share.schema.table"}
+    org = world.add_org({**UNIFIED_ORG, "engagement": "delta_share"}, sources={"delta_share": share})
+    # Port 1 of this machine: nothing listens there.
+    profile = {"shareCredentialsVersion": 1, "endpoint": "https://127.0.0.1:1/share", "bearerToken": "t"}
+    monkeypatch.setenv("ACME_SHARE", json.dumps(profile))
+    (finding,) = [one for one in look(world, org) if one.door == "delta_share"]
+    assert (finding.check, finding.level) == ("reachable", "problem")
+    assert "endpoint named in the profile" in finding.mend
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err, caplog.text) == ("", "", "")
 
 
 def test_the_command_exits_1_when_something_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:

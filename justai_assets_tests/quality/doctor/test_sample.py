@@ -11,7 +11,7 @@ import pytest
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.sample import SampleError, examine_sample
-from justai_assets_tests.world import WEBHOOK_ORG, World, esp
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 BODY: dict[str, Any] = {"email": "jane@example.com", "eventName": "emailSend",
@@ -120,3 +120,82 @@ def test_what_is_no_doors_payload_is_refused_with_a_mend(tmp_path: Path, org: Or
         check(tmp_path, org, content)
     with pytest.raises(SampleError, match="not a file"):
         examine_sample(org, tmp_path / "nothing", NOW)
+
+
+def test_a_file_of_another_kind_than_the_door_takes_is_refused(tmp_path: Path, org: Org) -> None:
+    for door in ("redshift", "databricks"):
+        with pytest.raises(SampleError, match="is not Parquet"):
+            check(tmp_path, org, json.dumps(BODY), door=door)
+    custom().write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(SampleError, match="brings JSON"):
+        examine_sample(org, tmp_path / "a.parquet", NOW, door="iterable_webhooks")
+    with pytest.raises(SampleError, match="takes no files"):
+        examine_sample(org, tmp_path / "a.parquet", NOW, door="delta_share")
+
+
+def test_upper_case_columns_are_those_of_the_contract_as_for_the_door(tmp_path: Path, org: Org) -> None:
+    custom().rename(str.upper).write_parquet(tmp_path / "a.parquet")
+    found = contract(examine_sample(org, tmp_path / "a.parquet", NOW))
+    assert [(level, message.split(",")[0]) for _, level, message in found] == [
+        ("ok", "2026-01-05: 1 records"), ("ok", "2026-01-06: 2 records"),
+    ]  # fmt: skip
+
+
+def test_the_columns_at_fault_are_named_and_no_quarantine_is(tmp_path: Path, org: Org) -> None:
+    file = tmp_path / "a.parquet"
+    custom().drop("user_id_or_email", "event_name").write_parquet(file)
+    missing, _ = examine_sample(org, file, NOW)
+    assert "(missing_column (event_name, user_id_or_email) 1)" in missing.message
+    custom(event_name=[["a"], ["b"], ["c"]]).write_parquet(file)
+    wrong, *_ = examine_sample(org, file, NOW)
+    assert "(wrong_type (event_name) 1)" in wrong.message
+    assert wrong.mend.startswith("wrong_type (event_name): ")
+    assert "quarantine" not in missing.mend + wrong.mend
+
+
+def unified(**columns: Any) -> pl.DataFrame:
+    ids = {"message_id": "m", "template_id": "501", "campaign_id": "9001"}
+    return pl.DataFrame([{"event_name": "emailSend", "event_timestamp": NOW - timedelta(days=5), **ids, **columns}])
+
+
+def test_a_file_of_the_other_content_is_recognised(tmp_path: Path, org: Org, world: World) -> None:
+    file = tmp_path / "a.parquet"
+    unified(email="jane@example.com").write_parquet(file)
+    found, columns = examine_sample(org, file, NOW)
+    assert found.message == (
+        "the file has the columns of unified_events, and acme.yaml says sources.redshift.content: custom_events"
+    )
+    assert "engagement: redshift" in found.mend
+    assert (columns.level, "email" in columns.message) == ("problem", True)
+    custom().write_parquet(file)
+    other = world.add_org(UNIFIED_ORG)
+    (found,) = examine_sample(other, file, NOW)
+    assert "says sources.databricks.content: unified_events" in found.message
+
+
+def test_days_beyond_those_looked_at_are_counted(tmp_path: Path, org: Org) -> None:
+    times = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 10)]
+    frame = pl.DataFrame({"event_timestamp": times, "event_name": "purchase", "user_id_or_email": "u"})
+    frame.write_parquet(tmp_path / "a.parquet")
+    (days,) = [one for one in examine_sample(org, tmp_path / "a.parquet", NOW) if one.check == "days"]
+    assert (days.level, days.message[:6], "2 more days" in days.message) == ("warning", "7 days", True)
+    bodies = [{**BODY, "dataFields": {"createdAt": f"{time:%Y-%m-%d} 09:00:00 +00:00"}} for time in times]
+    (days,) = [one for one in check(tmp_path, org, json.dumps(bodies)) if one.check == "days"]
+    assert "2 more days" in days.message
+    frame.head(7).write_parquet(tmp_path / "a.parquet")
+    assert "days" not in {one.check for one in examine_sample(org, tmp_path / "a.parquet", NOW)}
+
+
+@pytest.mark.parametrize("broken", [{}, {"event_timestamp": [None] * 3}, {"user_id_or_email": None}])
+def test_a_column_of_personal_data_is_called_out_whatever_becomes_of_the_records(
+    tmp_path: Path, org: Org, broken: dict[str, Any]
+) -> None:
+    frame = custom(Email="jane@example.com", basket=1).with_columns(**{k: pl.lit(None) for k in broken})
+    frame = frame.drop("user_id_or_email") if "user_id_or_email" in broken else frame
+    frame.write_parquet(tmp_path / "a.parquet")
+    findings = examine_sample(org, tmp_path / "a.parquet", NOW)
+    found = {(one.level, one.message.split(";")[0]) for one in findings if one.check == "columns"}
+    assert found == {
+        ("problem", "personal data by its name: Email"),
+        ("warning", "columns beyond the contract are not read: basket"),
+    }

@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from justai_assets.sources.delta_share.client import TableName
+from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.errors import (
+    BadAnswerError,
     ProfileError,
     ShareAccessError,
     TableNotOfferedError,
     ThrottledError,
+    TransientShareError,
     UnsupportedShareError,
 )
 from justai_assets.sources.delta_share.listing import list_files
+from justai_assets.sources.delta_share.profile import Profile
+from justai_assets_tests.share_server import handler
 from justai_assets_tests.share_server.answers import Capabilities
 from justai_assets_tests.share_server.tables import SharedTable
-from justai_assets_tests.sources.delta_share.shared import D1, NAME, TABLE, Door, events, write
+from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Door, events, write
 
 
 @pytest.mark.parametrize("kind", ["v1", "bearer_token", "basic", "oauth_client_credentials"])
@@ -33,6 +38,9 @@ def test_an_oauth_token_is_fetched_once_and_again_when_it_is_refused(door: Door)
         door.server.access.revoke()
         assert client.version(TABLE) == 2
         assert door.asked() == ["version", "token", "version"]
+    with door.client("oauth_client_credentials") as client:
+        client.version(TABLE)
+    assert door.asked() == ["version"], "the token lives as long as the process"
 
 
 def test_a_wrong_client_secret_is_an_error_of_access(door: Door) -> None:
@@ -131,3 +139,56 @@ def test_a_deletion_vector_is_refused_even_when_the_server_did_not_ask_whether_w
         monkeypatch.setattr(Capabilities, "choose", lambda *_: "delta")
         with pytest.raises(UnsupportedShareError, match="1 of the share's files carry deletion vectors"):
             list_files(client, TABLE)
+
+
+def test_a_wrong_endpoint_is_told_from_a_missing_table(door: Door) -> None:
+    profile = Profile.parse(door.server.profile().replace("/delta-sharing", "/wrong"))
+    with (
+        ShareClient(profile, patience=QUICK) as client,
+        pytest.raises(ProfileError, match="no list of shares") as caught,
+    ):
+        client.version(TABLE)
+    assert "endpoint" in caught.value.mend
+
+
+def test_a_share_that_is_not_ours_does_not_hide_what_the_others_offer(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.server.offer("hr.secret.people", door.source)
+    original = handler.Handler._listing
+
+    def listing(self: handler.Handler, path: str) -> dict[str, Any]:
+        if path.startswith("/shares/hr"):
+            raise handler.RefusedError(403, "no access to hr")
+        return original(self, path)
+
+    monkeypatch.setattr(handler.Handler, "_listing", listing)
+    with door.client() as client:
+        assert client.offers() == [NAME]
+
+
+def test_a_page_that_names_itself_as_the_next_is_refused(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = handler.query_lines
+
+    def forever(*given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        table, snapshot, body, *rest = given
+        lines, end = original(table, snapshot, {**body, "pageToken": ""}, *rest)
+        return lines, {**end, "nextPageToken": "eyJ2ZXJzaW9uIjogMn0="}
+
+    monkeypatch.setattr(handler, "query_lines", forever)
+    with door.client() as client, pytest.raises(BadAnswerError, match="does not end"):
+        list_files(client, TABLE)
+    assert door.asked() == ["query", "query"]
+
+
+def test_a_server_in_maintenance_is_given_the_time_it_asks_for(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = handler.Handler._version
+
+    def once(self: handler.Handler, *given: Any) -> None:
+        monkeypatch.setattr(handler.Handler, "_version", original)
+        self._send_json({"message": "maintenance"}, 503, {"Retry-After": "3600"})
+
+    monkeypatch.setattr(handler.Handler, "_version", once)
+    with door.client() as client, pytest.raises(TransientShareError, match="503") as caught:
+        client.version(TABLE)
+    assert caught.value.retry_after == 3600

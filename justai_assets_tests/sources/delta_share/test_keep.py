@@ -6,7 +6,7 @@ import pytest
 
 from justai_assets.contract.days import Days
 from justai_assets.sources.delta_share.errors import TransientShareError
-from justai_assets.sources.delta_share.keep import held_days, keep, kept_state, sole_user
+from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
 from justai_assets.sources.delta_share.state import MirrorState, StateError
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door
@@ -24,12 +24,6 @@ def test_a_damaged_state_says_to_delete_it(door: Door) -> None:
     door.lake.root.write("acme/delta_share.state.json", b"{")
     with pytest.raises(StateError, match="delete it"):
         kept_state(door.lake, "acme")
-
-
-def test_held_days_are_read_from_the_mirror_itself(door: Door) -> None:
-    assert held_days(door.lake, "acme") == frozenset()
-    door.run()
-    assert held_days(door.lake, "acme") == {D1, D2, D3}
 
 
 def test_a_work_folder_has_one_user_at_a_time(tmp_path: Path) -> None:
@@ -53,3 +47,9 @@ def test_the_mirror_passes_through_to_the_unified_stream(door: Door) -> None:
     unified = ordered(door.lake.scan("acme", UNIFIED_EVENTS).collect())
     assert unified.equals(door.rows().filter(door.rows()["event_date"] < D3))
     assert all(verdict.is_sound for verdict in conservation(door.lake, "acme", UNIFIED_EVENTS, Days(D1, D2)))
+
+
+def test_the_work_folder_and_those_it_needs_are_this_users_alone(tmp_path: Path) -> None:
+    work = tmp_path / "a" / "b" / "acme"
+    with sole_user(work):
+        assert [path.stat().st_mode & 0o077 for path in (work.parent, work.parent.parent)] == [0, 0]

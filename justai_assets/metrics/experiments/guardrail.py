@@ -1,0 +1,45 @@
+"""The guardrail: did unsubscribes rise, however few there are?
+
+A key metric waits for a minimum of successes in each arm. A guardrail must not: a control with hardly any unsubscribe
+beside a treatment with hundreds is just what it is there to see. It is the same score test of the difference, which
+holds with few successes, too, once both arms have the minimum of messages.
+
+It is read every day, so it takes the always-valid p-value (sequential.py), with a τ of its own: tuned to +10 % of a
+rate of one in a thousand, the mixture would wait for a hundred thousand messages to see what is plain to see. Here τ is
+`guardrail_rise` times the pooled rate, by default a doubling. The promise does not depend on τ; that it holds for rates
+down to 2 in 10,000 over a year of daily looks is simulated in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.arms import Arm
+from justai_assets.metrics.experiments.intervals import difference_z
+from justai_assets.metrics.experiments.results import Comparison, MetricResult
+from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.metrics.experiments.sequential import always_valid_p, spread
+
+
+def unsubscribes_rose(results: Sequence[MetricResult], rules: Rules) -> Comparison | None:
+    """The comparison of unsubscribes, if the treatment has surely more of them than the control; else None."""
+    for result in results:
+        if result.metric == metrics.UNSUBSCRIBE and result.is_own_window:
+            found = result.comparison
+            return found if rise_p(found.treatment, found.control, rules) <= rules.alpha else None
+    return None
+
+
+def rise_p(treatment: Arm, control: Arm, rules: Rules) -> float:
+    """P-value of "no more than in the control" that may be read every day; 1 before the minimum of messages."""
+    if min(treatment.messages, control.messages) < rules.minimum_messages:
+        return 1.0
+    counts = (
+        treatment.effective_successes,
+        treatment.effective_messages,
+        control.effective_successes,
+        control.effective_messages,
+    )
+    z = float(difference_z(*counts))
+    return float(always_valid_p(z, spread(*counts, target_lift=rules.guardrail_rise))) if z > 0 else 1.0

@@ -1,0 +1,57 @@
+"""A lake of engagement alone, made row by row: what judging reads, without the stations before it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, ESP_EVENTS
+from justai_assets.metrics.daily import day_metrics
+from justai_assets.orgs.model import Org
+from justai_assets_tests.world import WEBHOOK_ORG, World
+
+FIRST = date(2026, 1, 5)
+WELCOME: dict[str, Any] = {
+    "id": "welcome",
+    "treatment": {"template_id": "501", "campaign_id": "9001"},
+    "control": {"template_id": "502", "campaign_id": "9001"},
+    "control_share": None,
+}
+
+
+def an_org(world: World, *templates: dict[str, Any], **changes: Any) -> Org:
+    return world.add_org(WEBHOOK_ORG, templates=list(templates or [WELCOME]), **changes)
+
+
+def send_day(
+    world: World, day: date, treatment: int, control: int, *, ids: tuple[str, str] = ("501", "502"), name: str = ""
+) -> None:
+    """Replace a day: so many sends, every third of them clicked a minute later; a person is known by a key."""
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    rows = []
+    for template, count in zip(ids, (treatment, control), strict=True):
+        for person in range(count):
+            message = f"{name}{day} {template} {person}"
+            for event, minutes in (("emailSend", 0), *((("emailClick", 1),) if person % 3 == 0 else ())):
+                rows.append({
+                    "event_id": f"{event} {message}", "event_name": event, "raw_event_name": event,
+                    "event_timestamp": at + timedelta(minutes=minutes), "event_date": day, "message_id": message,
+                    "template_id": template, "campaign_id": "9001", "user_key": f"{person:032x}", "is_machine": False,
+                    "door": "iterable_webhooks",
+                })  # fmt: skip
+    frame = pl.DataFrame(rows, schema=ESP_EVENTS.schema)
+    write(world, ESP_EVENTS, day, frame)
+    write(world, ATTRIBUTED_EVENTS, day, pl.DataFrame(schema=ATTRIBUTED_EVENTS.schema))
+    write(world, ATTRIBUTION_METRICS, day, day_metrics(frame.lazy(), _no_custom(), day, (24,)))
+
+
+def write(world: World, table: Any, day: date, frame: pl.DataFrame) -> None:
+    with world.lake.replacing("acme", table, Days(day, day)) as writer:
+        writer.write(day, frame)
+
+
+def _no_custom() -> pl.LazyFrame:
+    return pl.LazyFrame(schema=ATTRIBUTED_EVENTS.schema)
