@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import dagster as dg
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -98,3 +99,13 @@ def test_a_check_that_fails_is_said_with_its_sums(world: World, monkeypatch: pyt
     assert "check failed acme/esp_events conservation" in text
     assert "2026-01-05: accepted 0, but the table holds 1" in text
     assert world.table(ESP_EVENTS).height == 1
+
+
+def test_a_check_that_does_not_block_warns_and_the_run_is_done(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    columns = {"event_timestamp": ["soon"], "event_name": ["signup"], "user_id_or_email": ["u"]}
+    world.drop("redshift", "acme", "2026-01-05", pl.DataFrame(columns))
+    is_done, text = said(world, "custom_events")
+    assert is_done
+    assert "check warns acme/custom_events schema_drift" in text
+    assert "check failed" not in text
