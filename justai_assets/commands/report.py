@@ -58,7 +58,7 @@ def report(
     days = Days(parse_day(first) if first else days.first, end if last else days.last)
     if days.first < found.start_date:
         raise JustAIError(f"{org} starts on {found.start_date}", mend="give a later --from")
-    judged = judge(found, lake, days)
+    judged = judge(found, lake, days, landing=Root.parse(settings.landing))
     data = report_data(
         found, lake, judged, generated_at=now, previous_at=previous_report(lake.root, org, now)
     )  # fmt: skip

@@ -26,7 +26,7 @@ from justai_assets.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 GROUP = "marts"
 POOL = "marts"
-DAYS_A_RUN = 7
+DAYS_A_RUN = 30
 
 
 def manifest_path(project: Path = PROJECT) -> Path:
@@ -79,9 +79,11 @@ def marts_start(orgs: Sequence[Org]) -> date:
     return min(org.start_date for org in orgs)
 
 
-def ahead() -> dg.TimeWindowPartitionMapping:
-    """Send day D needs D … D+3: what followed its messages."""
-    return dg.TimeWindowPartitionMapping(end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True)
+def around() -> dg.TimeWindowPartitionMapping:
+    """Send day D needs D-3 … D+3: the sends that may make its own repetitions, and what followed its messages."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
+    )
 
 
 def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
@@ -89,7 +91,7 @@ def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
 
     Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
     """
-    tables = ((UNIFIED_EVENTS, ahead()), *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)))
+    tables = ((UNIFIED_EVENTS, around()), *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)))
     return [
         dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping)
         for org in orgs
@@ -131,7 +133,7 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
         name="build_marts",
         dagster_dbt_translator=Translator(),
         partitions_def=daily(marts_start(orgs)),
-        # A run holds the messages of its days in DuckDB: a long backfill is cut into weeks.
+        # A run is one transaction, and holds a day at a time: a long backfill is cut so that a failure costs a month.
         backfill_policy=dg.BackfillPolicy.multi_run(DAYS_A_RUN),
         pool=POOL,
     )

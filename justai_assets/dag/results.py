@@ -90,7 +90,9 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
                 allow_retries=False,
             )
         with verdicts(context.retry_number):
-            judged = judge(org, lake, days, on_day=lambda day: context.log.debug(f"{day} counted"))
+            judged = judge(
+                org, lake, days, landing=platform.landing(), on_day=lambda day: context.log.debug(f"{day} counted")
+            )  # fmt: skip
             rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
             yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))
             previous = previous_report(lake.root, org.slug, now)
@@ -117,6 +119,7 @@ def results_metadata(judged: Judged, rows: int) -> dict[str, Any]:
         "sends": str(judged.days),
         "decisions": dg.MetadataValue.md(markdown_table(decisions)),
         "sends without a message id": judged.sends_without_message,
+        **{f"records of Generate, {fate}": records for fate, records in judged.served.items()},
     }
 
 

@@ -150,7 +150,7 @@ def _why(line: bytes) -> tuple[str, str | None]:
 
 
 def _schema(body: pl.Struct) -> dict[str, pl.DataType]:
-    query = pl.Struct({"campaignId": pl.String()})
+    query = pl.Struct({"campaignId": pl.String(), "tracking_id": pl.String()})
     return {"id": pl.String(), "received_at": pl.String(), "query": query, "body": body}
 
 

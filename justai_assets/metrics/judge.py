@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,8 @@ from justai_assets.metrics.experiments.results import TemplateResult
 from justai_assets.metrics.experiments.rules import Rules
 from justai_assets.metrics.streams import conversions_of, engagement_of
 from justai_assets.orgs.model import Org
+from justai_assets.sources.copies import ServedCopies
+from justai_assets.storage import Root
 
 DEFAULT_DAYS: Final = 30
 _BUCKETS: Final = 16
@@ -39,6 +41,7 @@ class Judged:
         results: one a template, in the org file's order.
         funnel: FUNNEL, by template and send day, both arms.
         sends_without_message: sends of the arms that nothing can be joined to.
+        served: what became of the records of Generate, by name; empty where none were read.
     """
 
     days: Days
@@ -46,6 +49,7 @@ class Judged:
     results: tuple[TemplateResult, ...]
     funnel: pl.DataFrame
     sends_without_message: int
+    served: Mapping[str, int] = field(default_factory=dict)
 
 
 def rules_of(org: Org) -> Rules:
@@ -63,14 +67,22 @@ def last_days(org: Org, lake: Lake, today: date, days: int = DEFAULT_DAYS) -> Da
     return Days(max(org.start_date, max(filled) - timedelta(days=days - 1)), max(filled))
 
 
-def judge(org: Org, lake: Lake, days: Days, *, on_day: Callable[[date], None] = lambda _: None) -> Judged:
-    """Count the cohorts of the days and judge every template.
+def judge(
+    org: Org,
+    lake: Lake,
+    days: Days,
+    *,
+    landing: Root | None = None,
+    on_day: Callable[[date], None] = lambda _: None,
+) -> Judged:
+    """Count the cohorts of the days and judge every template, and its copies where Generate's records are landed.
 
     Memory holds one send day (and the three after it, for what followed) or a sixteenth of the people at a time,
     whatever the length of the period: per-person sums wait on the local disk, and are gone at the end.
     """
     counts, funnels, nameless = [pl.DataFrame(schema=COUNTS)], [pl.DataFrame(schema=FUNNEL)], 0
     with TemporaryDirectory(prefix="justai-people-") as folder:
+        served = ServedCopies(landing, org, Path(folder)) if landing else None
         for day in days:
             followed = Days(day, day + timedelta(days=LOOKBACK_DAYS))
             found = cohorts(
@@ -79,6 +91,7 @@ def judge(org: Org, lake: Lake, days: Days, *, on_day: Callable[[date], None] = 
                 org.templates,
                 org.attribution,
                 Days(day, day),
+                copies=served.of_sends(day) if served else None,
             )
             counts.append(found.counts)
             funnels.append(found.funnel)
@@ -88,7 +101,7 @@ def judge(org: Org, lake: Lake, days: Days, *, on_day: Callable[[date], None] = 
         sums = _moments(Path(folder))
     rules = rules_of(org)
     results = analyse(pl.concat(counts), plans(org.templates), moments=sums, rules=rules)
-    return Judged(days, rules, results, pl.concat(funnels), nameless)
+    return Judged(days, rules, results, pl.concat(funnels), nameless, served.fates() if served else {})
 
 
 def write_results(org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] | None = None) -> int:
