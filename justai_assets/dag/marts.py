@@ -91,7 +91,10 @@ def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
 
     Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
     """
-    tables = ((UNIFIED_EVENTS, around()), *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)))
+    tables = (
+        (UNIFIED_EVENTS, around()),
+        *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)),
+    )
     return [
         dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping)
         for org in orgs

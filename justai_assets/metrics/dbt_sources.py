@@ -136,7 +136,9 @@ def _orgs(orgs: list[Org]) -> pa.Table:
 def _doors(orgs: list[Org]) -> pa.Table:
     rows = []
     for org in orgs:
-        engagement = DELTA_SHARE if org.engagement == "delta_share" else UNIFIED_EVENTS if org.is_unified else ESP_EVENTS
+        engagement = (
+            DELTA_SHARE if org.engagement == "delta_share" else UNIFIED_EVENTS if org.is_unified else ESP_EVENTS
+        )
         read = [(engagement, org.engagement), *((CUSTOM_EVENTS, door) for door in org.custom)]
         rows += [(org.slug, org.start_date, table.name, door) for table, door in read]
     return _table(("org", "start_date", "asset", "door"), rows, "sdss")

@@ -71,9 +71,7 @@ def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
     }
     print(f"{days} days × {events:,} events, runs of at most {DAYS_A_RUN} days; {machine()}")
     start = report("dbt's start (a run over a day without events)", folder, [Days(EMPTY, EMPTY)])
-    runs = [
-        Days(first, min(first + timedelta(DAYS_A_RUN - 1), period.last)) for first in list(period)[:: DAYS_A_RUN]
-    ]
+    runs = [Days(first, min(first + timedelta(DAYS_A_RUN - 1), period.last)) for first in list(period)[::DAYS_A_RUN]]
     report("marts, all days", folder, runs, start)
     report("marts, last 3 days", folder, [Days(period.last - timedelta(2), period.last)], start)
     if experiments:

@@ -55,7 +55,11 @@ def test_the_marts_hang_on_the_tables_of_every_org(world: World, manifest: Path)
         "globex/unified_events",
     }
     checks = {key.name for key in graph.asset_check_keys if key.asset_key in marts}
-    assert {"conversions_add_up", "records_are_conserved", "one_row_per_fct_message_funnel_event_date__org__message_id"} <= checks
+    assert {
+        "conversions_add_up",
+        "records_are_conserved",
+        "one_row_per_fct_message_funnel_event_date__org__message_id",
+    } <= checks
 
 
 def test_a_changed_day_asks_for_the_send_days_it_can_change_once_and_at_most_hourly(

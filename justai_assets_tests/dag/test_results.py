@@ -103,7 +103,7 @@ def test_what_generate_served_tells_the_copies_of_a_template_apart_up_to_the_rep
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Landed send records, through the assets, to the variants in the results, in the report, and in its metadata."""
-    org = world.add_org(WEBHOOK_ORG, templates=[{**TEMPLATES[0], "key_metric": "click"}])
+    org = world.add_org(WEBHOOK_ORG, templates=[{**TEMPLATES[0], "key_metric": "click", "control_share": 0.333}])
     good, poor, original = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
     lines, records = [], []
     for number in range(600):

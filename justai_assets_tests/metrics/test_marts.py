@@ -326,7 +326,9 @@ def test_health_has_a_row_for_what_was_never_built_and_shows_what_has_no_day(emp
     assert world.materialize("2026-01-06", "2026-01-06")
     build_from_doors(world.orgs["acme"], world.landing, world.lake, CUSTOM_EVENTS, ("journey_webhooks",), None)
     path = empty.build("--exclude-resource-type", "unit_test")
-    query = "select event_date, door, is_built, received, late_records from rpt_org_health where door in ({}) order by all"
+    query = (
+        "select event_date, door, is_built, received, late_records from rpt_org_health where door in ({}) order by all"
+    )
     unbuilt = [(date(2026, 1, day), None) for day in (4, 5)]
     for door, late in (("iterable_webhooks", 0), ("journey_webhooks", 0), ("redshift", None)):
         found = rows(path, query.format(f"'{door}'"))
