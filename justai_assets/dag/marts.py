@@ -26,7 +26,7 @@ from justai_assets.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 GROUP = "marts"
 POOL = "marts"
-DAYS_A_RUN = 30
+DAYS_A_RUN = 7
 
 
 def manifest_path(project: Path = PROJECT) -> Path:
@@ -136,7 +136,7 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
         name="build_marts",
         dagster_dbt_translator=Translator(),
         partitions_def=daily(marts_start(orgs)),
-        # A run is one transaction, and holds a day at a time: a long backfill is cut so that a failure costs a month.
+        # Its tests look at the messages of all its days at once: a long backfill is cut into weeks.
         backfill_policy=dg.BackfillPolicy.multi_run(DAYS_A_RUN),
         pool=POOL,
     )
