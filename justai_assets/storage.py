@@ -157,11 +157,15 @@ class Root:
 
     def list_flat(self, prefix: str) -> builtins.list[LandedObject]:
         """The objects directly below `prefix/`, not those in its folders."""
+        return self.list_level(prefix)[0]
+
+    def list_level(self, prefix: str) -> tuple[builtins.list[LandedObject], builtins.list[str]]:
+        """The objects directly below `prefix/`, and the keys of its folders."""
         if self.is_local and not self.local(prefix).is_dir():
-            return []
+            return [], []
         with storage_errors(f"listing {prefix}/"):
-            found = obstore.list_with_delimiter(self.store, f"{prefix}/")["objects"]
-        return [_landed(meta) for meta in found]
+            found = obstore.list_with_delimiter(self.store, f"{prefix}/")
+        return [_landed(meta) for meta in found["objects"]], [str(key).rstrip("/") for key in found["common_prefixes"]]
 
     def list_folders(self, prefix: str) -> builtins.list[str]:
         """The keys of the folders directly below `prefix/`, sorted; one request per thousand of them on S3."""

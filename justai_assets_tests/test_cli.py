@@ -57,6 +57,14 @@ def test_every_command_explains_itself_with_an_example(
     assert f"Example: justai {' '.join(words)}" in text
 
 
+@pytest.mark.parametrize("group", sorted({words[0] for words, _ in ALL if len(words) > 1}))
+def test_every_group_explains_itself_with_an_example(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([group, "--help"]) == 0
+    example = re.search(rf"Example: justai {group} ([a-z]+)", " ".join(capsys.readouterr().out.split()))
+    assert example is not None
+    assert (group, example[1]) in {words for words, _ in ALL}
+
+
 @pytest.mark.parametrize("words", [words for words, _ in ALL], ids=" ".join)
 def test_the_options_of_an_example_exist(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     run([*words, "--help"])

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from justai_assets.bench.report import Report
 
 app = cyclopts.App(
-    name="bench", help="Benchmarks: the engine, the intake and the doors against what one would run otherwise."
+    name="bench",
+    help=(
+        "Benchmarks: the engine, the intake and the doors against what one would run otherwise.\n\n"
+        "Example: `justai bench attribution --users 100000`"
+    ),
 )
 
 FOLDER = Path(".justai/bench")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import cyclopts
 
-app = cyclopts.App(name="databricks", help="What an org with `engine: databricks` needs in its workspace.")
+app = cyclopts.App(
+    name="databricks",
+    help="What an org with `engine: databricks` needs in its workspace.\n\nExample: `justai databricks wheel`",
+)
 
 
 @app.command

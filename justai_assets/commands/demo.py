@@ -8,10 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+HOME = Path(".justai/demo")
+
 
 def demo(
     *,
-    home: Path = Path(".justai/demo"),
+    home: Path = HOME,
     sends: Annotated[int, Parameter(validator=Number(gte=1))] = 3000,
     last: str | None = None,
 ) -> int:
@@ -33,6 +35,7 @@ def demo(
         Last day of the week, YYYY-MM-DD; yesterday (UTC) when not given.
     """
     import os
+    import shlex
     import time
     from contextlib import nullcontext
     from datetime import UTC, datetime, timedelta
@@ -95,5 +98,6 @@ def demo(
     for org in orgs:
         console.print(f"Report: {home / 'lake' / report_prefix(org.slug) / 'latest.html'}")
     seconds = time.monotonic() - began
-    console.print(f"\n{'Done' if is_done else 'Failed'} in {seconds:.0f} s. Tables: {home / 'lake'}. Next: justai ui")
+    look = "justai ui" if home == HOME else f"justai ui --home {shlex.quote(str(home))}"
+    console.print(f"\n{'Done' if is_done else 'Failed'} in {seconds:.0f} s. Tables: {home / 'lake'}. Next: {look}")
     return 0 if is_done else 1

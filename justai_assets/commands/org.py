@@ -7,7 +7,10 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-app = cyclopts.App(name="org", help="Org files: one YAML file per org says which doors it has.")
+app = cyclopts.App(
+    name="org",
+    help="Org files: one YAML file per org says which doors it has.\n\nExample: `justai org check acme`",
+)
 
 
 @app.command

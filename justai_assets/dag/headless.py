@@ -171,7 +171,8 @@ def _execute(
     for evaluation in evaluations:
         if evaluation.partition is not None and evaluation.asset_check_key in summed_up:
             continue
-        is_error = evaluation.severity == dg.AssetCheckSeverity.ERROR
+        # Only a blocking check stops a run: any other says what to look at, and the run is done all the same.
+        is_error = evaluation.blocking and evaluation.severity == dg.AssetCheckSeverity.ERROR
         word = "[red]check failed[/]" if is_error else "[yellow]check warns[/]"
         name = "/".join(evaluation.asset_key.path)
         console.print(f"{word} {name} {evaluation.check_name}: {escape(evaluation.description or '')}")

@@ -12,6 +12,8 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 
 SAMPLE_ROWS = 5
+MARKS_LOGGED = 10
+"""Remarks of a day that are also logged; a day of a thousand broken files has them all in its metadata."""
 
 
 def definition_metadata(slug: str, table: Table) -> dict[str, Any]:
@@ -79,6 +81,8 @@ def reporter(context: dg.AssetExecutionContext, total: int) -> Callable[[DayRepo
         nonlocal done
         done += 1
         context.log.info(f"{one.day}: {one.rows:,} rows ({done} of {total} days)")
+        for mark in one.marks[:MARKS_LOGGED]:
+            context.log.warning(f"{one.day}: {mark}")
         context.add_asset_metadata(day_metadata(one), partition_key=str(one.day))
 
     return report

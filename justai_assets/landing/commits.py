@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from justai_assets.landing.listing import MANIFEST as MANIFEST
 from justai_assets.landing.listing import LandedDay
 from justai_assets.landing.paths import door_prefix
 from justai_assets.storage import LandedObject, Root
 
-MANIFEST = "manifest"
 MAX_LIST_BYTES = 64 << 20
 _TRANSACTION = re.compile(r"-tid-(\d+)-")
 

@@ -15,8 +15,7 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import unquote
 
-from justai_assets.landing.commits import MANIFEST
-from justai_assets.landing.listing import LandedDay
+from justai_assets.landing.listing import MANIFEST, LandedDay
 from justai_assets.landing.paths import day_of
 from justai_assets.storage import LandedObject
 

@@ -14,7 +14,9 @@ from justai_assets.storage import LandedObject, Root
 
 SUFFIXES: Final = {"redshift": (".parquet",), "databricks": (".parquet",)}
 LANDING: Final = "JUSTAI_LANDING"
-WEBHOOK_SUFFIXES: Final = (".jsonl.zst", ".jsonl")
+WEBHOOK_SUFFIXES: Final = (".jsonl.zst", ".jsonl.gz", ".jsonl")
+MANIFEST: Final = "manifest"
+"""What Redshift's UNLOAD … MANIFEST writes last, beside the parts or at the door's prefix."""
 
 
 def is_data(found: LandedObject, suffixes: tuple[str, ...]) -> bool:
@@ -42,6 +44,11 @@ class LandedDay:
     def bytes(self) -> int:
         """Size of the data objects."""
         return sum(found.size for found in self.data)
+
+    @property
+    def foreign(self) -> tuple[LandedObject, ...]:
+        """Objects that are neither read nor a writer's mark: somebody meant them to be data, perhaps."""
+        return tuple(found for found in self.signs if found.size and _is_foreign(found.name))
 
     @property
     def newest(self) -> datetime | None:
@@ -98,6 +105,27 @@ def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
         if day is not None:
             by_day[day].append(found)
     return {day: _landed(day, objects, SUFFIXES.get(door, WEBHOOK_SUFFIXES)) for day, objects in sorted(by_day.items())}
+
+
+def strays(root: Root, door: str, slug: str) -> list[str]:
+    """Keys below a door's prefix of one org that belong to no day, sorted: loose objects, and folders (with a slash).
+
+    A day not written as `event_date=2026-01-05` (2026-1-5, say) is none.
+    """
+    prefix = door_prefix(door, slug)
+    objects, folders = root.list_level(prefix)
+    loose = [found.key for found in objects if found.size and _is_foreign(found.name)]
+    undated = day_prefix(door, slug, None)
+    odd = [f"{key}/" for key in folders if key != undated and day_of(f"{key}/x") is None and _is_foreign(_name(key))]
+    return sorted((*loose, *odd))
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _is_foreign(name: str) -> bool:
+    return name != MANIFEST and not name.startswith(("_", ".")) and not name.endswith(".crc")
 
 
 def is_bare(root: Root, door: str, slug: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,12 +167,35 @@ def _read(file: Path) -> dict[str, Any]:
 _MENDS = {
     "extra_forbidden": "is not a known key; remove it or mend its spelling",
     "missing": "is missing; add it",
+    "tuple_type": "must be a list, for example [one, two]",
+    "list_type": "must be a list, for example [one, two]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "string_type": "must be text; put it in quotes",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_too_short": "must not be empty",
+    "too_short": "needs at least 1 entry",
 }
+_CROSS_KEY = re.compile(r"([a-z_]+(?:\.[^\s:]+)*): (.+)", re.DOTALL)
+"""A mistake that lies between keys begins with the one to change."""
 
 
 def _problem(item: Any) -> Problem:
     key = ".".join(str(part) for part in item["loc"] if part != "[key]")
     message = _MENDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
-    if item["type"] in {"less_than_equal", "greater_than_equal"} and "window" in key:
+    message = message.replace("Input should be", "must be", 1)
+    if "window" in key and item["type"] in _NOT_A_WINDOW:
         message = "a window is a whole number of hours from 1 to 72"
+    if not key and (found := _CROSS_KEY.fullmatch(message)):
+        key, message = found.groups()
     return Problem(key or "org", message)
+
+
+_NOT_A_WINDOW = {"less_than_equal", "greater_than_equal", "int_type", "int_parsing", "int_from_float"}

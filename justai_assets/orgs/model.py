@@ -5,51 +5,29 @@ Every rule here is the org file's documentation; the messages name the key and t
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from justai_assets.contract.events import DEFAULT_SEND_EVENTS, MAX_WINDOW_HOURS
+from justai_assets.contract.events import DEFAULT_SEND_EVENTS
 from justai_assets.orgs.databricks import Databricks, Engine
+from justai_assets.orgs.fields import SLUG as SLUG
+from justai_assets.orgs.fields import (
+    CustomDoors,
+    Day,
+    Engagement,
+    EventName,
+    EventNames,
+    Hours,
+    Id,
+    JourneyEvent,
+    SecretRefs,
+    SendEvents,
+    SharedTable,
+    Slug,
+)
 from justai_assets.orgs.secrets import SecretRef, StrictModel, resolve
-
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-EngagementDoor = Literal["iterable_webhooks", "redshift", "databricks", "delta_share"]
-CustomDoor = Literal["journey_webhooks", "chameleon_webhooks", "redshift", "databricks"]
-
-
-def _check_slug(text: str) -> str:
-    if not SLUG.fullmatch(text):
-        raise ValueError("a slug is 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen")
-    return text
-
-
-def _id_as_text(value: Any) -> Any:
-    # YAML reads an unquoted id as a number; ids are text everywhere.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _single_door(value: Any) -> Any:
-    if isinstance(value, list):
-        raise ValueError(  # noqa: TRY004 - the one exception pydantic reports with its key
-            "engagement events come from ONE door, because the same send can arrive through two; name one"
-        )
-    return value
-
-
-def _one_as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Slug = Annotated[str, AfterValidator(_check_slug)]
-Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
-EventName = Annotated[str, Field(min_length=1, max_length=256)]
-Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
-SecretRefs = Annotated[tuple[SecretRef, ...], BeforeValidator(_one_as_list)]
 
 
 class IterableWebhooks(StrictModel):
@@ -84,7 +62,7 @@ class JourneyWebhooks(StrictModel):
     """
 
     api_key: SecretRefs = ()
-    events: Annotated[dict[Id, EventName], Field(min_length=1)]
+    events: Annotated[dict[Id, JourneyEvent], Field(min_length=1)]
 
     @property
     def accepts_nothing(self) -> bool:
@@ -120,7 +98,7 @@ class DeltaShare(StrictModel):
     """A Delta Sharing table or view in the unified model; profile is a reference to the credential file."""
 
     profile: SecretRef
-    table: Annotated[str, Field(pattern=r"^[^./\s]+\.[^./\s]+\.[^./\s]+$")]
+    table: SharedTable
 
 
 class Sources(StrictModel):
@@ -158,7 +136,7 @@ class Attribution(StrictModel):
 
     window_hours: Hours = 24
     windows: dict[EventName, Hours] = Field(default_factory=dict)
-    send_events: Annotated[tuple[EventName, ...], Field(min_length=1)] = DEFAULT_SEND_EVENTS
+    send_events: SendEvents = DEFAULT_SEND_EVENTS
 
     def window_for(self, event_name: str) -> int:
         """Hours of the window for one event name."""
@@ -193,7 +171,7 @@ class Template(StrictModel):
     control: Arm | None = None
     control_share: Annotated[float, Field(gt=0, lt=1)] | None = 0.10
     split_unit: Literal["message", "user"] = "message"
-    experiment_start: date | None = None
+    experiment_start: Day | None = None
 
     @model_validator(mode="after")
     def _arms_differ(self) -> Template:
@@ -214,17 +192,17 @@ class Experiments(StrictModel):
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
-    events: Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)] = ()
+    events: EventNames = ()
 
 
 class Org(StrictModel):
     """One customer. See docs/orgs.md for the file, key by key."""
 
     slug: Slug
-    start_date: date
+    start_date: Day
     pseudonym_salt: SecretRef
-    engagement: Annotated[EngagementDoor, BeforeValidator(_single_door)]
-    custom: Annotated[tuple[CustomDoor, ...], BeforeValidator(_one_as_list)] = ()
+    engagement: Engagement
+    custom: CustomDoors = ()
     sources: Sources
     attribution: Attribution = Attribution()
     templates: tuple[Template, ...] = ()
@@ -263,10 +241,18 @@ class Org(StrictModel):
             if self.sources.content(door) != "custom_events":
                 raise ValueError(
                     f"custom: {door} carries {self.sources.content(door)}, whose engagement events would come through "
-                    f"two doors; set sources.{door}.content to custom_events"
+                    f"two doors; set sources.{door}.content to custom_events if that is what it holds, else remove it "
+                    "from custom: a unified stream is named under engagement, alone"
                 )
         if len(set(self.custom)) != len(self.custom):
-            raise ValueError("custom names a door twice; remove the repetition")
+            raise ValueError("custom: names a door twice; remove the repetition")
+        journeys = self.sources.journey_webhooks
+        for workflow, name in (journeys.events if journeys else {}).items():
+            if name in self.attribution.send_events:
+                raise ValueError(
+                    f"sources.journey_webhooks.events.{workflow}: {name} is one of attribution.send_events; a Journey "
+                    "says what a person did; give it another name, or take it out of send_events"
+                )
         return self
 
     @model_validator(mode="after")

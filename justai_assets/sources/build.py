@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
+from typing import Final
 
 import polars as pl
 
@@ -23,12 +24,15 @@ from justai_assets.lake.ledger import (
     read_fates,
 )
 from justai_assets.lake.store import Lake
-from justai_assets.landing.listing import is_bare
+from justai_assets.landing.listing import is_bare, strays
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
 from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import Root
+
+NAMED: Final = 5
+"""Objects that a remark names before it counts the others."""
 
 
 class EmptyDoorError(StorageError):
@@ -77,6 +81,7 @@ def build_from_doors(
     """
     asset = table.name
     reports = []
+    astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
     with ExitStack() as stack:
         # The table commits last: whoever sees new rows sees their fates.
@@ -86,7 +91,8 @@ def build_from_doors(
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
         for day in days if days is not None else [None]:
             fates: list[Fate] = []
-            marks: list[str] = []
+            # What belongs to no day is said with the first.
+            marks: list[str] = astray if days is not None and day == days.first else []
             files = 0
             for door in doors:
                 with open_day(landing, org, door, day, table) as intake:
@@ -95,7 +101,7 @@ def build_from_doors(
                     written = rows.write(day, intake.accepted) if rows is not None else 0
                     quarantine.write(day, _quarantined(intake, day, asset, door))
                     fates += _fates(intake, day, door, written)
-                    marks += [f"{door}: {mark}" for mark in intake.marks]
+                    marks += [f"{door}: {mark}" for mark in (*intake.marks, *_foreign(intake))]
                     files += len(intake.landed.data)
             ledger.write(day, fates_frame(asset, fates))
             size = rows.bytes(day) if rows is not None else 0
@@ -104,6 +110,23 @@ def build_from_doors(
             reports.append(report)
             on_day(report)
     return reports
+
+
+def _astray(landing: Root, door: str, slug: str) -> Iterator[str]:
+    found = strays(landing, door, slug)
+    if found:
+        yield f"{door}: not read, because it lies in no event_date=YYYY-MM-DD folder: {_named(found)}"
+
+
+def _foreign(intake: Intake) -> Iterator[str]:
+    found = intake.landed.foreign
+    if found:
+        yield f"not read, because the name is not that of the door's files: {_named([one.key for one in found])}"
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(map(safe_key, keys[:NAMED])) + more
 
 
 def _held(lake: Lake, slug: str, asset: str, days: Days) -> dict[tuple[date | None, str], int]:
@@ -122,8 +145,8 @@ def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterato
     if refused.is_empty():
         # A day without a refusal says so: its number is 0, not absent.
         yield Fate(day, door, QUARANTINED, 0)
-    for column in intake.extra_columns:
-        yield Fate(day, door, UNREAD_COLUMN, intake.received, safe_key(column))
+    for column, records in intake.extra_columns.items():
+        yield Fate(day, door, UNREAD_COLUMN, records, safe_key(column))
 
 
 def _quarantined(intake: Intake, day: date | None, asset: str, door: str) -> pl.LazyFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class Intake:
         rejected: refused records and files (REJECTED_SCHEMA).
         duplicates: accepted records beyond the first of their id.
         landed: the objects.
-        extra_columns: columns of drops that the contract does not know; they are not read.
+        extra_columns: columns of drops that the contract does not know and that are not read, and the records of the
+            files that have them.
         marks: what a person should know of this day, in words.
         columns: reason → the columns of the contract for which files of a drop were refused whole.
     """
@@ -63,7 +65,7 @@ class Intake:
     rejected: pl.LazyFrame
     duplicates: int
     landed: LandedDay
-    extra_columns: tuple[str, ...] = ()
+    extra_columns: Mapping[str, int] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -141,7 +143,7 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
             typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
         if typing is not None:
             typing.result()
-    return _intake(received, parts, landed, table, ())
+    return _intake(received, parts, landed, table, {})
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
@@ -150,7 +152,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     files = committed(landing, door, org.slug, landed)
     parts = _Parts(scratch)
     marks: list[str] = []
-    extra: set[str] = set()
+    extra: Counter[str] = Counter()
     received = 0
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
@@ -171,7 +173,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     marks += [f"{reason}: the column {', '.join(columns)}" for reason, columns in parts.columns.items()]
     if extra:
         marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
-    return _intake(received, parts, landed, table, tuple(sorted(extra)), tuple(marks))
+    return _intake(received, parts, landed, table, dict(sorted(extra.items())), tuple(marks))
 
 
 def _one_drop_file(
@@ -179,7 +181,7 @@ def _one_drop_file(
     path: Path,
     found: LandedObject,
     kinds: dict[str, str],
-    extra: set[str],
+    extra: Counter[str],
     org: Org,
     day: date | None,
     door: str,
@@ -189,7 +191,7 @@ def _one_drop_file(
     try:
         file = parquet.inspect(path, found.name, kinds, drops.OPTIONAL)
         records = file.rows
-        extra.update(file.extra)
+        extra.update(dict.fromkeys(file.extra, records))
         rows = parquet.rows(file, found.name, kinds, parts.folder / f"int96-{len(parts.paths)}.parquet")
         rows = rows.with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
         if content == "custom_events":
@@ -199,7 +201,7 @@ def _one_drop_file(
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
-        extra.update(error.extra)
+        extra.update(dict.fromkeys(error.extra, error.rows))
         if error.column:
             named = (*parts.columns.get(error.code, ()), *error.column.split(", "))
             parts.columns[error.code] = tuple(dict.fromkeys(named))
@@ -223,7 +225,7 @@ def _intake(
     parts: _Parts,
     landed: LandedDay,
     table: Table,
-    extra: tuple[str, ...],
+    extra: Mapping[str, int],
     marks: tuple[str, ...] = (),
 ) -> Intake:
     rows = parts.scan()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justai_assets.landing.listing import fingerprint, list_day, list_days
+from justai_assets.landing.listing import fingerprint, list_day, list_days, strays
 from justai_assets.landing.paths import day_prefix
 from justai_assets.storage import LandedObject
 from justai_assets_tests.world import World
@@ -61,9 +61,11 @@ def test_only_a_doors_own_kind_of_object_is_data(any_world: World) -> None:
 @pytest.mark.parametrize("door", ["iterable_webhooks", "journey_webhooks", "chameleon_webhooks"])
 def test_webhook_doors_land_json_lines_compressed_or_not(door: str, world: World) -> None:
     folder = day_prefix(door, "acme", DAY)
-    for name in ("b.jsonl.zst", "a.jsonl", "c.parquet", "d.json", "e.jsonl.gz"):
+    for name in ("b.jsonl.zst", "a.jsonl", "c.parquet", "d.json", "e.jsonl.gz", "_SUCCESS", ".x"):
         world.landing.write(f"{folder}/{name}", b"x")
-    assert [found.name for found in list_day(world.landing, door, "acme", DAY).data] == ["a.jsonl", "b.jsonl.zst"]
+    landed = list_day(world.landing, door, "acme", DAY)
+    assert [found.name for found in landed.data] == ["a.jsonl", "b.jsonl.zst", "e.jsonl.gz"]
+    assert [found.name for found in landed.foreign] == ["c.parquet", "d.json"]
 
 
 def test_days_are_listed_apart_and_other_folders_belong_to_none(any_world: World) -> None:
@@ -78,6 +80,18 @@ def test_days_are_listed_apart_and_other_folders_belong_to_none(any_world: World
     assert list(days) == [date(2026, 1, 5), date(2026, 1, 6)]
     assert days[DAY].fingerprint == list_day(any_world.landing, "redshift", "acme", DAY).fingerprint
     assert [found.name for found in list_day(any_world.landing, "redshift", "acme", None).data] == ["a.parquet"]
+
+
+def test_what_lies_in_no_day_is_found_and_the_writers_marks_are_none(any_world: World) -> None:
+    prefix = "redshift/acme"
+    keys = ["event_date=2026-01-06/a.parquet", "event_date=__HIVE_DEFAULT_PARTITION__/a.parquet", "manifest", "_SUCCESS",
+            "_temporary/0/a.parquet", "event_date=2026-1-5/a.parquet", "backup/b.parquet", "0013_part_00"]  # fmt: skip
+    for key in keys:
+        any_world.landing.write(f"{prefix}/{key}", b"x")
+    any_world.landing.write("redshift/acme-eu/loose.parquet", b"x")
+    found = [f"{prefix}/{key}" for key in ("0013_part_00", "backup/", "event_date=2026-1-5/")]
+    assert strays(any_world.landing, "redshift", "acme") == found
+    assert strays(any_world.landing, "redshift", "nobody") == []
 
 
 def test_the_fingerprint_of_a_day_sees_rewrites_arrivals_and_signs(any_world: World) -> None:

@@ -124,6 +124,8 @@ def test_columns_in_another_order_and_case_and_beyond_the_contract(tmp_path: Pat
         (pa.array([9007199254740993, None], pa.int64()), ["9007199254740993", None]),
         (pa.array([501.0, None], pa.float64()), ["501", None]),
         (pa.array([501.0, 0.5], pa.float32()), ["501", "0.5"]),
+        (pa.array([501.0, float("nan")], pa.float64()), ["501", None]),
+        (pa.array([501.0, float("-inf")], pa.float32()), ["501", None]),
         (pa.array([Decimal("501"), None], pa.decimal128(18, 0)), ["501", None]),
         (pa.array([Decimal("501.00"), None], pa.decimal128(18, 2)), ["501", None]),
         (pa.array([Decimal("12345678901234567890123"), None], pa.decimal128(38, 0)), ["12345678901234567890123", None]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,27 @@ def test_a_template_says_how_its_split_is_drawn_and_may_not_know_the_share(tmp_p
     assert org.experiments.events == ("renewal",)
 
 
+def test_one_send_event_may_be_named_without_a_list(tmp_path: Path) -> None:
+    assert load(tmp_path, attribution__send_events="emailSend").attribution.send_events == ("emailSend",)
+
+
+def test_a_start_date_may_be_quoted(tmp_path: Path) -> None:
+    assert load(tmp_path, start_date="2026-01-01").start_date == date(2026, 1, 1)
+
+
+def test_a_mistake_between_keys_stands_at_the_key_to_change(tmp_path: Path) -> None:
+    for changes, key in (
+        ({"engagement": "redshift"}, "engagement"),
+        ({"custom": ["redshift", "redshift"]}, "custom"),
+        ({"custom": ["databricks"]}, "custom"),
+        ({"engine": "databricks"}, "engine"),
+    ):
+        with pytest.raises(OrgFileError) as caught:
+            load(tmp_path, **changes)
+        assert [problem.key for problem in caught.value.problems] == [key]
+        assert ": org: " not in str(caught.value)
+
+
 def test_one_custom_door_may_be_named_without_a_list(tmp_path: Path) -> None:
     assert load(tmp_path, custom="redshift").custom == ("redshift",)
 
@@ -135,13 +156,35 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"sources__journey_webhooks": ...}, "custom: journey_webhooks", "add sources.journey_webhooks"),
     ({"custom": ["databricks"]}, "custom: databricks", "two doors; set sources.databricks.content to custom_events"),
     ({"custom": ["redshift", "redshift"]}, "custom", "twice; remove the repetition"),
-    ({"custom": ["iterable_webhooks"]}, "custom.0", "journey_webhooks"),
+    ({"custom": ["iterable_webhooks"]}, "custom", "carries engagement events; remove it from custom.*journey_webhooks"),
+    ({"custom": ["delta_share"]}, "custom", "carries a unified stream.*remove it from custom.*under engagement"),
+    ({"custom": "mailgun"}, "custom.0", "must be 'journey_webhooks'"),
+    ({"custom": 7}, "custom", "must be a list"),
+    ({"start_date": 20260101}, "start_date", "from 1970-01-01 on, written YYYY-MM-DD"),
+    ({"start_date": 86400}, "start_date", "written YYYY-MM-DD"),
+    ({"start_date": "20260101"}, "start_date", "written YYYY-MM-DD"),
+    ({"start_date": "2026-01-01T10:00:00"}, "start_date", "written YYYY-MM-DD"),
+    ({"start_date": datetime(2026, 1, 1, 10, tzinfo=UTC)}, "start_date", "written YYYY-MM-DD"),
+    ({"start_date": date(1, 1, 1)}, "start_date", "from 1970-01-01 on"),
+    ({"start_date": True}, "start_date", "written YYYY-MM-DD"),
+    ({"sources__journey_webhooks__events": {"1": "emailSend"}}, "events.1", "emailSend is the name of an engagement"),
+    ({"sources__journey_webhooks__events": {"1": "emailUnsubscribe"}}, "events.1", "engagement event"),
+    ({"sources__journey_webhooks__events": {"1": "ada@example.com"}}, "events.1", "a letter and no @"),
+    ({"sources__journey_webhooks__events": {"1": "12345"}}, "events.1", "a letter and no @"),
+    (
+        {"attribution__send_events": ["mySend"], "sources__journey_webhooks__events": {"1": "mySend"}},
+        "sources.journey_webhooks.events.1: mySend is one of attribution.send_events",
+        "take it out of send_events",
+    ),
+    ({"attribution__window_hours": 24.5}, "attribution.window_hours", "whole number of hours from 1 to 72"),
+    ({"sources__redshift__settle_seconds": "soon"}, "settle_seconds", "must be a whole number"),
+    ({"sources__iterable_webhooks": 7}, "sources.iterable_webhooks", "must be a mapping"),
     ({"engagement": "databricks"}, "custom: journey_webhooks", "unified stream.*remove it from custom"),
     ({"sources__journey_webhooks": {"events": {}}}, "sources.journey_webhooks.events", "at least 1"),
     ({"sources__journey_webhooks": {"api_key": "env:A"}}, "sources.journey_webhooks.events", "is missing"),
     ({"sources__redshift": {}}, "sources.redshift.content", "is missing; add it"),
     ({"sources__redshift": {"content": "raw"}}, "sources.redshift.content", "custom_events"),
-    ({"sources__delta_share__table": "share.table"}, "sources.delta_share.table", "pattern"),
+    ({"sources__delta_share__table": "share.table"}, "sources.delta_share.table", "share.schema.table, three"),
     ({"attribution__window_hours": 73}, "attribution.window_hours", "whole number of hours from 1 to 72"),
     ({"attribution__window_hours": 0}, "attribution.window_hours", "whole number of hours from 1 to 72"),
     ({"attribution__windows": {"purchase": 96}}, "attribution.windows.purchase", "from 1 to 72"),

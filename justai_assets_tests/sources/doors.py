@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,7 +25,7 @@ class Taken:
     accepted: pl.DataFrame
     rejected: pl.DataFrame
     marks: tuple[str, ...]
-    extra: tuple[str, ...]
+    extra: Mapping[str, int]
 
     @property
     def reasons(self) -> list[str]:

@@ -124,3 +124,26 @@ def test_the_notes_of_a_run_are_in_the_commit(world: World) -> None:
     table = world.lake.open("acme", CUSTOM_EVENTS)
     assert table is not None
     assert table.history(1)[0]["run_id"] == "run-7"
+
+
+def test_what_is_not_read_is_named(landed: World) -> None:
+    for key in ("event_date=2026-1-5/a.parquet", "loose.parquet", "event_date=2026-01-06/0013_part_00"):
+        landed.landing.write(f"redshift/acme/{key}", b"x")
+    for number in range(7):
+        landed.landing.write(f"webhooks/events/acme/event_date=2026-01-06/{number}-ada@example.com.csv", b"x")
+    first, second = (report.marks for report in built(landed))
+    assert first == (
+        "redshift: not read, because it lies in no event_date=YYYY-MM-DD folder: "
+        "redshift/acme/event_date=2026-1-5/, redshift/acme/loose.parquet",
+    )
+    assert second[1].endswith("the door's files: redshift/acme/event_date=2026-01-06/0013_part_00")
+    assert second[0].endswith(" and 2 more")
+    assert "ada" not in second[0]
+
+
+def test_a_column_that_is_not_read_counts_the_records_of_the_files_that_have_it(landed: World) -> None:
+    at = datetime(2026, 1, 6, 2, tzinfo=UTC)
+    landed.drop("redshift", "acme", "2026-01-06", drop(at, 1).with_columns(note=pl.lit("x")), "0001_part_00")
+    built(landed)
+    assert fates(landed)[date(2026, 1, 6), "redshift", "unread_column", "note"] == 1
+    assert fates(landed)[date(2026, 1, 6), "redshift", "received", None] == 3

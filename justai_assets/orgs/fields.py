@@ -1,0 +1,92 @@
+"""What the values of an org file may be: slugs, days, names, ids; each mistake in words."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from justai_assets.contract.days import day_or_none
+from justai_assets.contract.events import ENGAGEMENT, ITERABLE_EVENTS, MAX_WINDOW_HOURS
+from justai_assets.orgs.secrets import SecretRef
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+EngagementDoor = Literal["iterable_webhooks", "redshift", "databricks", "delta_share"]
+CustomDoor = Literal["journey_webhooks", "chameleon_webhooks", "redshift", "databricks"]
+
+
+def _check_slug(text: str) -> str:
+    if not SLUG.fullmatch(text):
+        raise ValueError("a slug is 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen")
+    return text
+
+
+def _check_table(text: str) -> str:
+    if not re.fullmatch(r"[^./\s]+\.[^./\s]+\.[^./\s]+", text):
+        raise ValueError("must be share.schema.table, three names with dots between")
+    return text
+
+
+def _id_as_text(value: Any) -> Any:
+    # YAML reads an unquoted id as a number; ids are text everywhere.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _single_door(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(  # noqa: TRY004 - the one exception pydantic reports with its key
+            "engagement events come from ONE door, because the same send can arrive through two; name one"
+        )
+    return value
+
+
+def _one_as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _custom_doors(value: Any) -> Any:
+    doors = _one_as_list(value)
+    for door in doors if isinstance(doors, list) else ():
+        if door in {"delta_share", "iterable_webhooks"}:
+            holds = "a unified stream, with its custom events in it" if door == "delta_share" else "engagement events"
+            raise ValueError(
+                f"{door} carries {holds}; remove it from custom, and name it under engagement if it is to be "
+                f"read; custom takes {', '.join(get_args(CustomDoor))}"
+            )
+    return doors
+
+
+def _day(value: Any) -> Any:
+    # Left to itself the date reader takes 86400 for the second day of 1970, and 20260101 for a day of August that year.
+    day = day_or_none(value) if isinstance(value, str) else value
+    if not isinstance(day, date) or isinstance(day, datetime) or day < EARLIEST_START:
+        raise ValueError(f"must be a day from {EARLIEST_START} on, written YYYY-MM-DD, for example 2026-01-31")
+    return day
+
+
+def _journey_event(name: str) -> str:
+    if name in ITERABLE_EVENTS or name in ENGAGEMENT:
+        raise ValueError(f"{name} is the name of an engagement event; give what the person did, for example purchase")
+    if "@" in name or not any(character.isalpha() for character in name):
+        # It may be somebody's: it is not repeated.
+        raise ValueError("an event name has a letter and no @; give what the person did, for example purchase")
+    return name
+
+
+EARLIEST_START = date(1970, 1, 1)
+Day = Annotated[date, BeforeValidator(_day)]
+Slug = Annotated[str, AfterValidator(_check_slug)]
+Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
+EventName = Annotated[str, Field(min_length=1, max_length=256)]
+JourneyEvent = Annotated[EventName, AfterValidator(_journey_event)]
+SendEvents = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list), Field(min_length=1)]
+Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
+EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)]
+
+SecretRefs = Annotated[tuple[SecretRef, ...], BeforeValidator(_one_as_list)]
+SharedTable = Annotated[str, AfterValidator(_check_table)]
+Engagement = Annotated[EngagementDoor, BeforeValidator(_single_door)]
+CustomDoors = Annotated[tuple[CustomDoor, ...], BeforeValidator(_custom_doors)]
