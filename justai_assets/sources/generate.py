@@ -82,8 +82,13 @@ def typed(envelopes: pl.LazyFrame, _: Org, day: date | None) -> pl.LazyFrame:
 
 def _moment(text: pl.Expr) -> pl.Expr:
     number = text.str.strip_chars().cast(pl.Float64, strict=False)
-    seconds = pl.when(number >= _MICROSECONDS).then(number / 1e6)
-    seconds = seconds.when(number >= _MILLISECONDS).then(number / 1e3).otherwise(number)
+    seconds = (
+        pl.when(number >= _MICROSECONDS)
+        .then(number / 1e6)
+        .when(number >= _MILLISECONDS)
+        .then(number / 1e3)
+        .otherwise(number)
+    )
     # Years beyond the calendar overflow the microseconds: such a number is no time.
     sound = seconds.is_between(0, 253_402_300_799)
     return pl.when(sound).then((seconds * 1e6).round().cast(pl.Int64, strict=False)).cast(UTC_TIMESTAMP)
