@@ -140,9 +140,11 @@ def test_what_generate_served_tells_the_copies_of_a_template_apart_up_to_the_rep
     assert poor in html
     assert "@example.com" not in html
     assert "london" not in html
+    assert judge(org, world.lake, Days(FIRST, FIRST), landing=world.landing).served == {}, "the day was kept"
+    world.land("generate", "acme", FIRST, ["{broken too"], "late")
     judged = judge(org, world.lake, Days(FIRST, FIRST), landing=world.landing)
-    assert dict(judged.served) == {"received": 602, "accepted": 600, "duplicate": 1, "quarantined: not_json": 1}
-    assert results_metadata(judged, 0)["records of Generate read now, quarantined: not_json"] == 1
+    assert dict(judged.served) == {"received": 603, "accepted": 600, "duplicate": 1, "quarantined: not_json": 2}
+    assert results_metadata(judged, 0)["records of Generate read now, quarantined: not_json"] == 2
     out = world.folder / "report.html"
     assert run(["report", "--org", "acme", "--out", str(out)]) == 0
     assert good in out.read_text(encoding="utf-8")
