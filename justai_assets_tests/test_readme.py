@@ -60,6 +60,7 @@ def test_every_justai_command_of_the_readme_runs(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ACME_API_KEY", "key")
     (sample,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "orgs").mkdir()
+    (tmp_path / ".justai" / "landing").mkdir(parents=True)
     (tmp_path / "orgs" / "acme.yaml").write_text(sample, encoding="utf-8")
     at = datetime(2026, 1, 5, 12, tzinfo=UTC)
     ids = {"message_id": ["m"], "template_id": ["t"], "campaign_id": ["c"]}
@@ -78,6 +79,7 @@ def test_the_requests_of_the_readme_become_rows_of_the_unified_stream(tmp_path: 
         pytest.skip("needs curl")
     (sample,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "orgs").mkdir()
+    (tmp_path / ".justai" / "landing").mkdir(parents=True)
     (tmp_path / "orgs" / "acme.yaml").write_text(sample, encoding="utf-8")
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "justai"
