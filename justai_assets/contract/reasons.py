@@ -29,6 +29,8 @@ REJECTIONS: Final = {
     "missing_event_name": "The event carries no name.",
     "unmapped_workflow": "The workflowId is not in the org file's events map.",
     "missing_workflow": "The Journey webhook carries no workflowId.",
+    "missing_tracking_id": "The send record of Generate names no message.",
+    "missing_copy_id": "The send record of Generate names no copy.",
     "bad_timestamp": "The event time is absent or unreadable.",
     "outside_day": "The event time, in UTC, is not on the event_date of the folder it was written to.",
     "undated": "The event was filed without a usable event_date (default partition).",

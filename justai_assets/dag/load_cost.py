@@ -1,7 +1,6 @@
 """What loading the code location costs: every code server, and every run, pays it."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ import dagster as dg
 from dagster._core.remote_representation.external_data import RepositorySnap
 
 from justai_assets.dag.marts import GROUP, manifest_path
+from justai_assets.dag.served import served
+from justai_assets.orgs.load import load_orgs
 
 _PARSE = "from justai_assets.dag.marts import parse_project; parse_project()"
 
@@ -20,16 +21,13 @@ def load_cost(orgs_dir: Path) -> dict[str, float]:
 
     The dbt project must have been parsed, as an installation does once.
     """
-    os.environ["JUSTAI_ORGS_DIR"] = str(orgs_dir)
-    from justai_assets.definitions import defs
-
     times = [time.perf_counter()]
 
     def lap() -> float:
         times.append(time.perf_counter())
         return times[-1] - times[-2]
 
-    repository = defs().get_repository_def()
+    repository = served(load_orgs(orgs_dir)).get_repository_def()
     built = lap()
     # What the code server sends to the webserver and the daemon.
     snapshot = dg.serialize_value(RepositorySnap.from_def(repository))

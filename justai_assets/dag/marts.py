@@ -84,9 +84,11 @@ def marts_start(orgs: Sequence[Org]) -> date:
     return min(org.start_date for org in orgs)
 
 
-def ahead() -> dg.TimeWindowPartitionMapping:
-    """Send day D needs D … D+3: what followed its messages."""
-    return dg.TimeWindowPartitionMapping(end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True)
+def around() -> dg.TimeWindowPartitionMapping:
+    """Send day D needs D-3 … D+3: the sends that may make its own repetitions, and what followed its messages."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
+    )
 
 
 def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
@@ -94,7 +96,10 @@ def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
 
     Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
     """
-    tables = ((UNIFIED_EVENTS, ahead()), *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)))
+    tables = (
+        (UNIFIED_EVENTS, around()),
+        *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)),
+    )
     mappings = {table.name: mapping for table, mapping in tables}
     return [
         dg.AssetDep(key, partition_mapping=mappings[key.path[-1]])
@@ -153,7 +158,7 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
         name="build_marts",
         dagster_dbt_translator=Translator(),
         partitions_def=daily(marts_start(orgs)),
-        # A run holds the messages of its days in DuckDB: a long backfill is cut into weeks.
+        # Its tests look at the messages of all its days at once: a long backfill is cut into weeks.
         backfill_policy=dg.BackfillPolicy.multi_run(DAYS_A_RUN),
         pool=POOL,
     )

@@ -96,6 +96,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
                 lake,
                 shown_days(days, starts),
                 starts=starts,
+                landing=platform.landing(),
                 keep=True,
                 on_day=lambda day: context.log.debug(f"{day} counted"),
             )
@@ -125,6 +126,7 @@ def results_metadata(judged: Judged, rows: int) -> dict[str, Any]:
         "sends": str(judged.days),
         "decisions": dg.MetadataValue.md(markdown_table(decisions)),
         "sends without a message id": judged.sends_without_message,
+        **{f"records of Generate read now, {fate}": records for fate, records in judged.served.items()},
     }
 
 

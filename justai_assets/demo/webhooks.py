@@ -68,6 +68,36 @@ def land_journeys(landing: Root, slug: str, events: Iterable[Happening], luck: r
     landing.write(f"{folder}/0000.jsonl.zst", zstandard.compress(f"{undated}\n".encode()))
 
 
+def land_generate(landing: Root, slug: str, sends: Iterable[Happening], copies: dict[str, tuple[str, ...]]) -> None:
+    """Land what Generate served: a send record a call, a second before the send, for templates that have copies.
+
+    `copies` are the copy ids of a template id; a message has one of them by its id. Some calls came through a feed URL
+    whose `&copy_id=` had become `©_id=`, and one line a day is broken.
+    """
+    by_day: dict[date, list[tuple[datetime, str]]] = defaultdict(list)
+    for send in sends:
+        if send.name != "emailSend" or send.arm is None or send.message_id is None:
+            continue
+        variants = copies.get(send.arm.template_id)
+        if not variants:
+            continue
+        number = int(send.message_id, 16)
+        at = send.at - timedelta(seconds=1)
+        body = {
+            "event_timestamp": at.timestamp(),
+            "user_id": send.person.user_id or send.person.email,
+            "campaign_id": send.arm.campaign_id,
+            "template_id": send.arm.template_id,
+            "tracking_id": send.message_id + ("©_id=" if number % 50 == 0 else ""),
+            "copy_id": variants[number % len(variants)],
+            "vars": {"subject": "Hello", "cta": "Look"},
+            "attrs": {"plan": "free"},
+        }
+        by_day[at.date()].append((at, _envelope(event_id("generate", body, ""), at, body, {})))
+    for day, lines in by_day.items():
+        _land(landing, day_prefix("generate", slug, day), lines, [lines[0][1][:40]])
+
+
 def _land(landing: Root, folder: str, lines: list[tuple[datetime, str]], broken: list[str]) -> None:
     lines.sort()
     day_end = lines[0][0].replace(hour=23, minute=59, second=59)

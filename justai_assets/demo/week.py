@@ -12,13 +12,19 @@ from justai_assets.demo.orgs import WAREHOUSE_ORG, WEBHOOK_ORG, write_orgs, writ
 from justai_assets.demo.people import Arm, Happening, Person, happenings
 from justai_assets.demo.place import DemoPlace
 from justai_assets.demo.share import write_shared_table
-from justai_assets.demo.webhooks import land_iterable, land_journeys
+from justai_assets.demo.webhooks import land_generate, land_iterable, land_journeys
 from justai_assets.storage import Root
 
 WELCOME = (Arm("501", "9001", 0.8, 0.36, 0.034), Arm("502", "9002", 0.2, 0.31, 0.024))
 SPRING = (Arm("503", "9003", 0.8, 0.28, 0.030), Arm("504", "9004", 0.2, 0.29, 0.029))
 ONBOARDING = (Arm("601", "9101", 0.8, 0.42, 0.050), Arm("602", "9102", 0.2, 0.35, 0.041))
 DIGEST = (Arm("701", "9201", 0.8, 0.33, 0.044), Arm("702", "9202", 0.2, 0.33, 0.036))
+
+COPIES = {
+    WELCOME[0].template_id: ("3f0c1c52-6a0e-4b5e-9a38-0d6f8e0b7a11", "9b7d2f64-1f2a-4d0c-8c55-7e1a2c3d4e52"),
+    WELCOME[1].template_id: ("c0ffee00-5b1d-4e7a-8f36-2a4b6c8d0e13",),
+}
+"""Template id → the copies that Generate serves for it; the control's is the original."""
 
 
 def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, with_share: bool = False) -> None:
@@ -33,6 +39,7 @@ def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, 
     welcome = list(happenings(days, WELCOME, "purchase", people=people, sends_a_day=sends_a_day, luck=luck))
     spring = list(happenings(days, SPRING, "signup", people=people, sends_a_day=sends_a_day, luck=luck))
     land_iterable(landing, WEBHOOK_ORG, [event for event in (*welcome, *spring) if event.arm], luck)
+    land_generate(landing, WEBHOOK_ORG, welcome, COPIES)
     land_journeys(landing, WEBHOOK_ORG, [event for event in welcome if not event.arm], luck)
     land_redshift(landing, WEBHOOK_ORG, [event for event in spring if not event.arm])
     onboarding = list(happenings(days, ONBOARDING, "upgrade", people=people, sends_a_day=sends_a_day, luck=luck))

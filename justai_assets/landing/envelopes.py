@@ -36,7 +36,7 @@ BATCH_BYTES: Final = 32 << 20
 _ENVELOPE: Final = {
     "id": pl.String(),
     "received_at": pl.String(),
-    "query": pl.Struct({"campaignId": pl.String()}),
+    "query": pl.Struct({"campaignId": pl.String(), "tracking_id": pl.String()}),
     # The mark is a boolean; as a text, no other value of it can break the line.
     "authenticated": pl.String(),
 }

@@ -71,7 +71,6 @@ def rejected_line(
     status: int,
     content_type: str,
     length: int,
-    authenticated: bool = True,
 ) -> bytes:
     """The envelope of a request that was refused though its sender was known.
 
@@ -84,7 +83,6 @@ def rejected_line(
         status: the HTTP status that was answered.
         content_type: what the sender called it.
         length: bytes of the whole body as far as known; more than was kept means truncated.
-        authenticated: False marks a request that no credential vouched for.
     """
     kept = raw[:MAX_REJECTED_BYTES]
     body = _encode(
@@ -98,4 +96,4 @@ def rejected_line(
         }
     )
     identity = hashlib.sha256(kept + b"\n" + receipt.encode()).hexdigest()
-    return envelope_line(identity, received_at, query, body, authenticated=authenticated)
+    return envelope_line(identity, received_at, query, body)

@@ -5,6 +5,7 @@
 | Iterable | sha256 of the canonical body |
 | Chameleon | the body's own `id`; without a usable one, sha256 of the canonical body |
 | Journey | sha256 of the canonical body and the receipt: a body cannot tell a repeat from a redelivery |
+| Generate | sha256 of the canonical body |
 
 The canonical form of a body is JSON with keys sorted at every level, no white space between tokens, UTF-8, strings with
 the fewest escapes: what Python's `json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes,
@@ -37,7 +38,7 @@ def event_id(door: str, body: dict[str, Any], receipt: str, *, canonical_body: b
     """The id of one event.
 
     Args:
-        door: `iterable_webhooks`, `journey_webhooks` or `chameleon_webhooks`.
+        door: `iterable_webhooks`, `journey_webhooks`, `chameleon_webhooks` or `generate`.
         body: the decoded body.
         receipt: what tells one receipt from every other; only the Journey door uses it. The collector names the
             journal record; a reader that finds an envelope without an id passes its `received_at`.

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS, SENDS, UNSUBSCRIBES
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS, Table
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    CUSTOM_EVENTS,
+    DELTA_SHARE,
+    ESP_EVENTS,
+    FATES,
+    UNIFIED_EVENTS,
+    Table,
+)
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
@@ -34,7 +42,7 @@ LAKE_COLUMNS: Final = {
     ),
     ATTRIBUTED_EVENTS: (
         *("event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id"),
-        *("window_hours", "is_attributed", "reason"),
+        *("window_hours", "is_attributed", "reason", "door"),
     ),
 }
 """The columns that the marts may read: of the restricted tables, none that is about a person."""
@@ -125,6 +133,17 @@ def _orgs(orgs: list[Org]) -> pa.Table:
     return _table(("org", "is_unified", "engagement_door", "start_date", "window_hours"), rows, "sbsdi")
 
 
+def _doors(orgs: list[Org]) -> pa.Table:
+    rows = []
+    for org in orgs:
+        engagement = (
+            DELTA_SHARE if org.engagement == "delta_share" else UNIFIED_EVENTS if org.is_unified else ESP_EVENTS
+        )
+        read = [(engagement, org.engagement), *((CUSTOM_EVENTS, door) for door in org.custom)]
+        rows += [(org.slug, org.start_date, table.name, door) for table, door in read]
+    return _table(("org", "start_date", "asset", "door"), rows, "sdss")
+
+
 def _templates(orgs: list[Org]) -> pa.Table:
     return _table(
         ("org", "template", "arm", "template_id", "campaign_id", "key_metric", "window_hours", "control_share"),
@@ -163,6 +182,7 @@ def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]], types: str) -> p
 
 ORG_SOURCES: Final[dict[str, Callable[[list[Org]], Any]]] = {
     "orgs": _orgs,
+    "doors": _doors,
     "templates": _templates,
     "event_classes": _event_classes,
 }

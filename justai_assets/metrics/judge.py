@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,8 @@ from justai_assets.metrics.kept_cohorts import KeptCohorts
 from justai_assets.metrics.people import People
 from justai_assets.metrics.streams import conversions_of, engagement_of
 from justai_assets.orgs.model import Org
+from justai_assets.sources.copies import ServedCopies
+from justai_assets.storage import Root
 
 FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
@@ -45,6 +47,7 @@ class Judged:
         funnel: FUNNEL, by template and send day, both arms.
         sends_without_message: sends of the arms on the days that nothing can be joined to.
         is_chosen: the days were chosen by hand and the templates judged over them, not from their starts on.
+        served: what became of the records of Generate that were read now, by name: those of days counted anew.
     """
 
     days: Days
@@ -54,6 +57,7 @@ class Judged:
     funnel: pl.DataFrame
     sends_without_message: int
     is_chosen: bool
+    served: Mapping[str, int] = field(default_factory=dict)
 
 
 def rules_of(org: Org) -> Rules:
@@ -76,6 +80,7 @@ def judge(
     lake: Lake,
     days: Days,
     *,
+    landing: Root | None = None,
     starts: Mapping[str, date] | None = None,
     keep: bool = False,
     on_day: Callable[[date], None] = lambda _: None,
@@ -86,6 +91,7 @@ def judge(
         org: the org.
         lake: the lake.
         days: send days to show; the last one is the last that is judged.
+        landing: where Generate's records say which copy a message carried; None: copies are not told apart.
         starts: template → first send day judged (starts.py); a template that is not in it is judged over `days`. None:
             every template is. Intervals that may be read every day ask for a start that stays.
         keep: keep what was counted in the lake, for the next time.
@@ -96,10 +102,11 @@ def judge(
     """
     begins = {one.id: min(days.first, (starts or {}).get(one.id, days.first)) for one in org.templates}
     whole = Days(min([days.first, *begins.values()]), days.last)
-    events, kept = counted_events(org), KeptCohorts.read(org, lake, whole)
+    events, kept = counted_events(org), KeptCohorts.read(org, lake, whole, landing)
     counts, funnels, nameless = [pl.DataFrame(schema=COUNTS)], [pl.DataFrame(schema=FUNNEL)], 0
-    with TemporaryDirectory(prefix="justai-people-") as folder:
+    with TemporaryDirectory(prefix="justai-people-") as folder, TemporaryDirectory(prefix="justai-copies-") as copies:
         people = People(Path(folder), kept)
+        served = ServedCopies(landing, org, Path(copies)) if landing else None
         for day in whole:
             templates = [one for one in org.templates if begins[one.id] <= day]
             found = kept.get(day, templates, exactly=day in days)
@@ -112,6 +119,7 @@ def judge(
                     org.attribution,
                     Days(day, day),
                     events=events,
+                    copies=served.of_sends(day) if served else None,
                 )
                 if keep:
                     kept.keep(day, found, templates)
@@ -128,7 +136,8 @@ def judge(
         rules = rules_of(org)
         tests = [replace(one, start=(starts or {}).get(one.template, one.start)) for one in plans(org.templates)]
         results, together = _analysed(tests, pl.concat(counts), people, rules)
-    return Judged(days, rules, results, together, pl.concat(funnels), nameless, is_chosen=starts is None)
+    fates = served.fates() if served else {}
+    return Judged(days, rules, results, together, pl.concat(funnels), nameless, starts is None, fates)
 
 
 def _analysed(

@@ -27,10 +27,13 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.lake.store import Lake
+from justai_assets.landing.listing import list_days
 from justai_assets.metrics.experiments.cluster import PEOPLE
 from justai_assets.metrics.experiments.cohorts import FUNNEL, Cohorts, counted_events
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.orgs.model import Org, Template
+from justai_assets.sources.generate import DOOR
+from justai_assets.storage import Root
 
 _VERSION: Final = 1
 """Raised when the counting changes: what was kept under another number is counted anew."""
@@ -60,10 +63,10 @@ class KeptCohorts:
     marks: Mapping[date, str]
 
     @classmethod
-    def read(cls, org: Org, lake: Lake, days: Days) -> KeptCohorts:
-        """What is kept of the days."""
+    def read(cls, org: Org, lake: Lake, days: Days, landing: Root | None = None) -> KeptCohorts:
+        """What is kept of the days; with a landing root, a day whose copies Generate told anew is not."""
         rows = lake.scan(org.slug, COHORT_COUNTS, days).collect()
-        return cls(org, lake, rows, _marks(org, lake, days))
+        return cls(org, lake, rows, _marks(org, lake, days, landing))
 
     def get(self, day: date, templates: Sequence[Template], *, exactly: bool) -> Cohorts | None:
         """The cohorts of a day without their people, which stay in the lake; None when it has to be counted.
@@ -119,8 +122,8 @@ def _described(templates: Sequence[Template]) -> dict[str, list[str | None]]:
     }
 
 
-def _marks(org: Org, lake: Lake, days: Days) -> dict[date, str]:
-    """A hash of the rule and of the very files that hold the day and the three after it."""
+def _marks(org: Org, lake: Lake, days: Days, landing: Root | None) -> dict[date, str]:
+    """A hash of the rule, of the files that hold the day and the three after it, and of those that tell its copies."""
     rule = [_VERSION, counted_events(org), org.attribution.model_dump(mode="json")]
     files: dict[date, list[str]] = {}
     for table in read_tables(org):
@@ -131,10 +134,13 @@ def _marks(org: Org, lake: Lake, days: Days) -> dict[date, str]:
         for day, path in log.select("partition.event_date", "path").iter_rows():
             if day is not None:
                 files.setdefault(day, []).append(f"{table.name}/{path}")
+    calls = list_days(landing, DOOR, org.slug) if landing else {}
     marks = {}
     for day in days:
         followed = Days(day, day + timedelta(days=LOOKBACK_DAYS))
         seen = sorted(path for one in followed for path in files.get(one, ()))
+        for one in (day - timedelta(days=1), day):
+            seen += sorted(f"{each.key} {each.etag} {each.size}" for each in (calls[one].data if one in calls else ()))
         marks[day] = hashlib.sha256(json.dumps([rule, seen], sort_keys=True).encode()).hexdigest()
     return marks
 

@@ -85,6 +85,7 @@ JourneyEvent = Annotated[EventName, AfterValidator(_journey_event)]
 EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)]
 SendEvents = Annotated[EventNames, Field(min_length=1)]
 Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
+
 SecretRefs = Annotated[tuple[SecretRef, ...], BeforeValidator(_one_as_list)]
 SharedTable = Annotated[str, AfterValidator(_check_table)]
 Engagement = Annotated[EngagementDoor, BeforeValidator(_single_door)]

@@ -21,7 +21,7 @@ from justai_assets.landing.commits import committed
 from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
-from justai_assets.sources import chameleon, drops, iterable, journey
+from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import LandedObject, Root
 
@@ -39,6 +39,7 @@ WEBHOOKS: Final = {
     iterable.DOOR: WebhookDoor(iterable.BODY, iterable.typed),
     journey.DOOR: WebhookDoor(journey.BODY, journey.typed),
     chameleon.DOOR: WebhookDoor(chameleon.BODY, chameleon.typed, chameleon.WITH_LINE),
+    generate.DOOR: WebhookDoor(generate.BODY, generate.typed),
 }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +20,14 @@ import yaml
 from justai_assets.attribution.unified import unify_day
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.dag.marts import DAYS_A_RUN
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
 from justai_assets.storage import Root
 
 FIRST = date(2026, 1, 1)
+EMPTY = date(2025, 1, 1)
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
 
@@ -31,14 +35,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--events", type=int, default=300_000, help="events a day")
+    parser.add_argument("--folder", type=Path, help="keep the data there; days that are there are not made again")
+    parser.add_argument("--no-experiments", action="store_true", help="the marts only")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-marts-") as folder:
-        bench(Path(folder), chosen.days, chosen.events)
+        bench(chosen.folder or Path(folder), chosen.days, chosen.events, experiments=not chosen.no_experiments)
 
 
-def bench(folder: Path, days: int, events: int) -> None:
+def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
     org_file = folder / "orgs" / "bench.yaml"
-    org_file.parent.mkdir()
+    org_file.parent.mkdir(parents=True, exist_ok=True)
     arms = {"treatment": {"template_id": "1", "campaign_id": "9"}, "control": {"template_id": "2", "campaign_id": "9"}}
     content = {
         "slug": "bench",
@@ -52,24 +58,25 @@ def bench(folder: Path, days: int, events: int) -> None:
     org_file.write_text(yaml.safe_dump(content), encoding="utf-8")
     lake = Lake(Root.parse(str(folder / "lake")))
     period = Days(FIRST, FIRST + timedelta(days - 1))
+    made = lake.counts("bench", UNIFIED_EVENTS, period)
     for day in period:
-        make_day(lake, day, events)
+        if not made[day]:
+            make_day(lake, day, events)
+    marts = folder / "marts.duckdb"
+    marts.unlink(missing_ok=True)
     os.environ |= {
         "JUSTAI_LAKE": str(folder / "lake"),
         "JUSTAI_ORGS_DIR": str(folder / "orgs"),
-        "JUSTAI_MARTS": str(folder / "marts.duckdb"),
+        "JUSTAI_MARTS": str(marts),
         "PYTHONPATH": str(PROJECT.parent),
     }
-    parse, _ = dbt(folder, "parse")
-    tests = ("--exclude-resource-type", "unit_test")
-    print(f"{days} days × {events:,} events; dbt parse alone {parse:.1f} s")
-    seconds, memory = dbt(folder, "build", *tests)
-    print(f"marts, all days: {seconds:.1f} s, {seconds / parse:.1f} × dbt's parse, peak {memory / 2**20:.2f} GiB")
-    last = f"{{from_date: {period.last - timedelta(2)}, to_date: {period.last}}}"
-    seconds, memory = dbt(folder, "build", *tests, "--vars", last)
-    print(f"marts, last 3 days: {seconds:.1f} s, {seconds / parse:.1f} × dbt's parse, peak {memory / 2**20:.2f} GiB")
-
-    bench_experiments(lake, load_org(org_file), period)
+    print(f"{days} days × {events:,} events, runs of at most {DAYS_A_RUN} days; {machine()}")
+    start = report("dbt's start (a run over a day without events)", folder, [Days(EMPTY, EMPTY)])
+    runs = [Days(first, min(first + timedelta(DAYS_A_RUN - 1), period.last)) for first in list(period)[::DAYS_A_RUN]]
+    report("marts, all days", folder, runs, start)
+    report("marts, last 3 days", folder, [Days(period.last - timedelta(2), period.last)], start)
+    if experiments:
+        bench_experiments(lake, load_org(org_file), period)
 
 
 def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
@@ -90,15 +97,44 @@ def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
         print(f"experiments, {label}: {time.monotonic() - began:.1f} s, {len(counted)} days counted")
 
 
-def dbt(folder: Path, *arguments: str) -> tuple[float, int]:
-    """Seconds, and the peak memory in KiB of the largest process so far."""
-    import resource
+def report(what: str, folder: Path, runs: list[Days], start: float = 0) -> float:
+    """Run dbt as production does, and print what it took; the seconds of a run."""
+    taken = [dbt(folder, one) for one in runs]
+    seconds = sum(one.seconds for one in taken)
+    beyond = f"; {seconds - start * len(runs):.1f} s on top of dbt's start" if start else ""
+    print(
+        f"{what}: {seconds:.1f} s in {len(runs)} run(s){beyond}; {sum(one.processor for one in taken):.1f} s of processor;"
+        f" peak {max(one.peak for one in taken) / 2**20:.2f} GiB; {machine()}",
+        flush=True,
+    )
+    return seconds / len(runs)
 
+
+@dataclass(frozen=True)
+class Taken:
+    """Wall and processor seconds of a run of dbt, and the peak of its resident memory in KiB."""
+
+    seconds: float
+    processor: float
+    peak: int
+
+
+def dbt(folder: Path, days: Days) -> Taken:
     place = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(folder / "target")]
+    given = json.dumps({"from_date": str(days.first), "to_date": str(days.last)})
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build", "--exclude-resource-type", "unit_test"]
     began = time.monotonic()
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", *arguments, *place]
-    subprocess.run([*command, "--log-path", str(folder / "logs")], check=True)
-    return time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    process = subprocess.Popen([*command, "--vars", given, *place, "--log-path", str(folder / "logs")])
+    # Of this child alone: RUSAGE_CHILDREN would give the largest of all so far.
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"dbt build of {days} failed")
+    return Taken(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss)
+
+
+def machine() -> str:
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    return f"{os.cpu_count()} cores, load {load}"
 
 
 def make_day(lake: Lake, day: date, events: int) -> None:

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justai_assets.collector.rates import Rates
+from justai_assets.collector.rates import Rates, cost_of
 
 
 def test_an_org_may_send_its_burst_and_then_its_rate() -> None:
@@ -48,3 +49,23 @@ def test_a_clock_that_stands_still_or_goes_back_admits_nothing_extra() -> None:
     assert rates.take("acme", 5.0) == 0.0
     assert rates.take("acme", 4.0) > 0
     assert rates.take("acme", 4.0) > 0
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(0, 1), (4096, 1), (5119, 1), (5120, 2), (1 << 20, 1021)])
+def test_a_body_costs_a_token_more_for_every_kilobyte_beyond_its_first_four(size: int, tokens: int) -> None:
+    assert cost_of(size) == tokens
+
+
+def test_what_costs_more_than_a_bucket_holds_passes_when_it_is_full_and_leaves_a_debt() -> None:
+    rates = Rates(per_second=10, burst=20)
+    assert rates.take("acme", 0.0, 100) == 0.0
+    assert rates.take("acme", 0.0) == pytest.approx(8.1)
+    assert rates.take("acme", 8.1) == 0.0
+    assert rates.take("acme", 8.1, 100) == pytest.approx(2.0)
+
+
+def test_what_is_charged_later_is_a_debt() -> None:
+    rates = Rates(per_second=10, burst=20)
+    rates.charge("acme", 0.0, 30)
+    assert rates.take("acme", 0.0) == pytest.approx(1.1)
+    assert rates.take("other", 0.0) == 0.0

@@ -47,7 +47,7 @@ def test_the_marts_hang_on_the_tables_of_every_org(world: World, manifest: Path)
     marts = {key for key in graph.get_all_asset_keys() if key.path[0] == "marts"}
     assert {key.path[-1] for key in marts} == {
         *("dim_template", "fct_message_funnel", "fct_campaign_daily", "fct_template_daily", "fct_event_daily"),
-        "rpt_org_health",
+        *("rpt_org_health", "rpt_undated"),
     }
     parents = {key.to_user_string() for key in graph.get(dg.AssetKey(["marts", "fct_message_funnel"])).parent_keys}
     assert parents == {
@@ -55,7 +55,11 @@ def test_the_marts_hang_on_the_tables_of_every_org(world: World, manifest: Path)
         "globex/unified_events",
     }
     checks = {key.name for key in graph.asset_check_keys if key.asset_key in marts}
-    assert {"conversions_add_up", "records_are_conserved", "one_row_per_fct_message_funnel_org__message_id"} <= checks
+    assert {
+        "conversions_add_up",
+        "records_are_conserved",
+        "one_row_per_fct_message_funnel_event_date__org__message_id",
+    } <= checks
     for key in graph.asset_check_keys:
         assert "Mend: " in (graph.get(key).description or ""), key
 
@@ -87,7 +91,8 @@ def test_a_changed_day_asks_for_the_send_days_it_can_change_once_and_at_most_hou
 
         requested(0)
         assert requested(5, dg.AssetKey(["acme", "unified_events"])) == {}
-        days = {"2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"}
+        # The three days before, which it followed; the two after that exist, whose sends it may make repetitions.
+        days = {"2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09", "2026-01-10"}
         asked = requested(31)
         assert set(asked) >= {"fct_message_funnel", "fct_campaign_daily", "fct_template_daily", "rpt_org_health"}
         assert all(keys == days for keys in asked.values())

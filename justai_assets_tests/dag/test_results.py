@@ -13,12 +13,12 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
 from justai_assets.dag.headless import make_report
 from justai_assets.dag.location import location
-from justai_assets.dag.results import results_keys
+from justai_assets.dag.results import results_keys, results_metadata
 from justai_assets.metrics.experiments.frame import RESULTS
 from justai_assets.metrics.judge import judge, last_days
 from justai_assets.metrics.report.shelf import previous_report, shelve_report
 from justai_assets.orgs.load import Orgs
-from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, envelope, esp, journey
 
 TEMPLATES = [
     {
@@ -99,6 +99,56 @@ def test_an_org_without_events_has_no_report_and_no_failure(world: World, capsys
     assert not list(world.lake.root.list("acme/report"))
     assert run(["report", "--org", "acme"]) == 1
     assert "justai materialize --org acme" in capsys.readouterr().err
+
+
+def test_what_generate_served_tells_the_copies_of_a_template_apart_up_to_the_report(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Landed send records, through the assets, to the variants in the results, in the report, and in its metadata."""
+    org = world.add_org(WEBHOOK_ORG, templates=[{**TEMPLATES[0], "key_metric": "click", "control_share": 0.333}])
+    good, poor, original = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
+    lines, records = [], []
+    for number in range(600):
+        is_control = number % 3 == 0
+        copy = original if is_control else (good, poor)[number % 2]
+        message, person = f"{number:032x}", f"p{number}@example.com"
+        ids = {"messageId": message, "templateId": 502 if is_control else 501, "campaignId": 9001}
+        lines.append(esp("emailSend", f"{FIRST} 08:00:00", person, **ids))
+        if number % (3 if copy == good else 7) == 1:
+            lines.append(esp("emailClick", f"{FIRST} 09:00:00", person, **ids))
+        body = {
+            "event_timestamp": datetime(2026, 1, 5, 7, 59, 59, tzinfo=UTC).timestamp(),
+            "user_id": person,
+            "copy_id": copy,
+            "template_id": "welcome",
+            # A copied feed URL glued its next parameter to this one.
+            "tracking_id": f"{message}©_id=" if number % 10 == 0 else message,
+            "vars": {"subject": f"Hello {person}"},
+            "attrs": {"city": "london"},
+        }
+        records.append(envelope(body, "2026-01-05T07:59:59Z"))
+    world.land("iterable_webhooks", "acme", FIRST, lines)
+    world.land("generate", "acme", FIRST, [*records, records[0], "{broken"])
+    assert world.materialize(str(FIRST), str(FIRST))
+    assert make_report(org)
+
+    click = world.table(EXPERIMENT_RESULTS).filter(is_key=True)
+    copies = {row["copy_id"]: row["treatment_messages"] for row in click.to_dicts()}
+    assert copies == {None: 400, good: 200, poor: 200}, "the control's own copy is no variant"
+    html = world.lake.root.read("acme/report/latest.html").decode()
+    assert good in html
+    assert poor in html
+    assert "@example.com" not in html
+    assert "london" not in html
+    assert judge(org, world.lake, Days(FIRST, FIRST), landing=world.landing).served == {}, "the day was kept"
+    world.land("generate", "acme", FIRST, ["{broken too"], "late")
+    judged = judge(org, world.lake, Days(FIRST, FIRST), landing=world.landing)
+    assert dict(judged.served) == {"received": 603, "accepted": 600, "duplicate": 1, "quarantined: not_json": 2}
+    assert results_metadata(judged, 0)["records of Generate read now, quarantined: not_json"] == 2
+    out = world.folder / "report.html"
+    assert run(["report", "--org", "acme", "--out", str(out)]) == 0
+    assert good in out.read_text(encoding="utf-8")
+    capsys.readouterr()
 
 
 def test_a_period_judged_day_by_day_equals_the_period_judged_at_once(world: World) -> None:

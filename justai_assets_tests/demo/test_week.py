@@ -48,6 +48,34 @@ def test_the_demos_org_files_are_valid_with_their_secrets(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_the_copies_that_generate_served_are_judged_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from justai_assets.dag.headless import materialize_days
+    from justai_assets.demo.week import COPIES, WELCOME
+    from justai_assets.lake.store import Lake
+    from justai_assets.metrics.judge import judge
+    from justai_assets.storage import Root
+
+    days = Days.parse("2026-01-05", "2026-01-06")
+    landed(tmp_path / "demo", days, sends_a_day=200)
+    place = DemoPlace(tmp_path / "demo")
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DAGSTER_HOME")
+    org = load_orgs(place.orgs_dir).by_slug["acme"]
+    assert materialize_days(org, days, today=TODAY)
+    judged = judge(org, Lake(Root.parse(str(place.lake))), days, landing=Root.parse(str(place.landing)))
+    welcome, spring = judged.results
+    assert welcome.key is not None
+    assert {one.copy_id for one in welcome.key.variants} == set(COPIES[WELCOME[0].template_id])
+    assert sum(one.comparison.treatment.messages for one in welcome.key.variants) == (
+        welcome.key.comparison.treatment.messages
+    ), "every message has its copy, also those whose tracking id came glued"
+    assert spring.key is not None
+    assert not spring.key.variants
+    assert judged.served["quarantined: not_json"] > 0
+
+
+@pytest.mark.slow
 def test_the_third_org_shares_its_table_as_long_as_it_is_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

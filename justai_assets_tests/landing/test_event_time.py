@@ -139,3 +139,10 @@ def test_the_reader_of_the_landing_zone_finds_the_same_moment(texts: list[str]) 
         parsed = parse_time(text)
         if parsed is not None:
             assert microseconds == (parsed - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1), text
+
+
+@pytest.mark.parametrize("offset", ["+05:60", "+0560", "-00:99"])
+def test_an_offset_of_sixty_minutes_names_no_moment_for_writer_and_reader_alike(offset: str) -> None:
+    text = f"2026-01-05T12:41:03{offset}"
+    assert parse_time(text) is None
+    assert pl.DataFrame({"at": [text]}).select(utc(pl.col("at")))["at"].to_list() == [None]

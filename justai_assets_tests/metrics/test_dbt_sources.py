@@ -42,4 +42,12 @@ def test_what_the_org_files_say_is_there_also_without_any_org(world: World) -> N
     assert (row["org"], row["arm"], row["template_id"], row["window_hours"]) == ("globex", "treatment", "1", 24)
     classes = {row["event_name"]: row["event_class"] for row in ORG_SOURCES["event_classes"]([org]).to_pylist()}
     assert (classes["letterSend"], classes["emailOpen"], classes["emailBounce"]) == ("send", "open", "engagement")
+    webhooks = world.add_org(WEBHOOK_ORG)
+    doors = {(row["org"], row["asset"], row["door"]) for row in ORG_SOURCES["doors"]([org, webhooks]).to_pylist()}
+    assert doors == {
+        ("globex", "unified_events", "databricks"),
+        ("acme", "esp_events", "iterable_webhooks"),
+        ("acme", "custom_events", "journey_webhooks"),
+        ("acme", "custom_events", "redshift"),
+    }
     assert all(source([]).num_rows == 0 for source in ORG_SOURCES.values())

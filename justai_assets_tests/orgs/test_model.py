@@ -90,6 +90,18 @@ def test_unquoted_ids_of_yaml_are_text(tmp_path: Path) -> None:
     assert (org.templates[0].id, org.templates[0].treatment.template_id) == ("7", "501")
 
 
+def test_a_template_says_how_its_split_is_drawn_and_may_not_know_the_share(tmp_path: Path) -> None:
+    arm = {"template_id": "1", "campaign_id": "2"}
+    org = load(tmp_path, templates=[
+        {"id": "a", "treatment": arm, "split_unit": "user", "control_share": None, "experiment_start": date(2026, 2, 1)},
+        {"id": "b", "treatment": {**arm, "template_id": "5"}},
+    ], experiments={"events": "renewal"})  # fmt: skip
+    told, silent = org.templates
+    assert (told.split_unit, told.control_share, told.experiment_start) == ("user", None, date(2026, 2, 1))
+    assert (silent.split_unit, silent.control_share, silent.experiment_start) == ("message", 0.1, None)
+    assert org.experiments.events == ("renewal",)
+
+
 def test_one_send_event_may_be_named_without_a_list(tmp_path: Path) -> None:
     assert load(tmp_path, attribution__send_events="emailSend").attribution.send_events == ("emailSend",)
 
@@ -109,18 +121,6 @@ def test_a_mistake_between_keys_stands_at_the_key_to_change(tmp_path: Path) -> N
             load(tmp_path, **changes)
         assert [problem.key for problem in caught.value.problems] == [key]
         assert ": org: " not in str(caught.value)
-
-
-def test_a_template_says_how_its_split_is_drawn_and_may_not_know_the_share(tmp_path: Path) -> None:
-    arm = {"template_id": "1", "campaign_id": "2"}
-    org = load(tmp_path, templates=[
-        {"id": "a", "treatment": arm, "split_unit": "user", "control_share": None, "experiment_start": date(2026, 2, 1)},
-        {"id": "b", "treatment": {**arm, "template_id": "5"}},
-    ], experiments={"events": "renewal"})  # fmt: skip
-    told, silent = org.templates
-    assert (told.split_unit, told.control_share, told.experiment_start) == ("user", None, date(2026, 2, 1))
-    assert (silent.split_unit, silent.control_share, silent.experiment_start) == ("message", 0.1, None)
-    assert org.experiments.events == ("renewal",)
 
 
 def test_one_custom_door_may_be_named_without_a_list(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+{{ config(materialized='by_day', pre_hook=[]) }}
 -- By the day an event happened: every event of the unified stream, and the custom events that no message caused.
 -- Messages are counted in two steps, because a group can wait on disk and a distinct count cannot.
 with by_message as (

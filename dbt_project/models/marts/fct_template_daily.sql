@@ -1,4 +1,6 @@
--- The cohorts of a JustAI template, arm by arm. Template and campaign ids that no org file names are left out.
+{{ config(materialized='view', pre_hook=[]) }}
+-- The cohorts of a JustAI template, arm by arm; a view, so that a template named today has its past at once.
+-- Template and campaign ids that no org file names are left out.
 with summed as (
     select c.event_date, c.org, t.template, t.arm,
         sum(c.sent)::bigint as sent,
@@ -11,7 +13,6 @@ with summed as (
     from {{ ref('fct_campaign_daily') }} as c
     inner join {{ ref('dim_template') }} as t
         on c.org = t.org and c.template_id = t.template_id and c.campaign_id = t.campaign_id
-    where {{ in_days('c.event_date') }}
     group by c.event_date, c.org, t.template, t.arm
 )
 

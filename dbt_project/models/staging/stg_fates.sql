@@ -1,4 +1,5 @@
--- What became of the records of a day. Undated records belong to no day and are not here.
+-- What became of the records of a day. A column that is not read is a remark on a file, no fate of a record. Undated
+-- records belong to no day: rpt_undated.
 select org, event_date, asset, door, fate, reason, records
 from {{ source('lake', 'fates') }}
-where {{ in_days('event_date') }}
+where fate <> 'unread_column' and {{ in_days('event_date') }}
