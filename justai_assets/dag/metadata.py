@@ -12,28 +12,38 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 
 SAMPLE_ROWS = 5
+COLUMN_SCHEMA = "dagster/column_schema"
 MARKS_LOGGED = 10
 """Remarks of a day that are also logged; a day of a thousand broken files has them all in its metadata."""
 
 
-def definition_metadata(slug: str, table: Table) -> dict[str, Any]:
-    """Metadata of the asset itself: its name and its columns, each with its meaning."""
+def definition_metadata(slug: str, table: Table, *, with_columns: bool = True) -> dict[str, Any]:
+    """Metadata of the asset itself: its name and its columns, each with its meaning.
+
+    A wide table's columns may rather come with each materialization: what the definition holds is sent for every org
+    with every snapshot of the location.
+    """
     return {
         "dagster/table_name": f"{slug}.{table.name}",
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn(
-                    column.name,
-                    type=str(column.dtype),
-                    description=column.doc,
-                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
-                )
-                for column in table.columns
-            ]
-        ),
+        **({COLUMN_SCHEMA: column_schema(table)} if with_columns else {}),
         "partitioned by": ", ".join(table.partition_by),
         "about persons": "pseudonymous, restricted" if table.personal else "no",
     }
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The columns of a table, each with its meaning."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                type=str(column.dtype),
+                description=column.doc,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
 
 
 def day_metadata(report: DayReport) -> dict[str, Any]:

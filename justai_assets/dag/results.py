@@ -9,7 +9,7 @@ import polars as pl
 
 from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS
 from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
-from justai_assets.dag.metadata import definition_metadata, markdown_table
+from justai_assets.dag.metadata import COLUMN_SCHEMA, column_schema, definition_metadata, markdown_table
 from justai_assets.dag.org_assets import OWNER, group_of, table_key
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
@@ -60,7 +60,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
                 deps=[upstream],
                 kinds={"polars", "deltalake"},
                 description=EXPERIMENT_RESULTS.doc,
-                metadata=definition_metadata(org.slug, EXPERIMENT_RESULTS),
+                metadata=definition_metadata(org.slug, EXPERIMENT_RESULTS, with_columns=False),
                 tags={"org": org.slug, "personal": "no"},
                 **shared,
             ),
@@ -125,6 +125,7 @@ def results_metadata(judged: Judged, rows: int) -> dict[str, Any]:
         "dagster/row_count": rows,
         "sends": str(judged.days),
         "decisions": dg.MetadataValue.md(markdown_table(decisions)),
+        COLUMN_SCHEMA: column_schema(EXPERIMENT_RESULTS),
         "sends without a message id": judged.sends_without_message,
         **{f"records of Generate read now, {fate}": records for fate, records in judged.served.items()},
     }

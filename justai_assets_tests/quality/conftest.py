@@ -15,4 +15,5 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Root:
+    (tmp_path / "landing").mkdir()
     return Root.parse(str(tmp_path / "landing"))
