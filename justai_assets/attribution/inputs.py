@@ -24,8 +24,8 @@ CUSTOM_COLUMNS: Final = ("event_name", "event_timestamp", "user_id")
 
 _FILES_AT_ONCE = 64
 COMPLETE: Final = pl.col("event_name").is_not_null() & pl.col("event_timestamp").is_between(
-    pl.lit(datetime(1, 1, 1), UTC_TIMESTAMP),  # noqa: DTZ001
-    pl.lit(datetime(9999, 12, 31), UTC_TIMESTAMP),  # noqa: DTZ001
+    pl.lit(datetime(1, 1, 1), UTC_TIMESTAMP),  # noqa: DTZ001 - the type beside it carries UTC
+    pl.lit(datetime(9999, 12, 31), UTC_TIMESTAMP),  # noqa: DTZ001 - the type beside it carries UTC
 ).fill_null(value=False)
 """Whether a row has a name and a usable time: present, and in a year that a date can have."""
 
@@ -117,7 +117,7 @@ def expand(pattern: str) -> list[Path]:
     if base.is_dir():
         found, fixed = set(base.rglob("*.parquet")), base
     else:
-        named = [Path(name) for name in glob.iglob(str(base), recursive=True)]  # noqa: PTH207
+        named = [Path(name) for name in glob.iglob(str(base), recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute pattern
         # `**` names files and the folders they lie in: each file counts once.
         found = {file for path in named for file in (path.rglob("*.parquet") if path.is_dir() else [path])}
         fixed = next(parent for parent in base.parents if not glob.has_magic(str(parent)))

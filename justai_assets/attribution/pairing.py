@@ -168,7 +168,7 @@ def _day_start(microseconds: _Microseconds) -> _Microseconds:
 
 
 def _midnight(day: date) -> pl.Expr:
-    return pl.lit(datetime(day.year, day.month, day.day), UTC_TIMESTAMP)  # noqa: DTZ001
+    return pl.lit(datetime(day.year, day.month, day.day), UTC_TIMESTAMP)  # noqa: DTZ001 - the type beside it carries UTC
 
 
 def _instant(microseconds: int) -> pl.Expr:

@@ -26,11 +26,11 @@ class AttributionLike(Protocol):
     """What an org's configuration says about attribution (`orgs.model.Attribution`)."""
 
     @property
-    def window_hours(self) -> int: ...  # noqa: D102
+    def window_hours(self) -> int: ...  # noqa: D102 - the class says what they are
     @property
-    def windows(self) -> Mapping[str, int]: ...  # noqa: D102
+    def windows(self) -> Mapping[str, int]: ...  # noqa: D102 - the class says what they are
     @property
-    def send_events(self) -> tuple[str, ...]: ...  # noqa: D102
+    def send_events(self) -> tuple[str, ...]: ...  # noqa: D102 - the class says what they are
 
 
 @dataclass(frozen=True)

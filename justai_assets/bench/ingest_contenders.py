@@ -34,14 +34,14 @@ def scan_ndjson(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 - 
     return int(pl.scan_ndjson(_envelopes(landing)).select(pl.len()).collect(engine="streaming").item())
 
 
-def parse_all(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001
+def parse_all(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 - contenders are called alike
     """The same with every field of every line parsed, the schema inferred."""
     import polars as pl
 
     return _counted(pl.scan_ndjson(_envelopes(landing)))
 
 
-def parse_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001
+def parse_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 - contenders are called alike
     """The same with the fields that the door reads, and no others."""
     import polars as pl
 
@@ -56,7 +56,7 @@ def parse_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001
     return _counted(pl.scan_ndjson(_envelopes(landing), schema=schema))
 
 
-def read_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001
+def read_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 - contenders are called alike
     """The same fields by the intake's own reader, alone."""
     from justai_assets.landing.envelopes import read_envelopes
     from justai_assets.sources import iterable
