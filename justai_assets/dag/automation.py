@@ -65,25 +65,18 @@ def unsound() -> dg.AutomationCondition[Any]:
     return failed & ~condition.execution_failed()
 
 
-def refresh_hourly_when_upstream_changes(*, ignore: dg.AssetSelection | None = None) -> dg.AutomationCondition[Any]:
+def refresh_hourly_when_upstream_changes() -> dg.AutomationCondition[Any]:
     """For an asset over many days or orgs: when any day of any dependency was updated, at most hourly.
 
     A tick of the clock since the last request is a term more: without it every micro-batch of today's events would
     read a month again. Failed checks upstream are a term less: one bad day of one org must not stop what the others
     wait for.
-
-    Args:
-        ignore: dependencies that are built in the same run, so that their update is no reason for another one.
     """
     condition = dg.AutomationCondition
-    updated = condition.any_deps_match(condition.newly_updated())
-    in_progress = condition.any_deps_in_progress()
-    if ignore is not None:
-        updated, in_progress = updated.ignore(ignore), in_progress.ignore(ignore)
     return (
-        updated.since(condition.newly_requested())
+        condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
-        & ~in_progress
+        & ~condition.any_deps_in_progress()
         & condition.cron_tick_passed("0 * * * *").since(condition.newly_requested())
     ).with_label("refresh hourly when upstream changes")
 
