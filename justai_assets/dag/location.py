@@ -15,6 +15,7 @@ from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule,
 from justai_assets.dag.door_sensor import door_sensors
 from justai_assets.dag.hint_sensor import hint_sensor
 from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_check
+from justai_assets.dag.lost_runs import lost_runs_sensor
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
 from justai_assets.dag.org_assets import org_assets
 from justai_assets.dag.org_files import broken_org_spec, org_files_asset
@@ -51,7 +52,12 @@ def location(
         maintenance_schedule(served),
         standing_schedule(),
     ]
-    sensors: list[dg.SensorDefinition] = [automation_sensor(), *door_sensors(served), *alert_sensors()]
+    sensors: list[dg.SensorDefinition] = [
+        automation_sensor(),
+        *door_sensors(served),
+        *alert_sensors(),
+        lost_runs_sensor(),
+    ]
     if os.environ.get("JUSTAI_LANDING_QUEUE"):
         sensors.append(hint_sensor())
     if sharing:
