@@ -134,6 +134,7 @@ def send_names(org: Org) -> list[str]:
 
 
 def engagement_class(org: Org) -> pl.Expr:
+    """The event_class of an engagement event, by its event_name."""
     name = pl.col("event_name")
     # The org's own send events come first: an org may name an event that is something else elsewhere.
     return (

@@ -13,12 +13,16 @@ Memory is bounded whatever the size of a day: the events are divided by a hash o
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from justai_assets.contract.days import Days
@@ -73,10 +77,14 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
 
     Of several first sends at one moment, the least template, campaign and person is the message's.
     """
-    named = pl.col("message_id").is_not_null()
     sends = events.filter(pl.col("event_class") == SEND)
+    named = sends.filter(pl.col("message_id").is_not_null())
+    # Few messages are sent twice, and only those have to be put in order and counted. Two messages of one hash go with
+    # them: what follows compares the ids themselves.
+    is_repeated = _HASH.is_duplicated()
+    once, repeated = named.filter(~is_repeated), named.filter(is_repeated)
     firsts = (
-        _first_sends(sends.filter(named))
+        pl.concat([once, _first_sends(repeated)])
         .filter(pl.col("event_date").is_between(days.first, days.last))
         .select(
             "message_id",
@@ -86,49 +94,65 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
             "person",
             pl.col("is_machine").is_not_null().alias("is_machine_known"),
         )
+        .with_row_index("row")
     )
-    age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
-    followed = (
-        events.lazy()
-        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine")
-        .join(firsts.lazy().select("message_id", "sent_at"), on="message_id")
-        .with_columns(age)
-        .filter(pl.col("age") >= pl.duration(), pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS))
-    )
-    # A message that is first sent twice has windows that cannot overlap: its sends lie more than three days apart.
-    key = ("message_id", "sent_at")
+    again = _inside(repeated, firsts).group_by("row").agg(pl.len().cast(pl.Int64).alias("sends"))
+    followed = _inside(events.filter(pl.col("event_class") != SEND), firsts)
     is_custom = pl.col("event_class") == CUSTOM
-    engaged = followed.filter(~is_custom).group_by(key).agg(*_firsts())
+    engaged = followed.filter(~is_custom).group_by("row").agg(*_firsts())
     conversions = (
         followed.filter(is_custom)
-        .group_by(*key, "event_name")
+        .group_by("row", "event_name")
         .agg(
-            pl.col("age").min().dt.total_microseconds().alias("first_after_us"), pl.len().cast(pl.Int64).alias("events")
+            pl.col("age").min().dt.total_microseconds().alias("first_after_us"),
+            pl.len().cast(pl.Int64).alias("events"),
         )
         .sort("event_name")
-        .group_by(key, maintain_order=True)
+        .group_by("row", maintain_order=True)
         .agg(pl.struct("event_name", "first_after_us", "events").alias("conversions"))
     )
-    rows = firsts.lazy().join(engaged, on=key, how="left").join(conversions, on=key, how="left")
-    nameless = _without_id(sends.lazy().filter(~named), days)
-    return pl.concat([_shaped(rows), _shaped(nameless)]).collect()
+    rows = firsts.lazy()
+    for part in (again, engaged, conversions):
+        rows = rows.join(part, on="row", how="left")
+    nameless = _without_id(sends.lazy().filter(pl.col("message_id").is_null()), days)
+    return pl.concat([_shaped(rows.with_columns(pl.col("sends").fill_null(1))), _shaped(nameless)]).collect()
 
 
 def _first_sends(sends: pl.DataFrame) -> pl.DataFrame:
     """The sends that no send of the same message precedes within three days."""
-    is_repeated = pl.col("message_id").is_duplicated()
-    # Few messages are sent twice, and only those have to be put in order.
-    repeated = sends.filter(is_repeated).sort("message_id", "event_timestamp", *_IDS, "person")
+    sends = sends.sort("message_id", "event_timestamp", *_IDS, "person")
+    # Sorted: the send before a send stands in the row before it, if that is of the same message.
     before = pl.when(pl.col("message_id") == pl.col("message_id").shift(1)).then(pl.col("event_date").shift(1))
     is_again = (pl.col("event_date") - before <= pl.duration(days=LOOKBACK_DAYS)).fill_null(value=False)
-    return pl.concat([sends.filter(~is_repeated), repeated.filter(~is_again)])
+    return sends.filter(~is_again)
+
+
+def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
+    """The events within 72 h of their message's first send, each with that send's `row` and its `age`.
+
+    A message that is first sent twice has windows that cannot overlap: its first sends lie more than three days apart.
+    """
+    age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
+    return (
+        events.lazy()
+        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine")
+        .with_columns(_HASH.alias("hash"))
+        .join(
+            firsts.lazy().select(pl.col("message_id").alias("sent"), _HASH.alias("hash"), "sent_at", "row"), on="hash"
+        )
+        .with_columns(age)
+        .filter(
+            pl.col("message_id") == pl.col("sent"),
+            pl.col("age") >= pl.duration(),
+            pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS),
+        )
+    )
 
 
 def _firsts() -> Iterator[pl.Expr]:
     kind, time = pl.col("event_class"), pl.col("event_timestamp")
     # Where nobody tells opens by machines apart, an open counts as one by a person.
     human = ~pl.col("is_machine").fill_null(value=False)
-    yield (kind == SEND).sum().cast(pl.Int64).alias("sends")
     yield time.filter((kind == OPEN) & human).min().alias("first_open")
     yield time.filter((kind == OPEN) & ~human).min().alias("first_machine_open")
     yield time.filter((kind == CLICK) & human).min().alias("first_click")
@@ -209,29 +233,58 @@ def _joined_parts(org: Org, lake: Lake, days: Days, scratch: Path) -> list[Path]
 
 def _divided(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[pl.DataFrame]:
     """The events that the send days need, in parts that each hold whole messages."""
-    wanted = needed_days(days)
-    rows = sum(sum(lake.counts(org.slug, table, days).values()) for table in stream_tables(org))
     # An event without a message follows nothing; a send without one is counted.
-    is_used = pl.col("event_class").is_in(_CLASSES) & (
-        pl.col("message_id").is_not_null() | (pl.col("event_class") == SEND)
-    )
-    events = read_events(org, lake, wanted).filter(is_used).select(_COLUMNS)
-    # Most events around the send days belong to messages of other days: they go before anything is divided or joined.
     is_sent = (pl.col("event_class") == SEND) & pl.col("event_date").is_between(days.first, days.last)
-    sent = read_events(org, lake, days).filter(is_sent).select(_HASH.alias("hash"))
-    events = events.with_columns(_HASH.alias("hash")).join(sent, on="hash", how="semi", nulls_equal=True).drop("hash")
+    is_used = pl.col("event_class").is_in(_CLASSES) & (pl.col("message_id").is_not_null() | is_sent)
+    sent = _SentMessages.of(read_events(org, lake, days).filter(is_sent))
+    events = read_events(org, lake, needed_days(days)).filter(is_used).select(_COLUMNS).filter(sent.may_hold())
+    # Most of what is left are the sends themselves and what followed them.
+    rows = sum(sum(lake.counts(org.slug, table, days).values()) for table in stream_tables(org))
     parts = -(-rows // ROWS_PER_PART)
     if parts <= 1:
         yield events.collect(engine="streaming")
         return
-    part = (_HASH % parts).fill_null(0).cast(pl.Int32).alias("part")
     folder = scratch / "events"
-    target = pl.PartitionBy(folder, key=part, include_key=False)
+    part = (_HASH % parts).fill_null(0).cast(pl.Int32).alias("part")
+    target = pl.PartitionBy(folder, key="part", include_key=False)
     events.with_columns(part).sink_parquet(target, compression="lz4", engine="streaming", mkdir=True)
     for one in sorted(folder.iterdir()):
         yield pl.read_parquet(sorted(one.glob("*.parquet")), hive_partitioning=False)
-        for path in one.glob("*.parquet"):
-            path.unlink()
+        shutil.rmtree(one)
+
+
+@dataclass(frozen=True)
+class _SentMessages:
+    """A Bloom filter of one hash over the messages sent on the send days: 32 bits a message.
+
+    Most events around the send days belong to messages of other days, and go before anything is divided or joined. Of
+    those, one in thirty-two stays by chance; the join drops it.
+    """
+
+    bits: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, sends: pl.LazyFrame) -> _SentMessages:
+        hashes = sends.select(_HASH.alias("hash")).collect(engine="streaming")["hash"].drop_nulls().to_numpy()
+        size = 1 << max(10, (32 * len(hashes)).bit_length())
+        bits = np.zeros(size // 8, np.uint8)
+        at = hashes & np.uint64(size - 1)
+        np.bitwise_or.at(
+            bits, (at >> np.uint64(3)).astype(np.int64), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8)
+        )
+        return cls(bits)
+
+    def may_hold(self) -> pl.Expr:
+        """Whether the event's message may be one of them; true where the event has no message."""
+        found = _HASH.map_batches(self._look_up, return_dtype=pl.Boolean, is_elementwise=True)
+        return pl.col("message_id").is_null() | found
+
+    def _look_up(self, hashes: pl.Series) -> pl.Series:
+        at = hashes.fill_null(0).to_numpy() & np.uint64(8 * len(self.bits) - 1)
+        bytes_ = self.bits[(at >> np.uint64(3)).astype(np.int64)]
+        return pl.Series((bytes_ >> (at & np.uint64(7)).astype(np.uint8)) & np.uint8(1), dtype=pl.UInt8).cast(
+            pl.Boolean
+        )
 
 
 def _with_copies(rows: pl.LazyFrame, copies: pl.LazyFrame) -> pl.LazyFrame:
