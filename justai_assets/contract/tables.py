@@ -256,6 +256,19 @@ EXPERIMENT_RESULTS: Final = Table(
     "One template × metric × window from its first day to the partition's, one row a copy below it, and all templates.",
 )
 
+SERVED_COPIES: Final = Table(
+    "served_copies",
+    (
+        Column("event_id", _STRING, "Identity of the call.", nullable=False),
+        Column("event_timestamp", UTC_TIMESTAMP, "When Generate was called, UTC.", nullable=False),
+        _EVENT_DATE,
+        Column("message_id", _STRING, "The message it was called for: tracking_id.", nullable=False),
+        Column("copy_id", _STRING, "The copy that was served.", nullable=False),
+    ),
+    "One call of Generate that served a copy for a message.",
+    personal=True,
+)
+
 CONVERSIONS: Final = pl.List(pl.Struct({"event_name": pl.String(), "first_after_us": pl.Int64(), "events": pl.Int64()}))
 """Per custom event that followed a message within 72 h: microseconds to the first one, and how many there were."""
 
@@ -329,6 +342,6 @@ TABLES: Final = {
     table.name: table
     for table in (
         ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
-        FATES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS,
+        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS,
     )
 }  # fmt: skip

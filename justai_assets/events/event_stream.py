@@ -160,10 +160,5 @@ def _window_hours(org: Org) -> pl.Expr:
 
 
 def _no_attribution() -> list[pl.Expr]:
-    nothing = {
-        "send_timestamp": UTC_TIMESTAMP,
-        "is_attributed": pl.Boolean,
-        "reason": pl.String,
-        "window_hours": pl.Int32,
-    }
-    return [pl.lit(None, dtype).alias(name) for name, dtype in nothing.items()]
+    names = ("send_timestamp", "is_attributed", "reason", "window_hours")
+    return [pl.lit(None, EVENT_STREAM[name]).alias(name) for name in names]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -38,6 +38,7 @@ from justai_assets.events.event_stream import (
     read_events,
     stream_tables,
 )
+from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
@@ -56,9 +57,6 @@ _CLASSES: Final = (SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, CUSTOM)
 _IDS: Final = ("template_id", "campaign_id")
 
 _HASH: Final = pl.col("message_id").hash(seed=0)
-
-Copies = Callable[[date], pl.LazyFrame]
-"""Send day → message_id and copy_id of the messages sent on it, each message once."""
 
 
 def needed_days(days: Days) -> Days:
@@ -184,7 +182,6 @@ def build_message_outcomes(
     lake: Lake,
     days: Days,
     *,
-    copies: Copies | None = None,
     note: dict[str, str] | None = None,
     on_day: Callable[[DayReport], None] = lambda _: None,
 ) -> list[DayReport]:
@@ -194,7 +191,6 @@ def build_message_outcomes(
         org: the org.
         lake: the lake.
         days: send days.
-        copies: which copy each message of a send day carried; None: not known.
         note: put into the commit's metadata.
         on_day: called after each day is written, before the commit.
     """
@@ -207,7 +203,7 @@ def build_message_outcomes(
                     rows = pl.scan_parquet(parts).filter(pl.col("send_date") == day) if parts else None
                     if rows is not None:
                         rows = rows.select(MESSAGE_OUTCOMES.schema.names())
-                        writer.write(day, _with_copies(rows, copies(day)) if copies else rows)
+                        writer.write(day, _with_copies(rows, copies_of_sends(org, lake, day)))
                     reports.append(DayReport(day, writer.rows(day), writer.bytes(day), ()))
                     on_day(reports[-1])
     return reports

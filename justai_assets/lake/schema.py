@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 from deltalake import Field, Schema
 from deltalake.schema import ArrayType, PrimitiveType, StructType
+from polars.datatypes import DataTypeClass
 
 from justai_assets.contract.tables import Table
 
@@ -24,25 +25,20 @@ def delta_types(table: Table) -> dict[str, str]:
     return {column.name: _spark_name(column.dtype) for column in table.columns}
 
 
-def _spark_name(dtype: pl.DataType) -> str:
+def _spark_name(dtype: pl.DataType | DataTypeClass) -> str:
     if isinstance(dtype, pl.List):
-        return f"array<{_spark_name(_inner(dtype))}>"
+        return f"array<{_spark_name(dtype.inner)}>"
     if isinstance(dtype, pl.Struct):
         return f"struct<{', '.join(f'{name}: {_spark_name(one)}' for name, one in dict(dtype).items())}>"
     return _TYPES[dtype.base_type()]
 
 
-def _delta_type(dtype: pl.DataType) -> PrimitiveType | ArrayType | StructType:
+def _delta_type(dtype: pl.DataType | DataTypeClass) -> PrimitiveType | ArrayType | StructType:
     if isinstance(dtype, pl.List):
-        return ArrayType(_delta_type(_inner(dtype)), contains_null=True)
+        return ArrayType(_delta_type(dtype.inner), contains_null=True)
     if isinstance(dtype, pl.Struct):
         return StructType([Field(name, _delta_type(one)) for name, one in dict(dtype).items()])
     return PrimitiveType(_TYPES[dtype.base_type()])
-
-
-def _inner(dtype: pl.List) -> pl.DataType:
-    inner = dtype.inner
-    return inner if isinstance(inner, pl.DataType) else inner()
 
 
 def delta_schema(table: Table) -> Schema:

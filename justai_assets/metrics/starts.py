@@ -30,14 +30,14 @@ def starts_of(org: Org, lake: Lake, last: date) -> dict[str, date]:
     if last < org.start_date or not compared:
         return {}
     sent = copy_counts(org, lake, Days(org.start_date, last)).filter(pl.col("messages") > 0)
-    found = {}
+    found: dict[str, date] = {}
     for one in compared:
         since = sent.filter(
             pl.col("template") == one.id, pl.col("send_date") >= (one.experiment_start or org.start_date)
         )
-        firsts = since.group_by("arm").agg(pl.col("send_date").min())["send_date"]
+        firsts: list[date] = since.group_by("arm").agg(pl.col("send_date").min())["send_date"].to_list()
         if len(firsts) == len(ARMS):
-            found[one.id] = firsts.max()
+            found[one.id] = max(firsts)
     return found
 
 

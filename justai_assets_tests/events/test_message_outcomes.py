@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES, SERVED_COPIES
 from justai_assets.events import message_outcomes as module
 from justai_assets.events.message_outcomes import build_message_outcomes, outcomes_of
 from justai_assets_tests.metrics.events import an_org, write
@@ -200,7 +200,9 @@ def test_days_in_any_order_singly_divided_or_as_a_range_are_the_same_rows(
 def test_the_copy_is_that_of_the_send_day(world: World) -> None:
     org = an_org(world)
     land(world, 1)
-    copies = pl.LazyFrame({"message_id": ["0 1", "0 2"], "copy_id": ["x", "y"]})
-    build_message_outcomes(org, world.lake, ONE, copies=lambda _: copies)
+    calls = [{"event_id": f"{message} {copy}", "event_timestamp": NOON, "event_date": DAY, "message_id": message,
+              "copy_id": copy} for message, copy in (("0 1", "x"), ("0 2", "y"), ("other", "z"))]  # fmt: skip
+    write(world, SERVED_COPIES, DAY, pl.DataFrame(calls, schema=SERVED_COPIES.schema))
+    build_message_outcomes(org, world.lake, ONE)
     known = table(world).drop_nulls("copy_id").select("message_id", "copy_id").rows()
     assert known == [("0 1", "x"), ("0 2", "y")]

@@ -58,7 +58,7 @@ def _summed(numerator: Array, variance: Array, n1: Array, n0: Array, *, strata: 
         # Scaled, or h² of large days overflows nothing but loses the small ones.
         weight = weight / np.maximum(weight.max(axis=-1, keepdims=True), 1e-300)
         numerator, variance = (weight * numerator).sum(axis=-1), (weight**2 * variance).sum(axis=-1)
-        empty = empty.all(axis=-1)
+        empty = np.asarray(empty.all(axis=-1))
     flat = variance <= 0
     z = numerator / np.sqrt(np.where(flat, 1.0, variance))
     # Without variance a hypothesis is either exactly met or impossible.

@@ -139,8 +139,9 @@ class _Template:
     @cached_property
     def days(self) -> list[tuple[date | None, float, dict[str, tuple[float, float]]]]:
         """Each day on which both arms sent: the day, h, and arm → messages and rate."""
-        days = sorted({*(self.found.treatment.days or {}), *(self.found.control.days or {})}) or [None]
-        found = []
+        known = sorted({*(self.found.treatment.days or {}), *(self.found.control.days or {})})
+        days: list[date | None] = [*known] or [None]
+        found: list[tuple[date | None, float, dict[str, tuple[float, float]]]] = []
         for day, (x1, n1, x0, n0) in zip(days, strata_of(self.found.treatment, self.found.control), strict=True):
             if n1 > 0 and n0 > 0:
                 # h in effective messages; messages as they were sent.

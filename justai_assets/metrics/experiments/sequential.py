@@ -57,7 +57,7 @@ def spread(x1: Counts, n1: Counts, x0: Counts, n0: Counts, *, target_lift: float
     if strata:
         gain, variance = gain.sum(axis=-1), variance.sum(axis=-1)
     known = variance > 0
-    return np.divide((target_lift * gain) ** 2, variance, out=np.zeros(known.shape), where=known)
+    return np.asarray(np.divide((target_lift * gain) ** 2, variance, out=np.zeros(known.shape), where=known))
 
 
 def critical(spread: Counts, *, alpha: float) -> Array:
