@@ -150,7 +150,7 @@ def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date])
     found = lake.open(slug, table)
     if found is None:
         return 0
-    folders = {f"event_date={day}" for day in days}
+    folders = {f"{table.day_column}={day}" for day in days}
     try:
         # Listed and not removed: of all other days, a long run may still read an old version.
         old = found.vacuum(retention_hours=SUPERSEDED_HOURS, dry_run=True, enforce_retention_duration=False)
