@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from justai_assets.contract.days import Days, spans
-from justai_assets.dag.failed_days import unfinished_days
+from justai_assets.dag.failed_days import failed_marts, suspect_tables, unfinished_days
 from justai_assets.dag.org_assets import pools_of
 from justai_assets.dag.org_files import org_files_key
 from justai_assets.dag.pools import ensure_pools
@@ -33,13 +33,17 @@ def failed_days_check(orgs: Sequence[Org]) -> dg.AssetChecksDefinition:
         today = datetime.now(UTC).date()
         lines: list[str] = []
         days = 0
+        suspects = suspect_tables(context.instance)
         for org in orgs:
             if org.start_date > today:
                 continue
-            for table in unfinished_days(context.instance, org, Days(org.start_date, today)):
+            for table in unfinished_days(context.instance, org, Days(org.start_date, today), only=suspects):
                 days += len(table.failed)
                 if table.failed:
                     lines.append(f"- {'/'.join(table.key.path)}: {spans(table.failed)}")
+        for mart in failed_marts(context.instance, [org for org in orgs if org.start_date <= today], today, suspects):
+            days += len(mart.failed)
+            lines.append(f"- {'/'.join(mart.key.path)}: {spans(mart.failed)}")
         metadata: dict[str, dg.MetadataValue | int] = {"failed days": days, "tables": len(lines), "orgs": len(orgs)}
         if lines:
             metadata["problems"] = dg.MetadataValue.md("\n".join(lines))

@@ -11,6 +11,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from justai_assets.contract.days import Days
+from justai_assets.dag.failed_days import failed_by_org
 from justai_assets.dag.headless import build_marts
 from justai_assets.dag.location import location
 from justai_assets.dag.marts import PROJECT, marts_defs, parse_project
@@ -129,6 +130,8 @@ def test_a_build_that_fails_publishes_nothing_and_reports_nothing_as_built(
         monkeypatch.setenv("JUSTAI_MARTS_MEMORY", "nothing")
         assert not build_marts([org], Days.parse("2026-01-05", "2026-01-06"))
         assert instance.get_materialized_partitions(key) == {"2026-01-05"}
+        today = datetime.now(UTC).date()
+        assert failed_by_org([org], today=today)["marts"]["fct_message_funnel"] == (day.first, day.first + timedelta(1))
     assert marts.read_bytes() == before
     assert os.environ["JUSTAI_MARTS"] == str(marts)
 
