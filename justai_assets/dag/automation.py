@@ -1,13 +1,8 @@
 """When days are rebuilt without anybody asking."""
 
-import os
 from typing import Any
 
 import dagster as dg
-
-from justai_assets.dag.org_automation import OrgAutomationSensor
-
-DEFAULT_INTERVAL_SECONDS = 60
 
 
 def rebuild_when_upstream_changes(*, batch_minutes: int = 0) -> dg.AutomationCondition[Any]:
@@ -37,7 +32,7 @@ def rebuild_when_upstream_changes(*, batch_minutes: int = 0) -> dg.AutomationCon
         batch_minutes: today's changes are taken together for so long; 0 takes each as it comes.
     """
     condition = dg.AutomationCondition
-    changed = (
+    changed: dg.AutomationCondition[Any] = (
         condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
         & ~condition.any_deps_in_progress()
@@ -79,17 +74,3 @@ def refresh_hourly_when_upstream_changes() -> dg.AutomationCondition[Any]:
         & ~condition.any_deps_in_progress()
         & condition.cron_tick_passed("0 * * * *").since(condition.newly_requested())
     ).with_label("refresh hourly when upstream changes")
-
-
-def automation_sensor() -> OrgAutomationSensor:
-    """The sensor that evaluates the conditions; running unless somebody stops it (the built-in one starts stopped).
-
-    JUSTAI_AUTOMATION_SECONDS sets the minimum interval: longer coalesces micro-batches into fewer runs.
-    """
-    return OrgAutomationSensor(
-        "rebuild_changed_days",
-        target=dg.AssetSelection.all(),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=int(os.environ.get("JUSTAI_AUTOMATION_SECONDS") or DEFAULT_INTERVAL_SECONDS),
-        description="Rebuilds the days whose upstream changed, and no others. Each run has one org.",
-    )

@@ -141,7 +141,7 @@ def suspect_tables(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
         .where(checks.execution_status.in_([_PLANNED.value, _FAILED.value]), checks.check_name.in_(blocking))
     )
     with storage.index_connection() as connection:
-        texts = {text for query in queries for text in connection.execute(query).scalars() if text is not None}
+        texts: set[str | None] = {text for query in queries for text in connection.execute(query).scalars()}
     return {key for text in texts if (key := dg.AssetKey.from_db_string(text)) is not None}
 
 

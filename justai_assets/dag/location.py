@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import dagster as dg
 
 from justai_assets.dag.alert_sensors import alert_sensors
-from justai_assets.dag.automation import automation_sensor
 from justai_assets.dag.checks import table_checks
 from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
 from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
@@ -18,6 +17,7 @@ from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_
 from justai_assets.dag.lost_runs import lost_runs_sensor
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
 from justai_assets.dag.org_assets import org_assets
+from justai_assets.dag.org_automation import automation_sensor
 from justai_assets.dag.org_files import broken_org_spec, org_files_asset
 from justai_assets.dag.purge import purge_records, purge_schedule
 from justai_assets.dag.resources import Platform

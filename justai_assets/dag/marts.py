@@ -15,11 +15,10 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.dag.marts_file import replacing
-from justai_assets.dag.marts_sensor import marts_sensor
+from justai_assets.dag.marts_sensor import REACH, marts_sensor
 from justai_assets.dag.org_assets import OWNER, table_keys
-from justai_assets.dag.partitions import around, daily, days_of, same_day
+from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
@@ -27,6 +26,7 @@ from justai_assets.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 GROUP = "marts"
 POOL = "marts"
+TABLES = dg.AssetKey("tables_of_all_orgs")
 DAYS_A_RUN = 7
 
 MEND = (
@@ -68,7 +68,7 @@ def marts_defs(orgs: Sequence[Org], manifest: Path | None = None) -> dg.Definiti
     project = path.parents[1]
     marts = _marts(orgs, path)
     return dg.Definitions(
-        assets=[marts],
+        assets=[tables_of_all_orgs(orgs), marts],
         sensors=[marts_sensor(orgs, sorted(marts.keys), DAYS_A_RUN)],
         resources={
             "dbt": DbtCliResource(
@@ -87,28 +87,23 @@ def marts_start(orgs: Sequence[Org]) -> date:
     return min(org.start_date for org in orgs)
 
 
-def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
-    """The lake tables that the marts read.
+def tables_of_all_orgs(orgs: Sequence[Org]) -> dg.AssetSpec:
+    """One asset between the orgs' tables and the marts, for lineage: 800 tables above each of seven marts is too much.
 
-    Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
+    Nothing is materialized here. Which days of the marts changed is what their sensor finds.
     """
-    tables = (
-        (UNIFIED_EVENTS, around()),
-        *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)),
+    return dg.AssetSpec(
+        TABLES,
+        deps=[key for org in orgs for key in table_keys(org) if key.path[-1] in REACH],
+        group_name=GROUP,
+        owners=[OWNER],
+        description="The lake tables of every org that the marts read.",
     )
-    mappings = {table.name: mapping for table, mapping in tables}
-    return [
-        dg.AssetDep(key, partition_mapping=mappings[key.path[-1]])
-        for org in orgs
-        for key in table_keys(org)
-        if key.path[-1] in mappings
-    ]
 
 
 def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
     from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
-    upstream = upstream_of(orgs)
     specs: dict[str, dg.AssetSpec] = {}
 
     class Translator(DagsterDbtTranslator):
@@ -132,7 +127,7 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
                 return spec
             models = [dep for dep in spec.deps if not _is_source(manifest, dep.asset_key)]
             return spec.replace_attributes(
-                deps=[*models, *upstream],
+                deps=[*models, dg.AssetDep(TABLES)],
                 owners=[OWNER],
                 kinds={"dbt", "duckdb"},
             )

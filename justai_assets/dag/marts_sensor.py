@@ -111,7 +111,7 @@ def changed_days(instance: dg.DagsterInstance, slugs: set[str], place: int | Non
         )
     )
     with storage.index_connection() as connection:
-        rows = connection.execute(query).all()
+        rows = [(str(text), str(partition)) for text, partition in connection.execute(query)]
     found: set[date] = set()
     for text, partition in rows:
         key = dg.AssetKey.from_db_string(text)

@@ -6,6 +6,7 @@ whichever org they are of. Here an org is evaluated when something happened to i
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from sqlalchemy import select
 
 from justai_assets.dag.automation_turns import Turn, Turns
 
+DEFAULT_INTERVAL_SECONDS = 60
 BUDGET_SECONDS = 40.0
 """Of a tick, whose limit is 60; the orgs that are left come first in the next one."""
 
@@ -152,7 +154,7 @@ def changed_orgs(instance: dg.DagsterInstance, place: int) -> tuple[int, set[str
     events = SqlEventLogStorageTable.c
     query = select(events.asset_key).distinct().where(events.id > place, events.asset_key.is_not(None))
     with storage.index_connection() as connection:
-        found = connection.execute(query).scalars().all()
+        found: list[str | None] = list(connection.execute(query).scalars())
     paths = [key.path for text in found if (key := dg.AssetKey.from_db_string(text)) is not None]
     return newest, {path[0] for path in paths if len(path) > 1}
 
@@ -176,3 +178,17 @@ def unfinished_backfills(instance: dg.DagsterInstance) -> dict[str, list[str]]:
         for slug in {key.path[0] for key in backfill.asset_selection or ()}:
             found.setdefault(slug, []).append(backfill.backfill_id)
     return {slug: sorted(ids) for slug, ids in found.items()}
+
+
+def automation_sensor() -> OrgAutomationSensor:
+    """The sensor that evaluates the conditions; running unless somebody stops it (the built-in one starts stopped).
+
+    JUSTAI_AUTOMATION_SECONDS sets the minimum interval: longer coalesces micro-batches into fewer runs.
+    """
+    return OrgAutomationSensor(
+        "rebuild_changed_days",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=int(os.environ.get("JUSTAI_AUTOMATION_SECONDS") or DEFAULT_INTERVAL_SECONDS),
+        description="Rebuilds the days whose upstream changed, and no others. Each run has one org.",
+    )

@@ -36,8 +36,7 @@ def slot(
 ) -> Iterator[bool]:
     """Hold a slot of a pool inside the block; False when none came free in time, and nothing is held.
 
-    The slot is freed at the end of the block; if the process dies, by run monitoring (free_slots_after_run_end_seconds
-    in deploy/dagster.yaml).
+    The slot is freed at the end of the block; if the process dies, by the sensor fail_lost_runs.
     """
     step = f"{pool} of {run.run_id}"
     deadline = time.monotonic() + wait_seconds

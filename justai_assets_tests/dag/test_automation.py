@@ -12,8 +12,8 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS, Table
-from justai_assets.dag.automation import automation_sensor
 from justai_assets.dag.location import location
+from justai_assets.dag.org_automation import automation_sensor
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs

@@ -14,7 +14,7 @@ from justai_assets.contract.days import Days
 from justai_assets.dag.failed_days import failed_by_org
 from justai_assets.dag.headless import build_marts
 from justai_assets.dag.location import location
-from justai_assets.dag.marts import PROJECT, marts_defs, parse_project
+from justai_assets.dag.marts import PROJECT, TABLES, marts_defs, parse_project
 from justai_assets.dag.marts_sensor import TAG, marts_sensor, weeks
 from justai_assets.orgs.load import Orgs
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
@@ -55,8 +55,8 @@ def test_the_marts_hang_on_the_tables_of_every_org(world: World, manifest: Path)
         *("dim_template", "fct_message_funnel", "fct_campaign_daily", "fct_template_daily", "fct_event_daily"),
         *("rpt_org_health", "rpt_undated"),
     }
-    parents = {key.to_user_string() for key in graph.get(dg.AssetKey(["marts", "fct_message_funnel"])).parent_keys}
-    assert parents == {
+    assert graph.get(dg.AssetKey(["marts", "fct_message_funnel"])).parent_keys == {TABLES}
+    assert {key.to_user_string() for key in graph.get(TABLES).parent_keys} == {
         *("acme/unified_events", "acme/esp_events", "acme/custom_events", "acme/attributed_events"),
         "globex/unified_events",
     }
