@@ -32,7 +32,7 @@ def rebuild_when_upstream_changes(*, batch_minutes: int = 0) -> dg.AutomationCon
         batch_minutes: today's changes are taken together for so long; 0 takes each as it comes.
     """
     condition = dg.AutomationCondition
-    changed: dg.AutomationCondition[Any] = (
+    changed: Any = (
         condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
         & ~condition.any_deps_in_progress()
@@ -44,7 +44,8 @@ def rebuild_when_upstream_changes(*, batch_minutes: int = 0) -> dg.AutomationCon
             condition.cron_tick_passed(cron).since(condition.newly_requested())
             & ~condition.any_deps_match(condition.will_be_requested())
         )
-    return changed.with_label("rebuild when upstream changes")
+    labelled: dg.AutomationCondition[Any] = changed.with_label("rebuild when upstream changes")
+    return labelled
 
 
 def unsound() -> dg.AutomationCondition[Any]:

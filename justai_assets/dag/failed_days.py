@@ -141,7 +141,9 @@ def suspect_tables(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
         .where(checks.execution_status.in_([_PLANNED.value, _FAILED.value]), checks.check_name.in_(blocking))
     )
     with storage.index_connection() as connection:
-        texts: set[str | None] = {text for query in queries for text in connection.execute(query).scalars()}
+        texts: list[str | None] = []
+        for query in queries:
+            texts += connection.execute(query).scalars()
     return {key for text in texts if (key := dg.AssetKey.from_db_string(text)) is not None}
 
 
