@@ -54,7 +54,7 @@ class Table:
         return tuple(column.name for column in self.columns if not column.nullable)
 
 
-_STRING = pl.String()
+_STRING, _COUNT = pl.String(), pl.Int64()
 _EVENT_TIMESTAMP = Column("event_timestamp", UTC_TIMESTAMP, "When it happened, UTC.", nullable=False)
 _EVENT_DATE = Column("event_date", pl.Date(), "DATE(event_timestamp) in UTC; the partition.", nullable=False)
 _MESSAGE = (
@@ -199,7 +199,7 @@ FATES: Final = Table(
     partition_by=("event_date", "asset"),
 )
 
-_FLOAT, _COUNT = pl.Float64(), pl.Int64()
+_FLOAT = pl.Float64()
 
 EXPERIMENT_RESULTS: Final = Table(
     "experiment_results",
@@ -281,6 +281,11 @@ _FIRSTS: Final = (
     ("first_bounce", "bounce"),
 )
 
+_REACTIONS: Final = (
+    ("opens", "Opens by people"), ("machine_opens", "Opens by mail proxies and bots"), ("clicks", "Clicks by people"),
+    ("machine_clicks", "Clicks by bots"), ("unsubscribes", "Unsubscribes"),
+)  # fmt: skip
+
 MESSAGE_OUTCOMES: Final = Table(
     "message_outcomes",
     (
@@ -293,6 +298,9 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
         Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
         *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),
+        *(Column(name, _COUNT, f"{what} within 72 h of the send.", nullable=False) for name, what in _REACTIONS),
+        Column("first_conversion", UTC_TIMESTAMP, "First custom event within the org's own window for its name, UTC."),
+        Column("attributed_conversions", _COUNT, "Custom events within the org's own window for each.", nullable=False),
         Column("conversions", CONVERSIONS, "Custom events attributed to it within 72 h, one entry an event name."),
     ),
     "What became of one message within 72 h of its first send. Sent again within three days, it is the same message.",

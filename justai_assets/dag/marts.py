@@ -14,10 +14,16 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    CUSTOM_EVENTS,
+    ESP_EVENTS,
+    MESSAGE_OUTCOMES,
+)
 from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
 from justai_assets.dag.org_assets import OWNER, table_keys
-from justai_assets.dag.partitions import around, daily, days_of, same_day
+from justai_assets.dag.partitions import daily, days_of, same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
@@ -88,16 +94,13 @@ def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
 
     Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
     """
-    tables = (
-        (UNIFIED_EVENTS, around()),
-        *((one, same_day()) for one in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)),
-    )
-    mappings = {table.name: mapping for table, mapping in tables}
+    tables = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, MESSAGE_OUTCOMES)
+    read = {table.name for table in tables}
     return [
-        dg.AssetDep(key, partition_mapping=mappings[key.path[-1]])
+        dg.AssetDep(key, partition_mapping=same_day())
         for org in orgs
         for key in table_keys(org)
-        if key.path[-1] in mappings
+        if key.path[-1] in read
     ]
 
 
