@@ -5,10 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from justai_assets.dag.org_automation import OrgAutomationSensor
+
 DEFAULT_INTERVAL_SECONDS = 60
 
 
-def rebuild_when_upstream_changes() -> dg.AutomationCondition[Any]:
+def rebuild_when_upstream_changes(*, batch_minutes: int = 0) -> dg.AutomationCondition[Any]:
     """A day is requested when any of its upstream days was updated since it was last requested.
 
     Term by term:
@@ -26,14 +28,28 @@ def rebuild_when_upstream_changes() -> dg.AutomationCondition[Any]:
 
     There is no condition on missing upstream days: the first days of an org have no lookback, and a day without
     purchases is not missing. A day that was never checked does not block either.
+
+    Today changes with every file. Its changes are taken together: a table of the latest day is requested once a batch
+    at most, and after the tables above it that this batch requests. Both stand outside the term that remembers updates:
+    within it, a boolean drops the times of the updates, and with them the order of update and request.
+
+    Args:
+        batch_minutes: today's changes are taken together for so long; 0 takes each as it comes.
     """
     condition = dg.AutomationCondition
-    return (
+    changed = (
         condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
         & ~condition.any_deps_in_progress()
         & ~condition.any_deps_match(unsound())
-    ).with_label("rebuild when upstream changes")
+    )
+    if batch_minutes:
+        cron = f"*/{batch_minutes} * * * *" if batch_minutes < 60 else "0 * * * *"
+        changed &= ~condition.in_latest_time_window() | (
+            condition.cron_tick_passed(cron).since(condition.newly_requested())
+            & ~condition.any_deps_match(condition.will_be_requested())
+        )
+    return changed.with_label("rebuild when upstream changes")
 
 
 def unsound() -> dg.AutomationCondition[Any]:
@@ -49,38 +65,31 @@ def unsound() -> dg.AutomationCondition[Any]:
     return failed & ~condition.execution_failed()
 
 
-def refresh_hourly_when_upstream_changes(*, ignore: dg.AssetSelection | None = None) -> dg.AutomationCondition[Any]:
+def refresh_hourly_when_upstream_changes() -> dg.AutomationCondition[Any]:
     """For an asset over many days or orgs: when any day of any dependency was updated, at most hourly.
 
     A tick of the clock since the last request is a term more: without it every micro-batch of today's events would
     read a month again. Failed checks upstream are a term less: one bad day of one org must not stop what the others
     wait for.
-
-    Args:
-        ignore: dependencies that are built in the same run, so that their update is no reason for another one.
     """
     condition = dg.AutomationCondition
-    updated = condition.any_deps_match(condition.newly_updated())
-    in_progress = condition.any_deps_in_progress()
-    if ignore is not None:
-        updated, in_progress = updated.ignore(ignore), in_progress.ignore(ignore)
     return (
-        updated.since(condition.newly_requested())
+        condition.any_deps_match(condition.newly_updated()).since(condition.newly_requested())
         & ~condition.in_progress()
-        & ~in_progress
+        & ~condition.any_deps_in_progress()
         & condition.cron_tick_passed("0 * * * *").since(condition.newly_requested())
     ).with_label("refresh hourly when upstream changes")
 
 
-def automation_sensor() -> dg.AutomationConditionSensorDefinition:
+def automation_sensor() -> OrgAutomationSensor:
     """The sensor that evaluates the conditions; running unless somebody stops it (the built-in one starts stopped).
 
     JUSTAI_AUTOMATION_SECONDS sets the minimum interval: longer coalesces micro-batches into fewer runs.
     """
-    return dg.AutomationConditionSensorDefinition(
+    return OrgAutomationSensor(
         "rebuild_changed_days",
         target=dg.AssetSelection.all(),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=int(os.environ.get("JUSTAI_AUTOMATION_SECONDS") or DEFAULT_INTERVAL_SECONDS),
-        description="Rebuilds the days whose upstream changed, and no others.",
+        description="Rebuilds the days whose upstream changed, and no others. Each run has one org.",
     )

@@ -1,14 +1,13 @@
 """Asset checks of an org's tables, day by day: one step a table, whatever the number of checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from justai_assets.contract.days import Days
 from justai_assets.contract.tables import Table
 from justai_assets.dag.day_checks import CHECKED, DAY_CHECKS, DayCheck, Subject
+from justai_assets.dag.evaluations import has_passed, latest_writes, log_days, said, severity
 from justai_assets.dag.org_assets import table_key, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
@@ -50,68 +49,17 @@ def _checks_of(org: Org, table: Table) -> dg.AssetChecksDefinition:
         # Also for a range of one day, as backfills launch it: what a ranged run yields belongs to no partition.
         is_range = PARTITION_NAME_TAG not in context.op_execution_context.run.tags
         # Looked up before anything is read: a day that is written meanwhile is then not said to have been judged.
-        written = latest_writes(context.op_execution_context.instance, key, days) if is_range else {}
+        written = latest_writes(context.op_execution_context.instance, key, list(days)) if is_range else {}
         for name, check in checks.items():
             if name in asked:
                 # An outage leaves the days unjudged, and what is below waits for them.
                 with retried(context.op_execution_context.retry_number):
                     verdicts = check.judge(subject)
                 if is_range:
-                    _log_days(context, key, check, verdicts, written)
+                    log_days(context.op_execution_context, key, check, verdicts, written)
                 yield _summary(key, check, verdicts)
 
     return run_checks
-
-
-def latest_writes(
-    instance: dg.DagsterInstance, key: dg.AssetKey, days: Days
-) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
-    """The newest materialization of each day, as Dagster wants to be told what a check has judged.
-
-    Without it Dagster takes every evaluation of a day for one of an older content, and the day for not judged.
-    """
-    names = {day.isoformat() for day in days}
-    ids = instance.event_log_storage.get_latest_storage_id_by_partition(
-        key, dg.DagsterEventType.ASSET_MATERIALIZATION, names
-    )
-    if not ids:
-        return {}
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, storage_ids=list(ids.values())), limit=len(ids)
-    )
-    return {
-        str(record.partition_key): AssetCheckEvaluationTargetMaterializationData(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-        )
-        for record in found.records
-    }
-
-
-def _log_days(
-    context: dg.AssetCheckExecutionContext,
-    key: dg.AssetKey,
-    check: DayCheck,
-    verdicts: list[Verdict],
-    written: Mapping[str, AssetCheckEvaluationTargetMaterializationData],
-) -> None:
-    """One evaluation a day of a ranged run.
-
-    Sound days too, though an event costs some 10 ms: a planned check of a day without one reads as skipped in the UI.
-    """
-    for verdict in verdicts:
-        context.op_execution_context.log_event(
-            dg.AssetCheckEvaluation(  # type: ignore[arg-type]  # taken, stored and shown; only the annotation lags
-                asset_key=key,
-                check_name=check.name,
-                passed=_has_passed(check, [verdict]),
-                partition=verdict.day.isoformat(),
-                target_materialization_data=written.get(verdict.day.isoformat()),
-                severity=_severity([verdict]),
-                description=_said(verdict) or None,
-                metadata=verdict.numbers,
-                blocking=check.is_blocking,
-            )
-        )
 
 
 def _summary(key: dg.AssetKey, check: DayCheck, verdicts: list[Verdict]) -> dg.AssetCheckResult:
@@ -121,24 +69,19 @@ def _summary(key: dg.AssetKey, check: DayCheck, verdicts: list[Verdict]) -> dg.A
         metadata = {**totals(verdicts), "days": len(verdicts), "by day": _by_day(verdicts)}
     description = None
     if bad:
-        lines = [f"- {verdict.day}: {_said(verdict)}" for verdict in bad[:_DAYS_IN_SUMMARY]]
+        lines = [f"- {verdict.day}: {said(verdict)}" for verdict in bad[:_DAYS_IN_SUMMARY]]
         if len(bad) > _DAYS_IN_SUMMARY:
             lines.append(f"- and {len(bad) - _DAYS_IN_SUMMARY} more days")
         metadata["problems"] = dg.MetadataValue.md("\n".join(lines))
-        description = _said(bad[0]) if len(verdicts) == 1 else f"{len(bad)} of {len(verdicts)} days: {_said(bad[0])}"
+        description = said(bad[0]) if len(verdicts) == 1 else f"{len(bad)} of {len(verdicts)} days: {said(bad[0])}"
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=check.name,
-        passed=_has_passed(check, verdicts),
-        severity=_severity(verdicts),
+        passed=has_passed(check, verdicts),
+        severity=severity(verdicts),
         description=description,
         metadata=metadata,
     )
-
-
-def _has_passed(check: DayCheck, verdicts: list[Verdict]) -> bool:
-    """Whether nothing is wrong. Of a blocking check a warning passes, in words: automation knows no severity."""
-    return not any(one.problems if check.is_blocking else not one.is_sound for one in verdicts)
 
 
 def _by_day(verdicts: list[Verdict]) -> dg.MetadataValue:
@@ -156,12 +99,3 @@ def _by_day(verdicts: list[Verdict]) -> dg.MetadataValue:
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in ("day", "sound", *names)]),
     )
-
-
-def _severity(verdicts: list[Verdict]) -> dg.AssetCheckSeverity:
-    is_error = any(verdict.problems for verdict in verdicts) or all(verdict.is_sound for verdict in verdicts)
-    return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
-
-
-def _said(verdict: Verdict) -> str:
-    return "; ".join((*verdict.problems, *verdict.warnings))

@@ -149,11 +149,6 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
     ]
 
 
-def log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluation) -> None:
-    """Log an evaluation of a check from a step that is not the check's own."""
-    context.log_event(evaluation)  # type: ignore[arg-type]  # taken, stored and shown; only the annotation lags
-
-
 def contract_check(org: Org) -> dg.AssetChecksDefinition:
     """Fails while the share lacks a column of the contract, or has one of another type."""
 

@@ -14,12 +14,12 @@ from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.dag.day_checks import DAY_CHECKS, Subject
 from justai_assets.dag.delta_share import (
     contract_evaluation,
-    log_check,
     note_of,
     profile_of,
     run_mirror,
     source_of,
 )
+from justai_assets.dag.evaluations import latest_writes, log_days, log_evaluation
 from justai_assets.dag.metadata import day_metadata
 from justai_assets.dag.org_assets import pool_of, table_key
 from justai_assets.dag.partitions import daily
@@ -85,7 +85,7 @@ def mirror_job(orgs: Sequence[Org]) -> dg.JobDefinition:
                     # Of no run: what a step that fails has logged is lost with it.
                     context.instance.report_runless_asset_event(contract_evaluation(org, lake))
                     raise
-            log_check(context, contract_evaluation(org, lake))
+            log_evaluation(context, contract_evaluation(org, lake))
 
     @dg.job(name=JOB, executor_def=dg.in_process_executor, description="Mirrors one org's share.")
     def job() -> None:
@@ -120,25 +120,12 @@ def _check(context: dg.OpExecutionContext, org: Org, platform: Platform, step: S
     days = _partition_days(org, step)
     if not days:
         return
+    key = table_key(org.slug, DELTA_SHARE)
+    # Of this step's own materializations: `_report` has just stored them.
+    written = latest_writes(context.instance, key, sorted(days))
     subject = Subject(org, DELTA_SHARE, Days(min(days), max(days)), platform.landing(), platform.lake())
     for check in (check for check in DAY_CHECKS if check.applies(org, DELTA_SHARE)):
-        for verdict in check.judge(subject):
-            if verdict.day not in days:
-                continue
-            is_error = bool(verdict.problems) or verdict.is_sound
-            log_check(
-                context,
-                dg.AssetCheckEvaluation(
-                    asset_key=table_key(org.slug, DELTA_SHARE),
-                    check_name=check.name,
-                    passed=verdict.is_sound,
-                    partition=verdict.day.isoformat(),
-                    severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-                    description="; ".join((*verdict.problems, *verdict.warnings)) or None,
-                    metadata=verdict.numbers,
-                    blocking=check.is_blocking,
-                ),
-            )
+        log_days(context, key, check, [verdict for verdict in check.judge(subject) if verdict.day in days], written)
 
 
 def _partition_days(org: Org, step: Step) -> set[date]:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,8 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import (
-    ATTRIBUTED_EVENTS,
-    ATTRIBUTION_METRICS,
-    CUSTOM_EVENTS,
-    ESP_EVENTS,
-    MESSAGE_OUTCOMES,
-)
-from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
+from justai_assets.dag.marts_file import replacing
+from justai_assets.dag.marts_sensor import READ, marts_sensor
 from justai_assets.dag.org_assets import OWNER, table_keys
 from justai_assets.dag.partitions import daily, days_of, same_day
 from justai_assets.dag.resources import Platform
@@ -70,8 +65,10 @@ def marts_defs(orgs: Sequence[Org], manifest: Path | None = None) -> dg.Definiti
     from dagster_duckdb import DuckDBResource
 
     project = path.parents[1]
+    marts = _marts(orgs, path)
     return dg.Definitions(
-        assets=[_marts(orgs, path)],
+        assets=[marts],
+        sensors=[marts_sensor(orgs, sorted(marts.keys), DAYS_A_RUN)],
         resources={
             "dbt": DbtCliResource(
                 project_dir=str(project),
@@ -94,13 +91,11 @@ def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:
 
     Every mart has them all: a change then requests the same day of every mart, which is one dbt run.
     """
-    tables = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, MESSAGE_OUTCOMES)
-    read = {table.name for table in tables}
     return [
         dg.AssetDep(key, partition_mapping=same_day())
         for org in orgs
         for key in table_keys(org)
-        if key.path[-1] in read
+        if key.path[-1] in READ
     ]
 
 
@@ -134,10 +129,7 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
                 deps=[*models, *upstream],
                 owners=[OWNER],
                 kinds={"dbt", "duckdb"},
-                automation_condition=refresh_hourly_when_upstream_changes(
-                    ignore=dg.AssetSelection.groups(GROUP)
-                ),
-            )  # fmt: skip
+            )
 
         def get_asset_check_spec(
             self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
@@ -159,24 +151,48 @@ def _marts(orgs: Sequence[Org], manifest: Path) -> dg.AssetsDefinition:
     )
     def build_marts(context: dg.AssetExecutionContext, dbt: DbtCliResource, platform: Platform) -> Iterator[Any]:
         days = days_of(context)
-        # dbt runs as its own process in the project's folder: it is told where things are by absolute paths.
-        os.environ.update(dbt_environment(platform))
         days_given = json.dumps({"from_date": str(days.first), "to_date": str(days.last)})
         # Unit tests test the code, not the day: they run with the project's own tests.
         arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", days_given]
-        yield from dbt.cli(arguments, context=context).stream()
+        said: list[Any] = []
+        # In the log of the run, which a person reads who wonders why it stands still.
+        with replacing(Settings.from_environment().marts.resolve(), context.log.info) as building:
+            # dbt runs as its own process in the project's folder: it is told where things are by absolute paths.
+            with _environment(dbt_environment(platform, building)):
+                invocation = dbt.cli(arguments, context=context)
+            try:
+                said.extend(invocation.stream())
+            except Exception:
+                # What failed, and not what was built: nothing of it is published.
+                yield from (one for one in said if isinstance(one, dg.AssetCheckResult | dg.AssetCheckEvaluation))
+                raise
+        yield from said
 
     return build_marts
 
 
-def dbt_environment(platform: Platform) -> dict[str, str]:
-    """Variables that point dbt at the lake, the org files and the marts' file, wherever it is started."""
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables that a process started inside the block gets, and later ones do not."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def dbt_environment(platform: Platform, marts: Path) -> dict[str, str]:
+    """Variables that point dbt at the lake, the org files and a file to build the marts in, wherever it is started."""
     settings = Settings.from_environment()
-    settings.marts.parent.mkdir(parents=True, exist_ok=True)
     return {
         "JUSTAI_LAKE": platform.lake().root.url,
         "JUSTAI_ORGS_DIR": str(settings.orgs_dir.resolve()),
-        "JUSTAI_MARTS": str(settings.marts.resolve()),
+        "JUSTAI_MARTS": str(marts),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 

@@ -321,7 +321,7 @@ def table_asset(
         deps=deps,
         partitions_def=daily(org.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        automation_condition=rebuild_when_upstream_changes() if is_automated else None,
+        automation_condition=rebuild_when_upstream_changes(batch_minutes=org.batch_minutes) if is_automated else None,
         pool=pool_of(org.slug, table),
         group_name=group_of(org.slug),
         kinds={engine, "deltalake"},

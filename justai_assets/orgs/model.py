@@ -195,6 +195,10 @@ class Experiments(StrictModel):
     events: EventNames = ()
 
 
+BatchMinutes = Literal[0, 15, 30, 60]
+"""For how long the changes of today are taken together before its tables are rebuilt; 0: each as it is noticed."""
+
+
 class Org(StrictModel):
     """One customer. See docs/orgs.md for the file, key by key."""
 
@@ -209,6 +213,7 @@ class Org(StrictModel):
     experiments: Experiments = Experiments()
     engine: Engine = "polars"
     databricks: Databricks | None = None
+    batch_minutes: BatchMinutes = 15
     _file: Path | None = PrivateAttr(default=None)
 
     @property

@@ -127,6 +127,8 @@ def test_it_comes_to_rest_after_everything_downstream_was_rebuilt(world: World) 
 
 def test_the_last_days_reopen_only_days_that_exist(automation: Automation) -> None:
     automation.landed("iterable_webhooks", ["2026-06-29"])
+    # Today's batch begins.
+    automation.now += timedelta(minutes=15)
     automation.tick()
     assert automation.run(Days.parse("2026-06-29", "2026-06-29"), "esp_events")
     assert automation.tick()["attributed_events"] == spread("2026-06-29", "2026-06-30")

@@ -15,8 +15,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import TransientStorageError
 from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS, Table
-from justai_assets.dag.checks import latest_writes, table_checks
+from justai_assets.dag.checks import table_checks
 from justai_assets.dag.day_checks import DAY_CHECKS
+from justai_assets.dag.evaluations import latest_writes
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS, Table
 from justai_assets.dag import delta_share_versions
 from justai_assets.dag.checks import table_checks
 from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
@@ -22,6 +23,7 @@ from justai_assets.dag.resources import Platform
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
+from justai_assets.quality.verdict import Verdict
 from justai_assets.sources.delta_share.keep import sole_user
 from justai_assets.storage import Root
 from justai_assets_tests.share_server import ShareServer
@@ -267,6 +269,32 @@ def test_a_share_that_breaks_the_contract_fails_a_check_until_it_keeps_it_again(
     assert shared.mirrored() == {D1, D2, D3}
     shared.server.offer(NAME, shared.source)
     assert [one.passed for one in shared.mirror().get_asset_check_evaluations()] == [True]
+
+
+def test_a_day_of_the_mirror_that_fails_a_blocking_check_goes_no_further_until_it_is_sound(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mirror's job is no asset: its evaluations count only with the materialization that they judged."""
+    cursor = None
+
+    def requested() -> set[str]:
+        nonlocal cursor
+        found = dg.evaluate_automation_conditions(shared.definitions, shared.instance, cursor=cursor)
+        cursor = found.cursor
+        return set(found.get_requested_partitions(table_key("acme", UNIFIED_EVENTS)))
+
+    def judge(_: Lake, __: str, table: Table, judged: Days) -> list[Verdict]:
+        return [Verdict(day, {}, ("an address",) if day == D2 and table is DELTA_SHARE else ()) for day in judged]
+
+    assert requested() == set()
+    with monkeypatch.context() as patch:
+        patch.setattr("justai_assets.dag.day_checks.no_pii", judge)
+        shared.mirror()
+    assert requested() == {str(D1), str(D3)}
+    assert requested() == set()
+    replace_day(shared.source, D2, events(D2, 9))
+    shared.mirror()
+    assert requested() == {str(D2)}
 
 
 def last_evaluation(shared: Shared) -> dg.AssetCheckEvaluation:
