@@ -346,10 +346,31 @@ RESTATEMENTS: Final = Table(
     "A number of a finished day that moved after it was first given, and why.",
 )
 
+COHORT_RESTATEMENTS: Final = Table(
+    "cohort_restatements",
+    (
+        Column("send_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
+        Column("restated_at", UTC_TIMESTAMP, "When it was computed anew, UTC.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file.", nullable=False),
+        Column("arm", _STRING, "treatment or control.", nullable=False),
+        Column("copy_id", _STRING, "The copy served; null where it is not known."),
+        Column("metric", _STRING, "As in copy_daily; null: the messages themselves."),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts."),
+        Column("number", _STRING, "messages or successes.", nullable=False),
+        Column("before", _COUNT, "The number as it was given.", nullable=False),
+        Column("after", _COUNT, "The number as it is now.", nullable=False),
+        Column("given_at", UTC_TIMESTAMP, "When the old number was computed, UTC.", nullable=False),
+        Column("upstream", _STRING, "Versions of the upstream tables, old → new; null where not recorded."),
+        Column("files", _STRING, "Landing objects that came, changed or went, one a line."),
+    ),
+    "A number of a closed send cohort that moved after it was first given, and why.",
+    partition_by=("send_date",),
+)
+
 TABLES: Final = {
     table.name: table
     for table in (
         ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
-        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS,
+        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS, COHORT_RESTATEMENTS,
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -18,7 +18,6 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import MAX_WINDOW_HOURS, WINDOWS_HOURS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
-from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.cluster import PEOPLE
@@ -163,24 +162,6 @@ def count_day(org: Org, lake: Lake, day: date) -> pl.DataFrame:
     """COPY_DAILY of one send day, from message_outcomes as it is now."""
     outcomes = lake.scan(org.slug, MESSAGE_OUTCOMES, Days(day, day))
     return count_copies(outcomes, org)
-
-
-def build_copy_daily(
-    org: Org,
-    lake: Lake,
-    days: Days,
-    *,
-    note: dict[str, str] | None = None,
-    on_day: Callable[[DayReport], None] = lambda _: None,
-) -> list[DayReport]:
-    """Replace send days of copy_daily by the counts of message_outcomes of the same days, in one commit."""
-    reports = []
-    with lake.replacing(org.slug, COPY_DAILY, days, note=note) as writer:
-        for day in days:
-            writer.write(day, count_day(org, lake, day))
-            reports.append(DayReport(day, writer.rows(day), writer.bytes(day), ()))
-            on_day(reports[-1])
-    return reports
 
 
 def copy_counts(org: Org, lake: Lake, days: Days) -> pl.DataFrame:
