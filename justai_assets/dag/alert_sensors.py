@@ -17,6 +17,7 @@ from dagster._core.event_api import RunStatusChangeEventType
 
 from justai_assets.dag.alerts import URL, AlertError, AlertRefusedError, alert_of, send
 from justai_assets.dag.door_sensor import now_utc
+from justai_assets.dag.lost_runs import LOST_BY
 
 INTERVAL_SECONDS = 15
 BUDGET_SECONDS = 30.0
@@ -109,6 +110,9 @@ def _is_ours(context: dg.SensorEvaluationContext, run: dg.DagsterRun) -> bool:
     """Whether a run is of this code location: with several, each tells of its own."""
     mine = context.code_location_origin
     theirs = run.remote_job_origin
+    if theirs is None and LOST_BY in run.tags:
+        # Begun at a terminal, and nobody is there any more.
+        return run.tags[LOST_BY] == (mine.location_name if mine else "")
     return (mine.location_name if mine else None, context.repository_name) == (
         (theirs.repository_origin.code_location_origin.location_name, theirs.repository_origin.repository_name)
         if theirs

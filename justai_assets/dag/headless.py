@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from dagster._core.utils import make_new_run_id
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,12 +16,14 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
 from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
+from justai_assets.dag.lost_runs import worker_tags
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
 from justai_assets.dag.org_assets import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_keys
+from justai_assets.dag.run_watch import watched
 from justai_assets.dag.undated import NAME, doors_by_table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
@@ -155,14 +158,17 @@ def _execute(
     resources: Mapping[str, Any] | None = None,
 ) -> bool:
     job = definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        asset_selection=list(selection),
-        instance=found,
-        tags=tags,
-        # Named, or Dagster logs every event of the run to the terminal.
-        run_config={"loggers": {"console": {}}, "resources": resources or {}},
-        raise_on_error=False,
-    )
+    run_id = make_new_run_id()
+    with watched(found, run_id, pools_of_keys(definitions, selection), lambda text: console.print(text, markup=False)):
+        result = job.execute_in_process(
+            asset_selection=list(selection),
+            instance=found,
+            run_id=run_id,
+            tags={**tags, **worker_tags()},
+            # Named, or Dagster logs every event of the run to the terminal.
+            run_config={"loggers": {"console": {}}, "resources": resources or {}},
+            raise_on_error=False,
+        )
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             cause = event.step_failure_data.error
@@ -185,6 +191,12 @@ def _execute(
         if problems is not None:
             console.print(str(problems.value), markup=False)
     return result.success
+
+
+def pools_of_keys(definitions: dg.Definitions, keys: Sequence[dg.AssetKey]) -> list[str]:
+    """The pools of the steps that build some assets."""
+    graph = definitions.resolve_asset_graph()
+    return sorted({pool for key in keys for pool in graph.get(key).pools or ()})
 
 
 def _console_logger(console: Console) -> dg.LoggerDefinition:

@@ -15,9 +15,11 @@ from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule,
 from justai_assets.dag.door_sensor import door_sensors
 from justai_assets.dag.hint_sensor import hint_sensor
 from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_check
+from justai_assets.dag.lost_runs import lost_runs_sensor
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
 from justai_assets.dag.org_assets import org_assets
 from justai_assets.dag.org_files import broken_org_spec, org_files_asset
+from justai_assets.dag.purge import purge_records, purge_schedule
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_assets
 from justai_assets.dag.schedule import daily_refresh
@@ -41,7 +43,7 @@ def location(
         assets += [*org_assets(org), undated_asset(org), results_assets(org)]
         checks += table_checks(org)
     assets += [broken_org_spec(_asset_name(stem), error) for stem, error in orgs.broken.items()]
-    jobs: list[dg.JobDefinition] = [maintain_org]
+    jobs: list[dg.JobDefinition] = [maintain_org, purge_records]
     sharing = [org for org in served if org.engagement == "delta_share"]
     punctual = [*landing_checks(served), *(share_check(org) for org in sharing)]
     checks += punctual
@@ -49,9 +51,15 @@ def location(
         *doors_schedules(punctual),
         daily_refresh(served),
         maintenance_schedule(served),
+        purge_schedule(),
         standing_schedule(),
     ]
-    sensors: list[dg.SensorDefinition] = [automation_sensor(), *door_sensors(served), *alert_sensors()]
+    sensors: list[dg.SensorDefinition] = [
+        automation_sensor(),
+        *door_sensors(served),
+        *alert_sensors(),
+        lost_runs_sensor(),
+    ]
     if os.environ.get("JUSTAI_LANDING_QUEUE"):
         sensors.append(hint_sensor())
     if sharing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -16,7 +16,9 @@ from justai_assets.contract.tables import (
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
+    FATES,
     MESSAGE_OUTCOMES,
+    QUARANTINE,
     SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
@@ -31,6 +33,7 @@ from justai_assets.dag.retries import verdicts
 from justai_assets.events.event_stream import stream_tables
 from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.maintain import remove_superseded
 from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
 from justai_assets.orgs.model import Org
@@ -344,6 +347,10 @@ def table_asset(
         note = {"run_id": context.run.run_id, "org": org.slug}
         with verdicts(context.retry_number):
             reports = build(context, platform, days, note, reporter(context, len(days)))
+        current = [day for day in days if day >= datetime.now(UTC).date() - timedelta(days=1)]
+        if current:
+            for one in (table, FATES, QUARANTINE):
+                remove_superseded(platform.lake(), org.slug, one, current)
         return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, table, days, reports))
 
     return table_days

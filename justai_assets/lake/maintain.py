@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,7 +17,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from justai_assets.contract.errors import JustAIError, TransientStorageError
+from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
 from justai_assets.lake.store import Lake
 
@@ -25,6 +26,9 @@ TARGET_BYTES = 256 << 20
 
 MIN_RETENTION_DAYS = 7
 """No run takes so long; a file that is referred to by no version younger than this is nobody's."""
+
+SUPERSEDED_HOURS = 1
+"""How long a replaced file of a current day is kept for those who read it."""
 
 ATTEMPTS = 5
 
@@ -134,6 +138,27 @@ def remove_unreferenced(lake: Lake, slug: str, table: Table, retention_days: int
         raise TransientStorageError(
             f"{slug}/{table.name}: removing files failed: {type(error).__name__}", mend="it is retried"
         ) from error
+
+
+def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date]) -> int:
+    """Delete files of some days that were replaced an hour ago or earlier; how many.
+
+    For the current days, which are replaced several times an hour: `remove_unreferenced` keeps a week of such files,
+    hundreds of times the day. Whoever reads a version for more than an hour fails on these days and reads again. A
+    storage that does not answer keeps its files until the next time.
+    """
+    found = lake.open(slug, table)
+    if found is None:
+        return 0
+    folders = {f"{table.day_column}={day}" for day in days}
+    try:
+        # Listed and not removed: of all other days, a long run may still read an old version.
+        old = found.vacuum(retention_hours=SUPERSEDED_HOURS, dry_run=True, enforce_retention_duration=False)
+        doomed = [f"{lake.key(slug, table)}/{path}" for path in old if folders & set(path.split("/"))]
+        lake.root.delete(*doomed)
+    except (DeltaError, OSError, StorageError):
+        return 0
+    return len(doomed)
 
 
 def _open(lake: Lake, slug: str, table: Table) -> DeltaTable:

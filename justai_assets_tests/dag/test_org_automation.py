@@ -12,10 +12,12 @@ from dagster._core.definitions.automation_tick_evaluation_context import Automat
 from dagster._core.test_utils import create_run_for_test
 from dagster._daemon.asset_daemon import asset_daemon_cursor_to_instigator_serialized_cursor
 
+from justai_assets.contract.days import Days
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.dag.automation_turns import Turns
 from justai_assets.dag.location import location
 from justai_assets.dag.org_automation import OrgAutomationSensor
+from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.load import Orgs
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
@@ -65,6 +67,20 @@ def ticks(world: World) -> Ticks:
 def orgs_of(request: dg.RunRequest) -> set[str]:
     subset = request.asset_graph_subset
     return {key.path[0] for key in (subset.asset_keys if subset else request.asset_selection or [])}
+
+
+def runs_of(ticks: Ticks, request: dg.RunRequest) -> list[tuple[list[str], list[dg.AssetKey]]]:
+    """The (days, tables) of the runs that a request leads to, as the daemon makes them; without those of the report."""
+    subset, graph = request.asset_graph_subset, ticks.repository.asset_graph
+    if subset is None:
+        keys = list(request.asset_selection or [])
+        return [([request.partition_key], keys)] if request.partition_key else []
+    found: dict[tuple[str, ...], list[dg.AssetKey]] = {}
+    for key in graph.toposorted_asset_keys:
+        if key in subset.partitions_subsets_by_asset_key:
+            days = sorted(subset.get_partitions_subset(key).get_partition_keys())
+            found.setdefault(tuple(days), []).append(key)
+    return [(list(days), keys) for days, keys in found.items()]
 
 
 @pytest.mark.parametrize("days", [["2026-01-10"], ["2026-01-10", "2026-01-11", "2026-02-01"]])
@@ -144,16 +160,14 @@ def test_a_file_every_thirty_seconds_rebuilds_today_once_a_batch(world: World) -
                 files += 1
             ticks.landed("acme", today)
         for request in ticks.tick():
-            if request.partition_key is None:
-                assert {key.path[-1] for key in request.asset_selection or ()} <= {"experiment_results", "report"}
-                continue
-            assert request.partition_key == today
-            selection = list(request.asset_selection or [])
-            built.update(key.path[-1] for key in selection)
-            done = ticks.repository.get_implicit_global_asset_job_def().execute_in_process(
-                asset_selection=selection, instance=ticks.instance, tags=request.tags, partition_key=today
-            )
-            assert done.success
-    tables = ("esp_events", "attributed_events", "unified_events", "attribution_metrics")
+            for days, keys in runs_of(ticks, request):
+                built.update(key.path[-1] for key in keys if today in days)
+                done = ticks.repository.get_implicit_global_asset_job_def().execute_in_process(
+                    asset_selection=keys,
+                    instance=ticks.instance,
+                    tags={"org": "acme", **range_tags(Days.parse(days[0], days[-1]))},
+                )
+                assert done.success
+    tables = ("esp_events", "attributed_events", "unified_events", "attribution_metrics", "message_outcomes")
     assert all(1 <= built[table] <= 5 for table in tables), built
     assert world.table(UNIFIED_EVENTS).height == files

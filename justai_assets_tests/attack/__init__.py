@@ -1,0 +1,1 @@
+"""Attacks on the running platform, longer than a test: `python -m justai_assets_tests.attack`."""
