@@ -86,14 +86,15 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
             f"{figure.metric} within {hours} h is not counted for {template.id}",
             mend=f"counted are {', '.join(known)}; name an event under experiments.events of the org file to count it",
         )
-    yield f"{figure.metric} within {hours} h of the send, messages of {template.id} sent on {figure.send_date} (UTC), {org.slug}"
+    what = f"{figure.metric} within {hours} h of the send"
+    yield f"{what}, messages of {template.id} sent on {figure.send_date} (UTC), {org.slug}"
     for name, arm in arms_of(template):
         if figure.arm in (None, name):
             mine = rows.filter(pl.col("arm") == name, pl.col("metric") == metric, pl.col("window_hours") == hours)
             yield from _arm(org, lake, figure, name, arm, mine, metric, hours)
     yield (
-        "rule: a message counts on the day of its first send; a success is at least one such event at or after the send "
-        f"and less than {hours} h after it; opens and clicks by machines do not count"
+        "rule: a message counts on the day of its first send; a success is at least one such event at or after the "
+        f"send and less than {hours} h after it; opens and clicks by machines do not count"
     )
     yield from _moved(org, lake, figure, metric, hours)
 
