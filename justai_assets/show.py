@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import CLICKS, OPENS
-from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS, TABLES, UNIFIED_EVENTS
+from justai_assets.contract.events import MAX_WINDOW_HOURS
+from justai_assets.contract.tables import EXPERIMENT_RESULTS, TABLES, UNIFIED_EVENTS
 from justai_assets.lake.ledger import (
     ACCEPTED,
     ATTRIBUTED,
@@ -24,6 +24,9 @@ from justai_assets.lake.ledger import (
     total,
 )
 from justai_assets.lake.store import Lake
+from justai_assets.metrics.experiments.arms import ARMS, TREATMENT
+from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, copy_counts
+from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of
 from justai_assets.orgs.model import Org, Template
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
@@ -74,18 +77,22 @@ def show_caused(settings: Settings, slug: str, message_id: str, request: str, co
 
 
 def show_templates(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:
-    """Print, per template and arm, sends, opens, clicks, conversions, their share of the sends, and the lift.
+    """Print, per template and arm, messages, opens, clicks and conversions with their rates, and the lift.
 
-    Conversions are those of the template's key metric inside the org's own window for it. Shares are over the sends of
-    the same days.
+    Messages and what followed them are copy_daily's over the send days; conversions are those of the template's key
+    metric, within the org's own window for it. The lift is that of experiment_results on the last of the days, which is
+    over the whole test.
     """
     lake = Lake(Root.parse(settings.lake))
     names = ("template", "key metric", "arm", "sends", "opens", "clicks", "conversions", "lift")
-    table = _table(f"What won, {days}", *names, left=3)
+    table = _table(f"What won, sends of {days}", *names, left=3)
     for org in orgs:
-        rows = lake.scan(org.slug, ATTRIBUTION_METRICS, days).collect()
+        rows = copy_counts(org, lake, days)
+        judged = lake.scan(org.slug, EXPERIMENT_RESULTS, Days(days.last, days.last))
+        judged = judged.filter(pl.col("is_key"), pl.col("copy_id").is_null())
+        lifts = dict(judged.select("template", "lift").collect().iter_rows())
         for template in org.templates:
-            for cells in _template_rows(org, template, rows):
+            for cells in _template_rows(org, template, rows, lifts.get(template.id)):
                 table.add_row(*cells)
     console.print(table)
 
@@ -119,41 +126,28 @@ def _reasons(rows: pl.DataFrame) -> Iterable[str]:
         yield f"{fate} " + ", ".join(f"{reason} {records:,}" for reason, records in counts.iter_rows())
 
 
-def _template_rows(org: Org, template: Template, rows: pl.DataFrame) -> Iterable[list[str]]:
-    metric = template.key_metric or ""
-    window = org.attribution.window_for(metric)
-    arms = [("treatment", template.treatment), *([("control", template.control)] if template.control else [])]
-    counts: dict[str, tuple[int, int, int, int]] = {}
-    for name, arm in arms:
-        mine = rows.filter(
-            (pl.col("template_id") == arm.template_id)
-            & (pl.col("campaign_id") == arm.campaign_id)
-            & (pl.col("window_hours") == window)
-        )
-        conversions = int(mine.filter(pl.col("event_name") == metric)["attributed_conversions"].sum())
-        sends = _events(mine, org.attribution.send_events)
-        counts[name] = (sends, _events(mine, OPENS), _events(mine, CLICKS), conversions)
-    for name, (sends, *others) in counts.items():
-        is_first = name == "treatment"
+def _template_rows(org: Org, template: Template, rows: pl.DataFrame, lift: float | None) -> Iterable[list[str]]:
+    metric = metric_of(template.key_metric)
+    own = org.attribution.window_for(template.key_metric or "") if is_conversion(metric) else MAX_WINDOW_HOURS
+    shown = (OPEN, CLICK, metric if is_conversion(metric) else ANY_CONVERSION)
+    mine = rows.filter(pl.col("template") == template.id, "is_own_window")
+    for name in ARMS if template.control else (TREATMENT,):
+        sums = mine.filter(pl.col("arm") == name).group_by("metric").agg(pl.col("messages", "successes").sum())
+        counts = {one: (messages, successes) for one, messages, successes in sums.iter_rows()}
+        sends = counts.get(OPEN, (0, 0))[0]
+        is_first = name == TREATMENT
         yield [
             f"{org.slug}/{template.id}" if is_first else "",
-            f"{metric} in {window} h" if is_first else "",
+            f"{label(metric)} in {own} h" if is_first else "",
             name,
             f"{sends:,}",
-            *(f"{count:,} {count / sends:7.2%}" if sends else f"{count:,}" for count in others),
-            _lift(counts) if is_first else "",
+            *(_share(counts.get(one, (0, 0))[1], sends) for one in shown),
+            ("–" if lift is None else f"{lift:+.0%}") if is_first else "",
         ]
 
 
-def _lift(counts: dict[str, tuple[int, int, int, int]]) -> str:
-    treatment, control = counts["treatment"], counts.get("control", (0, 0, 0, 0))
-    if not treatment[0] or not control[0] or not control[3]:
-        return "–"
-    return f"{(treatment[3] / treatment[0]) / (control[3] / control[0]) - 1:+.0%}"
-
-
-def _events(rows: pl.DataFrame, names: Iterable[str]) -> int:
-    return int(rows.filter(pl.col("event_name").is_in(list(names)))["events"].sum())
+def _share(count: int, sends: int) -> str:
+    return f"{count:,} {count / sends:7.2%}" if sends else f"{count:,}"
 
 
 def _table(title: str, *columns: str, left: int = 2) -> RichTable:

@@ -3,11 +3,14 @@ from __future__ import annotations
 import io
 from datetime import date
 
+import polars as pl
 from rich.console import Console
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTION_METRICS, FATES
+from justai_assets.contract.tables import COPY_DAILY, EXPERIMENT_RESULTS, FATES
 from justai_assets.lake.ledger import Fate, fates_frame
+from justai_assets.metrics.experiments.copy_daily import counting_rule
+from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
 from justai_assets.show import output, show_fates, show_templates
 from justai_assets_tests.world import WEBHOOK_ORG, World
@@ -33,15 +36,22 @@ def put(world: World, *fates: Fate, asset: str = "esp_events") -> None:
         writer.write(fates[0].day, fates_frame(asset, fates))
 
 
-def count(world: World, *rows: tuple[str, str, str, int, int, int]) -> None:
-    """(template, campaign, event, window, events, conversions) rows of the day."""
-    import polars as pl
-
-    counts = dict.fromkeys(("messages", "sends", "opens", "machine_opens", "clicks", "unsubscribes"), 0)
-    names = ("template_id", "campaign_id", "event_name", "window_hours", "events", "attributed_conversions")
-    records = [{"event_date": DAY, **dict(zip(names, row, strict=True)), **counts} for row in rows]
-    with world.lake.replacing("acme", ATTRIBUTION_METRICS, ONE) as writer:
-        writer.write(DAY, pl.DataFrame(records, schema=ATTRIBUTION_METRICS.schema))
+def count(world: World, org: Org, *rows: tuple[str, str, str, int, int, int]) -> None:
+    """(template, arm, metric, window, messages, successes) rows of copy_daily."""
+    names = ("template", "arm", "metric", "window_hours", "messages", "successes")
+    own = {"open": 72, "click": 72, "conversion:purchase": 48}
+    records = [
+        {"send_date": DAY, "rule": counting_rule(org), **(row := dict(zip(names, values, strict=True))),
+         "is_own_window": row["window_hours"] == own[row["metric"]]}
+        for values in rows
+    ]  # fmt: skip
+    with world.lake.replacing("acme", COPY_DAILY, ONE) as writer:
+        writer.write(DAY, pl.DataFrame(records, schema=COPY_DAILY.schema))
+    result = {"event_date": DAY, "template": "welcome", "metric": "conversion:purchase", "is_key": True, "lift": 0.2,
+              "window_hours": 48, "is_own_window": True, "variance": "message", "is_enough": True, "note": "",
+              "verdict": "ship", "reason": "key_metric_better", "decision": "Ship"}  # fmt: skip
+    with world.lake.replacing("acme", EXPERIMENT_RESULTS, ONE) as writer:
+        writer.write(DAY, pl.DataFrame([result], schema=EXPERIMENT_RESULTS.schema))
 
 
 def test_every_fate_is_shown_with_its_reasons_and_undated_records_apart(world: World) -> None:
@@ -68,14 +78,14 @@ def test_nothing_materialized_shows_empty_tables(world: World) -> None:
 
 
 def test_an_arm_is_shown_by_its_orgs_own_window_with_its_lift(world: World) -> None:
-    world.add_org(WEBHOOK_ORG, templates=TEMPLATES, attribution={"windows": {"purchase": 48}})
+    org = world.add_org(WEBHOOK_ORG, templates=TEMPLATES, attribution={"windows": {"purchase": 48}})
+    purchase = "conversion:purchase"
     count(
-        world,
-        ("501", "9001", "emailSend", 48, 1000, 0), ("501", "9001", "emailOpen", 48, 300, 0),
-        ("501", "9001", "purchase", 48, 24, 24),
-        ("501", "9001", "purchase", 24, 3, 3), ("501", "9001", "purchase", 72, 90, 90),
-        ("502", "9002", "emailSend", 48, 1000, 0), ("502", "9002", "purchase", 48, 20, 20),
-        ("501", "9002", "purchase", 48, 500, 500),
+        world, org,
+        ("welcome", "treatment", "open", 72, 1000, 300), ("welcome", "treatment", "click", 72, 1000, 0),
+        ("welcome", "treatment", purchase, 48, 1000, 24), ("welcome", "treatment", purchase, 24, 1000, 3),
+        ("welcome", "treatment", purchase, 72, 1000, 90), ("welcome", "control", "open", 72, 1000, 0),
+        ("welcome", "control", "click", 72, 1000, 0), ("welcome", "control", purchase, 48, 1000, 20),
     )  # fmt: skip
     lines = [line.split() for line in shown(world, show_templates).splitlines()]
     (treatment,) = [line for line in lines if "treatment" in line and "acme/welcome" in line]

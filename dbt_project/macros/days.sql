@@ -1,24 +1,31 @@
-{# True for the rows of the days being rebuilt. `before` and `after` move its ends by whole days.
-   A model that is built day by day (by_day.sql) narrows the days to one by a variable of the session. #}
-{% macro in_days(column, before=0, after=0) -%}
+{# True for the rows of the days being rebuilt. #}
+{% macro in_days(column) -%}
     {%- set first, last = var('from_date') or '0001-01-01', var('to_date') or '9999-01-01' -%}
-    {{ column }} between coalesce(getvariable('day'), date '{{ first }}') - {{ before }}
-        and coalesce(getvariable('day'), date '{{ last }}') + {{ after }}
+    {{ column }} between date '{{ first }}' and date '{{ last }}'
+{%- endmacro %}
+
+{# The column that holds a mart's day: the day of the send, or of the event. Null: the mart has no day. #}
+{% macro day_column(relation) -%}
+    {%- if relation.identifier in ('fct_message_funnel', 'fct_campaign_daily', 'fct_template_daily') -%}
+        {{ return('send_date') }}
+    {%- endif -%}
+    {{ return(none if relation.identifier in ('dim_template', 'rpt_undated') else 'event_date') }}
 {%- endmacro %}
 
 {# Before the rows of the days are inserted, what was there goes, in the same transaction. #}
 {% macro delete_days() -%}
     {%- if is_incremental() -%}
-        delete from {{ this }} where {{ in_days('event_date') }}
+        delete from {{ this }} where {{ in_days(day_column(this)) }}
     {%- endif -%}
 {%- endmacro %}
 
 {# Tests look at the days of the run, as the models do: yesterday's rows were tested yesterday. #}
 {% macro get_where_subquery(relation) -%}
-    {%- if relation.identifier not in ('dim_template', 'rpt_undated') -%}
-        (select * from {{ relation }} where {{ in_days('event_date') }}) as days_of_the_run
-    {%- else -%}
+    {%- set column = day_column(relation) -%}
+    {%- if column is none -%}
         {{ relation }}
+    {%- else -%}
+        (select * from {{ relation }} where {{ in_days(column) }}) as days_of_the_run
     {%- endif -%}
 {%- endmacro %}
 

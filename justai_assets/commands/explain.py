@@ -15,11 +15,11 @@ def explain(
     first: Annotated[str | None, Parameter(name="--from")] = None,
     last: Annotated[str | None, Parameter(name="--to")] = None,
 ) -> None:
-    """Explain a message, or a number of attribution_metrics.
+    """Explain a message, or a number: of the report, the terminal and the marts, or of a day of events.
 
-    Example: `justai explain --org acme --metric template=welcome-email,event=purchase,date=2026-01-05`
+    Example: `justai explain --org acme --metric template=welcome-email,metric=purchase,send_date=2026-01-05`
 
-    A number is recounted from the events below it, which are listed with their messages and landing objects. Nothing
+    A number is recounted from the messages and events below it, which are listed with their landing objects. Nothing
     about a person is shown.
 
     Parameters
@@ -29,7 +29,8 @@ def explain(
     message_id
         A message: all its events, and why each custom event is or is not its.
     metric
-        A number, as template=…,event=…,date=…; an event is a name, or open, click, unsubscribe.
+        A number. template=…,metric=…,send_date=… is one of a send cohort; arm=, copy= and window= are optional.
+        template=…,event=…,date=… is one of a day of events. A metric or event is open, click, unsubscribe, or a name.
     first
         With --message-id: first day to look at, YYYY-MM-DD; all days when not given.
     last
@@ -41,6 +42,7 @@ def explain(
     from justai_assets.contract.errors import JustAIError
     from justai_assets.lake.store import Lake
     from justai_assets.metrics.explain import Number, explain_message, explain_number
+    from justai_assets.metrics.explain_cohort import CohortFigure, explain_cohort
     from justai_assets.settings import Settings
     from justai_assets.storage import Root
 
@@ -53,11 +55,12 @@ def explain(
     if first or last:
         begin = parse_day(first) if first else found.start_date
         days = Days(begin, parse_day(last) if last else max(begin, parse_day("9999-12-31")))
-    lines = (
-        explain_message(found, lake, message_id, days)
-        if message_id is not None
-        else explain_number(found, lake, Number.parse(metric or ""))
-    )
+    if message_id is not None:
+        lines = explain_message(found, lake, message_id, days)
+    elif "send_date=" in (metric or ""):
+        lines = explain_cohort(found, lake, CohortFigure.parse(metric or ""))
+    else:
+        lines = explain_number(found, lake, Number.parse(metric or ""))
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:
         console.print(line, markup=False)

@@ -34,13 +34,16 @@ def materialize(
     last
         Last day, inclusive.
     asset
-        Only these tables, for example unified_events attribution_metrics; all when none is given.
+        Only these, for example unified_events copy_daily report; every table, the results and the report when none is
+        given.
     accept_empty
         Empty the days of a door that held records and has no object at all any more; otherwise that fails.
     """
     from justai_assets.contract.days import Days
-    from justai_assets.dag.headless import materialize_days
+    from justai_assets.contract.tables import EXPERIMENT_RESULTS
+    from justai_assets.dag.headless import make_report, materialize_days
     from justai_assets.dag.org_assets import LANDING_NAMES
+    from justai_assets.dag.results import REPORT
     from justai_assets.landing.listing import LANDING
     from justai_assets.settings import Settings
     from justai_assets.show import output, show_fates
@@ -55,8 +58,12 @@ def materialize(
     if any(door in LANDING_NAMES for door in found.sources.present()):
         Root.parse(settings.landing).require(LANDING)
     today = datetime.now(UTC).date()
-    if not materialize_days(found, days, asset, today=today, accept_empty=accept_empty):
+    results = {EXPERIMENT_RESULTS.name, REPORT}
+    tables = tuple(name for name in asset if name not in results)
+    if (tables or not asset) and not materialize_days(found, days, tables, today=today, accept_empty=accept_empty):
         # The ledger may be that of an earlier run: its numbers are not this run's.
+        return 1
+    if (results & set(asset) or not asset) and not make_report(found, last=days.last):
         return 1
     show_fates(settings, [found], days, output())
     return 0

@@ -54,7 +54,7 @@ class Table:
         return tuple(column.name for column in self.columns if not column.nullable)
 
 
-_STRING = pl.String()
+_STRING, _COUNT = pl.String(), pl.Int64()
 _EVENT_TIMESTAMP = Column("event_timestamp", UTC_TIMESTAMP, "When it happened, UTC.", nullable=False)
 _EVENT_DATE = Column("event_date", pl.Date(), "DATE(event_timestamp) in UTC; the partition.", nullable=False)
 _MESSAGE = (
@@ -199,7 +199,7 @@ FATES: Final = Table(
     partition_by=("event_date", "asset"),
 )
 
-_FLOAT, _COUNT = pl.Float64(), pl.Int64()
+_FLOAT = pl.Float64()
 
 EXPERIMENT_RESULTS: Final = Table(
     "experiment_results",
@@ -281,6 +281,11 @@ _FIRSTS: Final = (
     ("first_bounce", "bounce"),
 )
 
+_REACTIONS: Final = (
+    ("opens", "Opens by people"), ("machine_opens", "Opens by mail proxies and bots"), ("clicks", "Clicks by people"),
+    ("machine_clicks", "Clicks by bots"), ("unsubscribes", "Unsubscribes"),
+)  # fmt: skip
+
 MESSAGE_OUTCOMES: Final = Table(
     "message_outcomes",
     (
@@ -293,6 +298,9 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
         Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
         *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),
+        *(Column(name, _COUNT, f"{what} within 72 h of the send.", nullable=False) for name, what in _REACTIONS),
+        Column("first_conversion", UTC_TIMESTAMP, "First custom event within the org's own window for its name, UTC."),
+        Column("attributed_conversions", _COUNT, "Custom events within the org's own window for each.", nullable=False),
         Column("conversions", CONVERSIONS, "Custom events attributed to it within 72 h, one entry an event name."),
     ),
     "What became of one message within 72 h of its first send. Sent again within three days, it is the same message.",
@@ -338,10 +346,31 @@ RESTATEMENTS: Final = Table(
     "A number of a finished day that moved after it was first given, and why.",
 )
 
+COHORT_RESTATEMENTS: Final = Table(
+    "cohort_restatements",
+    (
+        Column("send_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
+        Column("restated_at", UTC_TIMESTAMP, "When it was computed anew, UTC.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file.", nullable=False),
+        Column("arm", _STRING, "treatment or control.", nullable=False),
+        Column("copy_id", _STRING, "The copy served; null where it is not known."),
+        Column("metric", _STRING, "As in copy_daily; null: the messages themselves."),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts."),
+        Column("number", _STRING, "messages or successes.", nullable=False),
+        Column("before", _COUNT, "The number as it was given.", nullable=False),
+        Column("after", _COUNT, "The number as it is now.", nullable=False),
+        Column("given_at", UTC_TIMESTAMP, "When the old number was computed, UTC.", nullable=False),
+        Column("upstream", _STRING, "Versions of the upstream tables, old → new; null where not recorded."),
+        Column("files", _STRING, "Landing objects that came, changed or went, one a line."),
+    ),
+    "A number of a closed send cohort that moved after it was first given, and why.",
+    partition_by=("send_date",),
+)
+
 TABLES: Final = {
     table.name: table
     for table in (
         ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
-        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS,
+        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS, COHORT_RESTATEMENTS,
     )
 }  # fmt: skip

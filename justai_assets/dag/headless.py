@@ -22,7 +22,7 @@ from justai_assets.dag.org_assets import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.results import results_keys
+from justai_assets.dag.results import results_keys, results_op
 from justai_assets.dag.run_watch import watched
 from justai_assets.dag.undated import NAME, doors_by_table
 from justai_assets.lake.store import Lake
@@ -114,11 +114,18 @@ def _roots() -> tuple[Lake, Root]:
     return platform.lake(), platform.landing()
 
 
-def make_report(org: Org, *, console: Console | None = None) -> bool:
-    """Judge an org's experiments and write its report, as its assets do; whether it succeeded."""
+def make_report(org: Org, *, console: Console | None = None, last: date | None = None) -> bool:
+    """Judge an org's experiments and write its report, as its assets do; whether it succeeded.
+
+    Args:
+        org: the org.
+        console: where progress and failures are shown (stderr).
+        last: the last send day that is judged; None: the newest one with sends.
+    """
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    period = {results_op(org): {"config": {"last": str(last)}}} if last else None
     with instance() as found:
-        return _run(org, results_keys(org), found, console, {"org": org.slug})
+        return _run(org, results_keys(org), found, console, {"org": org.slug}, ops=period)
 
 
 def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = None) -> bool:
@@ -144,9 +151,10 @@ def _run(
     console: Console,
     tags: dict[str, str],
     resources: Mapping[str, Any] | None = None,
+    ops: Mapping[str, Any] | None = None,
 ) -> bool:
     definitions = location(Orgs({org.slug: org}, {}), loggers={"console": _console_logger(console)})
-    return _execute(definitions, selection, found, console, tags, resources)
+    return _execute(definitions, selection, found, console, tags, resources, ops)
 
 
 def _execute(
@@ -156,6 +164,7 @@ def _execute(
     console: Console,
     tags: dict[str, str],
     resources: Mapping[str, Any] | None = None,
+    ops: Mapping[str, Any] | None = None,
 ) -> bool:
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = make_new_run_id()
@@ -166,7 +175,7 @@ def _execute(
             run_id=run_id,
             tags={**tags, **worker_tags()},
             # Named, or Dagster logs every event of the run to the terminal.
-            run_config={"loggers": {"console": {}}, "resources": resources or {}},
+            run_config={"loggers": {"console": {}}, "resources": resources or {}, "ops": ops or {}},
             raise_on_error=False,
         )
     for event in result.all_events:

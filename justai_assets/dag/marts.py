@@ -16,7 +16,7 @@ import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.marts_file import replacing
-from justai_assets.dag.marts_sensor import REACH, marts_sensor
+from justai_assets.dag.marts_sensor import READ, marts_sensor
 from justai_assets.dag.org_assets import OWNER, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
@@ -94,7 +94,7 @@ def tables_of_all_orgs(orgs: Sequence[Org]) -> dg.AssetSpec:
     """
     return dg.AssetSpec(
         TABLES,
-        deps=[key for org in orgs for key in table_keys(org) if key.path[-1] in REACH],
+        deps=[key for org in orgs for key in table_keys(org) if key.path[-1] in READ],
         group_name=GROUP,
         owners=[OWNER],
         description="The lake tables of every org that the marts read.",

@@ -14,8 +14,13 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy import select
 
 from justai_assets.contract.days import Days, neighbours
-from justai_assets.contract.events import LOOKBACK_DAYS
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    CUSTOM_EVENTS,
+    ESP_EVENTS,
+    MESSAGE_OUTCOMES,
+)
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.model import Org
 
@@ -26,11 +31,8 @@ LEAST_SECONDS = 3600.0
 
 TAG = {"marts": "refresh"}
 
-REACH: dict[str, int] = {
-    UNIFIED_EVENTS.name: LOOKBACK_DAYS,
-    **{table.name: 0 for table in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)},
-}
-"""Table → how many days around a changed one the marts change: its sends, and what repeats or follows them."""
+READ = {table.name for table in (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, MESSAGE_OUTCOMES)}
+"""The lake tables that the marts read, each day of a mart the same day of the table."""
 
 
 def marts_sensor(
@@ -115,10 +117,8 @@ def changed_days(instance: dg.DagsterInstance, slugs: set[str], place: int | Non
     found: set[date] = set()
     for text, partition in rows:
         key = dg.AssetKey.from_db_string(text)
-        if key is None or key.path[0] not in slugs or key.path[-1] not in REACH:
-            continue
-        day, reach = date.fromisoformat(partition), REACH[key.path[-1]]
-        found |= {day + timedelta(days=offset) for offset in range(-reach, reach + 1)}
+        if key is not None and key.path[0] in slugs and key.path[-1] in READ:
+            found.add(date.fromisoformat(partition))
     return newest, found
 
 

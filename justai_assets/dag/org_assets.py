@@ -34,8 +34,8 @@ from justai_assets.events.event_stream import stream_tables
 from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.maintain import remove_superseded
+from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
-from justai_assets.metrics.experiments.copy_daily import build_copy_daily
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import LATE_AFTER, SILENT_AFTER
 from justai_assets.sources.build import build_from_doors
@@ -265,7 +265,15 @@ def _copies(org: Org) -> dg.AssetsDefinition:
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
-        return build_copy_daily(org, platform.lake(), days, note=note, on_day=on_day)
+        return build_copy_daily(
+            org,
+            platform.lake(),
+            days,
+            note=note,
+            on_day=on_day,
+            now=datetime.now(UTC),
+            landing=platform.landing(),
+        )
 
     return table_asset(org, COPY_DAILY, deps, build)
 

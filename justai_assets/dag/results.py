@@ -39,6 +39,11 @@ def results_keys(org: Org) -> tuple[dg.AssetKey, ...]:
     return table_key(org.slug, EXPERIMENT_RESULTS), dg.AssetKey([org.slug, REPORT])
 
 
+def results_op(org: Org) -> str:
+    """The name of the step that makes both."""
+    return f"{group_of(org.slug)}__experiment_results_and_report"
+
+
 def results_assets(org: Org) -> dg.AssetsDefinition:
     """`[org, experiment_results]` and `[org, report]`: computed together, because the report shows the results."""
     results_key, report_key = results_keys(org)
@@ -52,7 +57,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
     }
 
     @dg.multi_asset(
-        name=f"{group_of(org.slug)}__experiment_results_and_report",
+        name=results_op(org),
         specs=[
             dg.AssetSpec(
                 results_key,

@@ -51,8 +51,9 @@ DAYS_PER_PASS: Final = 14
 
 _COLUMNS: Final = (
     "event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-    "person", "is_machine",
+    "person", "is_machine", "window_hours",
 )  # fmt: skip
+_COUNTS: Final = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
 _CLASSES: Final = (SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, CUSTOM)
 _IDS: Final = ("template_id", "campaign_id")
 
@@ -69,8 +70,8 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
     """Make the MESSAGE_OUTCOMES rows of some send days, without copies, in no promised order.
 
     Args:
-        events: event_class, event_name, event_timestamp, event_date, message_id, template_id, campaign_id, person and
-            is_machine of all events of `needed_days(days)` that carry one of the messages; or of whole messages only.
+        events: event_class, event_name, event_timestamp, event_date, message_id, template_id, campaign_id, person,
+            is_machine and window_hours of all events of `needed_days(days)`; or of some messages, each of them whole.
         days: send days.
 
     Of several first sends at one moment, the least template, campaign and person is the message's.
@@ -97,10 +98,18 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
     again = _inside(repeated, firsts).group_by("row").agg(pl.len().cast(pl.Int64).alias("sends"))
     followed = _inside(events.filter(pl.col("event_class") != SEND), firsts)
     is_custom = pl.col("event_class") == CUSTOM
-    engaged = followed.filter(~is_custom).group_by("row").agg(*_firsts())
+    engaged = followed.filter(~is_custom).group_by("row").agg(*_reactions())
+    custom = followed.filter(is_custom)
+    attributed = (
+        custom.filter(pl.col("age") < pl.duration(hours=pl.col("window_hours")))
+        .group_by("row")
+        .agg(
+            pl.col("event_timestamp").min().alias("first_conversion"),
+            pl.len().cast(pl.Int64).alias("attributed_conversions"),
+        )
+    )
     conversions = (
-        followed.filter(is_custom)
-        .group_by("row", "event_name")
+        custom.group_by("row", "event_name")
         .agg(
             pl.col("age").min().dt.total_microseconds().alias("first_after_us"),
             pl.len().cast(pl.Int64).alias("events"),
@@ -110,9 +119,10 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
         .agg(pl.struct("event_name", "first_after_us", "events").alias("conversions"))
     )
     rows = firsts.lazy()
-    for part in (again, engaged, conversions):
+    for part in (again, engaged, attributed, conversions):
         rows = rows.join(part, on="row", how="left")
     nameless = _without_id(sends.lazy().filter(pl.col("message_id").is_null()), days)
+    # A message that was sent once has no row in `again`.
     return pl.concat([_shaped(rows.with_columns(pl.col("sends").fill_null(1))), _shaped(nameless)]).collect()
 
 
@@ -133,7 +143,7 @@ def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
     age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
     return (
         events.lazy()
-        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine")
+        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine", "window_hours")
         .with_columns(_HASH.alias("hash"))
         .join(
             firsts.lazy().select(pl.col("message_id").alias("sent"), _HASH.alias("hash"), "sent_at", "row"), on="hash"
@@ -147,15 +157,21 @@ def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
     )
 
 
-def _firsts() -> Iterator[pl.Expr]:
+def _reactions() -> Iterator[pl.Expr]:
+    """The first of each kind of engagement, and how many there were."""
     kind, time = pl.col("event_class"), pl.col("event_timestamp")
     # Where nobody tells opens by machines apart, an open counts as one by a person.
     human = ~pl.col("is_machine").fill_null(value=False)
-    yield time.filter((kind == OPEN) & human).min().alias("first_open")
-    yield time.filter((kind == OPEN) & ~human).min().alias("first_machine_open")
-    yield time.filter((kind == CLICK) & human).min().alias("first_click")
-    yield time.filter((kind == CLICK) & ~human).min().alias("first_machine_click")
-    yield time.filter(kind == UNSUBSCRIBE).min().alias("first_unsubscribe")
+    kinds = {
+        "open": (kind == OPEN) & human,
+        "machine_open": (kind == OPEN) & ~human,
+        "click": (kind == CLICK) & human,
+        "machine_click": (kind == CLICK) & ~human,
+        "unsubscribe": kind == UNSUBSCRIBE,
+    }
+    for name, is_one in kinds.items():
+        yield time.filter(is_one).min().alias(f"first_{name}")
+        yield is_one.sum().cast(pl.Int64).alias(f"{name}s")
     yield time.filter(kind == BOUNCE).min().alias("first_bounce")
 
 
@@ -171,10 +187,11 @@ def _without_id(sends: pl.LazyFrame, days: Days) -> pl.LazyFrame:
 
 def _shaped(rows: pl.LazyFrame) -> pl.LazyFrame:
     have = rows.collect_schema().names()
-    return rows.select(
+    shaped = rows.select(
         (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in MESSAGE_OUTCOMES.schema.items()
     )
+    return shaped.with_columns(pl.col(_COUNTS).fill_null(0))
 
 
 def build_message_outcomes(

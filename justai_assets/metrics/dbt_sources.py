@@ -17,10 +17,12 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS, SENDS, UNSUBSCRIBES
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
     FATES,
+    MESSAGE_OUTCOMES,
     UNIFIED_EVENTS,
     Table,
 )
@@ -34,16 +36,11 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 LAKE_COLUMNS: Final = {
-    UNIFIED_EVENTS: tuple(UNIFIED_EVENTS.schema),
+    MESSAGE_OUTCOMES: tuple(name for name in MESSAGE_OUTCOMES.schema if name not in {"person", "conversions"}),
+    ATTRIBUTION_METRICS: tuple(ATTRIBUTION_METRICS.schema),
     FATES: tuple(FATES.schema),
-    ESP_EVENTS: (
-        *("event_name", "event_timestamp", "event_date", "received_at", "message_id", "template_id"),
-        *("campaign_id", "is_machine", "door"),
-    ),
-    ATTRIBUTED_EVENTS: (
-        *("event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id"),
-        *("window_hours", "is_attributed", "reason", "door"),
-    ),
+    ESP_EVENTS: ("event_timestamp", "event_date", "received_at", "door"),
+    ATTRIBUTED_EVENTS: ("event_name", "event_timestamp", "event_date", "is_attributed", "reason", "door"),
 }
 """The columns that the marts may read: of the restricted tables, none that is about a person."""
 
@@ -161,6 +158,11 @@ def _arms(org: Org) -> Iterator[tuple[Any, ...]]:
                 yield org.slug, one.id, arm, *ours
 
 
+def _event_windows(orgs: list[Org]) -> pa.Table:
+    rows = [(org.slug, name, hours) for org in orgs for name, hours in sorted(org.attribution.windows.items())]
+    return _table(("org", "event_name", "window_hours"), rows, "ssi")
+
+
 def _event_classes(orgs: list[Org]) -> pa.Table:
     known = (("engagement", ENGAGEMENT), ("unsubscribe", UNSUBSCRIBES), ("click", CLICKS), ("open", OPENS))
     rows = []
@@ -185,4 +187,5 @@ ORG_SOURCES: Final[dict[str, Callable[[list[Org]], Any]]] = {
     "doors": _doors,
     "templates": _templates,
     "event_classes": _event_classes,
+    "event_windows": _event_windows,
 }

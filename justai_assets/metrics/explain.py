@@ -19,12 +19,12 @@ from justai_assets.contract.reasons import UNATTRIBUTED
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
-    ESP_EVENTS,
     RESTATEMENTS,
     UNIFIED_EVENTS,
-    Table,
 )
+from justai_assets.events.event_stream import CUSTOM, read_events, stream_tables
 from justai_assets.lake.store import Lake
+from justai_assets.metrics.explain_cohort import arms_of, template_of
 from justai_assets.orgs.model import Arm, Org, Template
 
 SHOWN: Final = 20
@@ -47,7 +47,8 @@ class Number:
         if set(given) != set(wanted) or not all(given.values()):
             raise JustAIError(
                 f"{text!r} does not name a number",
-                mend="write template=welcome-email,event=purchase,date=2026-01-05",
+                mend="write template=welcome-email,event=purchase,date=2026-01-05 for a day of events, or "
+                "template=welcome-email,metric=purchase,send_date=2026-01-05 for a send cohort",
             )
         return cls(given["template"], given["event"], parse_day(given["date"]))
 
@@ -65,7 +66,7 @@ def explain_message(org: Org, lake: Lake, message_id: str, days: Days | None = N
         JustAIError: no event of such a message.
     """
     mine = pl.col("message_id") == message_id
-    table = UNIFIED_EVENTS if org.is_unified else ESP_EVENTS
+    table = stream_tables(org)[0]
     events = lake.scan(org.slug, table, days).filter(mine).collect(engine="streaming").sort("event_timestamp")
     caused = (
         lake.scan(org.slug, ATTRIBUTED_EVENTS, days).filter(mine).collect(engine="streaming").sort("event_timestamp")
@@ -97,15 +98,12 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
     Raises:
         JustAIError: the org has no such template.
     """
-    template = next((one for one in org.templates if one.id == number.template), None)
-    if template is None:
-        known = ", ".join(one.id for one in org.templates) or "none"
-        raise JustAIError(f"{org.slug} has no template {number.template}", mend=f"it has {known}")
+    template = template_of(org, number.template)
     hours, day = org.attribution.window_for(number.event), Days(number.day, number.day)
     names = sorted(_CLASSES.get(number.event, {number.event}))
     rows = lake.scan(org.slug, ATTRIBUTION_METRICS, day).filter(pl.col("event_name").is_in(names)).collect()
     yield f"{number.event} of {template.id} on {number.day} (UTC, the day of the event), {org.slug}"
-    for name, arm in _arms(template):
+    for name, arm in arms_of(template):
         ours = rows.filter((pl.col("template_id") == arm.template_id) & (pl.col("campaign_id") == arm.campaign_id))
         own = ours.filter(pl.col("window_hours") == hours)
         yield f"{name} (template {arm.template_id}, campaign {arm.campaign_id}): {own['events'].sum()} events"
@@ -122,12 +120,19 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
 def _below(org: Org, lake: Lake, names: list[str], arm: Arm, day: Days, hours: int) -> Iterator[str]:
     ids = (pl.col("template_id") == arm.template_id) & (pl.col("campaign_id") == arm.campaign_id)
     mine = ids & pl.col("event_name").is_in(names)
-    tables: tuple[Table, ...] = (UNIFIED_EVENTS,) if org.is_unified else (ESP_EVENTS, ATTRIBUTED_EVENTS)
-    for table in tables:
-        found = lake.scan(org.slug, table, day).filter(mine).collect(engine="streaming")
-        if table == ATTRIBUTED_EVENTS:
-            age = pl.col("event_timestamp") - pl.col("send_timestamp")
-            found = found.filter(age < timedelta(hours=hours))
+    stream = (
+        read_events(org, lake, day)
+        .filter(mine)
+        .filter(
+            (pl.col("event_class") != CUSTOM)
+            | (pl.col("event_timestamp") - pl.col("send_timestamp") < timedelta(hours=hours))
+        )
+    )
+    counted = stream.select("message_id", "event_name", "event_timestamp")
+    for table in stream_tables(org):
+        keys = ["message_id", "event_name", "event_timestamp"]
+        rows = lake.scan(org.slug, table, day).filter(mine)
+        found = rows.join(counted, on=keys, how="semi", nulls_equal=True).collect(engine="streaming")
         if found.is_empty():
             continue
         yield f"  {table.name} holds {found.height} of them, of {found['message_id'].n_unique()} messages"
@@ -152,7 +157,7 @@ def _without_message(org: Org, lake: Lake, number: Number, day: Days) -> Iterato
 
 def _moved(org: Org, lake: Lake, template: Template, names: list[str], day: Days) -> Iterator[str]:
     rows = lake.scan(org.slug, RESTATEMENTS, day).filter(pl.col("event_name").is_in(names)).collect()
-    ids = {(arm.template_id, arm.campaign_id) for _, arm in _arms(template)}
+    ids = {(arm.template_id, arm.campaign_id) for _, arm in arms_of(template)}
     for row in rows.sort("restated_at").iter_rows(named=True):
         if (row["template_id"], row["campaign_id"]) in ids:
             window = f" within {row['window_hours']} h" if row["window_hours"] else ""
@@ -163,15 +168,9 @@ def _moved(org: Org, lake: Lake, template: Template, names: list[str], day: Days
             )
 
 
-def _arms(template: Template) -> Iterator[tuple[str, Arm]]:
-    yield "treatment", template.treatment
-    if template.control is not None:
-        yield "control", template.control
-
-
 def _arm_name(org: Org, ids: tuple[str, str]) -> str:
     for template in org.templates:
-        for name, arm in _arms(template):
+        for name, arm in arms_of(template):
             if (arm.template_id, arm.campaign_id) == ids:
                 return f"{template.id}, {name}"
     return "no template of the org file"

@@ -1,7 +1,8 @@
 """Restatements: numbers of a finished day that moved after they were first given, and what moved them.
 
 A day is finished when it was over (UTC) before its numbers were computed: the day that is still running moves all the
-time, and says so. A day's first numbers are no restatement.
+time, and says so. A send cohort is closed when the three days in which its messages are followed are over, too. A day's
+first numbers are no restatement. Events by day are recorded in `restatements`, send cohorts in `cohort_restatements`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
+    COHORT_RESTATEMENTS,
+    COPY_DAILY,
     CUSTOM_EVENTS,
     ESP_EVENTS,
     RESTATEMENTS,
@@ -36,7 +39,10 @@ from justai_assets.storage import Root
 UPSTREAM_NOTE: Final = "upstream"
 EVENTS: Final = "events"
 CONVERSIONS: Final = "attributed_conversions"
+MESSAGES: Final = "messages"
+SUCCESSES: Final = "successes"
 _KEY: Final = ("template_id", "campaign_id", "event_name", "number", "window_hours")
+_COHORT_KEY: Final = ("template", "arm", "copy_id", "metric", "number", "window_hours")
 _MAX_FILES: Final = 100
 
 
@@ -45,34 +51,39 @@ class Given:
     """The numbers as they were given before a rebuild.
 
     Attributes:
-        rows: ATTRIBUTION_METRICS of the finished days among them.
+        table: ATTRIBUTION_METRICS or COPY_DAILY.
+        rows: its rows of the finished days among them.
         at: day → when its numbers were computed; finished days only.
         upstream: day → table → version the numbers were computed from; empty where not recorded.
         now: table → version as it is now.
     """
 
+    table: Table
     rows: pl.DataFrame
     at: Mapping[date, datetime]
     upstream: Mapping[date, Mapping[str, int]]
     now: Mapping[str, int]
 
     @classmethod
-    def read(cls, org: Org, lake: Lake, days: Days) -> Given:
-        """What attribution_metrics says of the days, and from what it was computed."""
+    def read(cls, org: Org, lake: Lake, days: Days, table: Table = ATTRIBUTION_METRICS) -> Given:
+        """What a table of numbers says of the days, and from what it was computed."""
         tables = (UNIFIED_EVENTS,) if org.is_unified else (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)
-        opened = {table.name: lake.open(org.slug, table) for table in tables}
-        now = {name: table.version() for name, table in opened.items() if table is not None}
-        found = lake.open(org.slug, ATTRIBUTION_METRICS)
+        opened = {one.name: lake.open(org.slug, one) for one in tables}
+        now = {name: one.version() for name, one in opened.items() if one is not None}
+        found = lake.open(org.slug, table)
         if found is None:
-            return cls(pl.DataFrame(schema=ATTRIBUTION_METRICS.schema), {}, {}, now)
-        files = pl.DataFrame(found.get_add_actions(flatten=True)).select("partition.event_date", "modification_time")
+            return cls(table, pl.DataFrame(schema=table.schema), {}, {}, now)
+        names = (f"partition.{table.day_column}", "modification_time")
+        files = pl.DataFrame(found.get_add_actions(flatten=True)).select(names)
+        # A message is followed for three days: until then its cohort fills, and moves all the time.
+        open_for = timedelta(days=LOOKBACK_DAYS if table is COPY_DAILY else 0)
         at: dict[date, datetime] = {}
         for day, milliseconds in files.iter_rows():
             moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-            if day in days and moment.date() > day:
+            if day in days and moment.date() > day + open_for:
                 at[day] = max(moment, at.get(day, moment))
-        rows = lake.scan(org.slug, ATTRIBUTION_METRICS, days).filter(pl.col("event_date").is_in(list(at))).collect()
-        return cls(rows, at, _recorded(found.history(), at) if at else {}, now)
+        rows = lake.scan(org.slug, table, days).filter(pl.col(table.day_column).is_in(list(at))).collect()
+        return cls(table, rows, at, _recorded(found.history(), at) if at else {}, now)
 
     @property
     def upstream_note(self) -> str:
@@ -82,20 +93,36 @@ class Given:
     def moved(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
         """What differs between the given rows of a day and the new ones: key columns, before, after."""
         if day not in self.at:
-            return moved(rows.clear(), rows.clear())
-        return moved(self.rows.filter(pl.col("event_date") == day), rows)
+            return moved(rows.clear(), rows.clear(), self.table)
+        return moved(self.rows.filter(pl.col(self.table.day_column) == day), rows, self.table)
 
 
-def moved(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Numbers of one day that differ between two sets of ATTRIBUTION_METRICS rows; a number that is absent is 0."""
-    both = _numbers(before).join(_numbers(after), on=_KEY, how="full", coalesce=True, nulls_equal=True, suffix="_after")
+def moved(before: pl.DataFrame, after: pl.DataFrame, table: Table = ATTRIBUTION_METRICS) -> pl.DataFrame:
+    """Numbers of one day that differ between two sets of a table's rows; a number that is absent is 0."""
+    key, numbers = (_COHORT_KEY, _cohort_numbers) if table is COPY_DAILY else (_KEY, _numbers)
+    both = numbers(before).join(numbers(after), on=key, how="full", coalesce=True, nulls_equal=True, suffix="_after")
     return (
         both.select(
-            *_KEY, pl.col("value").fill_null(0).alias("before"), pl.col("value_after").fill_null(0).alias("after")
+            *key, pl.col("value").fill_null(0).alias("before"), pl.col("value_after").fill_null(0).alias("after")
         )
         .filter(pl.col("before") != pl.col("after"))
-        .sort(*_KEY, nulls_last=True)
+        .sort(*key, nulls_last=True)
     )
+
+
+def _cohort_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """What COPY_DAILY says of the templates, each number once: every metric repeats the messages."""
+    columns = (*_COHORT_KEY, "value")
+    known = rows.filter(pl.col("template").is_not_null())
+    text, hours = pl.lit(None, pl.String), pl.lit(None, pl.Int32)
+    successes = known.filter(pl.col(SUCCESSES) > 0).with_columns(
+        pl.lit(SUCCESSES).alias("number"), pl.col(SUCCESSES).alias("value")
+    )
+    messages = known.unique(["template", "arm", "copy_id"]).with_columns(
+        text.alias("metric"), hours.alias("window_hours"), pl.lit(MESSAGES).alias("number"),
+        pl.col(MESSAGES).alias("value"),
+    )  # fmt: skip
+    return pl.concat([messages.select(columns), successes.select(columns)])
 
 
 def _numbers(rows: pl.DataFrame) -> pl.DataFrame:
@@ -141,30 +168,30 @@ def record(
     earlier one.
     """
     days = Days(min(changes), max(changes))
-    earlier = lake.scan(org.slug, RESTATEMENTS, days).collect()
-    with lake.replacing(org.slug, RESTATEMENTS, days) as writer:
+    table = COHORT_RESTATEMENTS if given.table is COPY_DAILY else RESTATEMENTS
+    earlier = lake.scan(org.slug, table, days).collect()
+    with lake.replacing(org.slug, table, days) as writer:
         for day in days:
-            kept = earlier.filter(pl.col("event_date") == day)
+            kept = earlier.filter(pl.col(table.day_column) == day)
             if day not in changes:
                 if kept.height:
                     writer.write(day, kept)
                 continue
             kept = kept.filter(pl.col("given_at") != given.at[day])
-            wide = CONVERSIONS in set(changes[day]["number"])
-            files = changed_files(org, lake, given, day, landing=landing, wide=wide)
+            files = changed_files(org, lake, given, day, landing=landing, numbers=set(changes[day]["number"]))
             rows = changes[day].with_columns(
-                pl.lit(day, pl.Date).alias("event_date"),
+                pl.lit(day, pl.Date).alias(table.day_column),
                 pl.lit(now.astimezone(UTC)).alias("restated_at"),
                 pl.lit(given.at[day]).alias("given_at"),
                 pl.lit(_versions(given, day), pl.String).alias("upstream"),
                 pl.lit(None if files is None else "\n".join(files[:_MAX_FILES]), pl.String).alias("files"),
             )
-            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in RESTATEMENTS.schema.items())
+            rows = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
             writer.write(day, pl.concat([kept, rows]))
 
 
 def changed_files(
-    org: Org, lake: Lake, given: Given, day: date, *, landing: Root | None, wide: bool
+    org: Org, lake: Lake, given: Given, day: date, *, landing: Root | None, numbers: set[str]
 ) -> tuple[str, ...] | None:
     """The landing objects whose rows differ between what the numbers came from and what they come from now.
 
@@ -175,20 +202,24 @@ def changed_files(
         day: the day that moved.
         landing: used for a unified stream, whose rows do not name their file: objects of the day that were written
             after the old numbers; one that is gone cannot be named.
-        wide: also look at the sends of the three days before.
+        numbers: what moved; conversions depend on the sends of the three days before, and a cohort on all that
+            followed it as well.
 
     Returns:
         Keys below the landing root, sorted; None when the old state is not known any more.
     """
-    lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day) if wide else Days(day, day)
+    reach = timedelta(days=LOOKBACK_DAYS)
+    is_cohort = given.table is COPY_DAILY
+    first = day - reach if is_cohort or CONVERSIONS in numbers else day
+    last = day + reach if is_cohort else day
     if org.is_unified:
         if landing is None or org.engagement not in PREFIXES:
             return None
-        found = [one for past in lookback for one in list_day(landing, org.engagement, org.slug, past).data]
+        found = [one for past in Days(first, last) for one in list_day(landing, org.engagement, org.slug, past).data]
         return tuple(sorted(one.key for one in found if one.modified > given.at[day]))
     old = given.upstream.get(day, {})
     files: set[str] = set()
-    for table, days in ((ESP_EVENTS, lookback), (CUSTOM_EVENTS, Days(day, day))):
+    for table, days in ((ESP_EVENTS, Days(first, last)), (CUSTOM_EVENTS, Days(day, last))):
         if table.name not in given.now or old.get(table.name) == given.now[table.name]:
             continue
         if table.name not in old:

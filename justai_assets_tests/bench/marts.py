@@ -82,7 +82,7 @@ def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
 def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
     """From the events of all days to judged results, step by step."""
     from justai_assets.events.message_outcomes import build_message_outcomes
-    from justai_assets.metrics.experiments.copy_daily import build_copy_daily
+    from justai_assets.metrics.build_copy_daily import build_copy_daily
     from justai_assets.metrics.judge import judge
 
     starts, last = {"t": period.first}, Days(period.last, period.last)

@@ -56,15 +56,14 @@ def test_the_marts_hang_on_the_tables_of_every_org(world: World, manifest: Path)
         *("rpt_org_health", "rpt_undated"),
     }
     assert graph.get(dg.AssetKey(["marts", "fct_message_funnel"])).parent_keys == {TABLES}
-    assert {key.to_user_string() for key in graph.get(TABLES).parent_keys} == {
-        *("acme/unified_events", "acme/esp_events", "acme/custom_events", "acme/attributed_events"),
-        "globex/unified_events",
-    }
+    both = {f"{slug}/{table}" for slug in orgs for table in ("attribution_metrics", "message_outcomes")}
+    parents = {key.to_user_string() for key in graph.get(TABLES).parent_keys}
+    assert parents == {*both, "acme/esp_events", "acme/custom_events", "acme/attributed_events"}
     checks = {key.name for key in graph.asset_check_keys if key.asset_key in marts}
     assert {
         "conversions_add_up",
         "records_are_conserved",
-        "one_row_per_fct_message_funnel_event_date__org__message_id",
+        "one_row_per_fct_message_funnel_send_date__org__message_id",
     } <= checks
     for key in graph.asset_check_keys:
         assert "Mend: " in (graph.get(key).description or ""), key
@@ -96,10 +95,10 @@ def test_a_changed_day_asks_for_the_send_days_it_can_change_once_and_at_most_hou
             name = "dagster/asset_partition_range_"
             return [(one.tags[f"{name}start"], one.tags[f"{name}end"]) for one in found.run_requests or ()]
 
-        unified = dg.AssetKey(["acme", "unified_events"])
-        assert requested(unified) == [], "what was there before is nobody's change"
-        # The three days before, which it followed; the two after that exist, whose sends it may make repetitions.
-        assert requested(unified) == [("2026-01-05", "2026-01-10")]
+        outcomes = dg.AssetKey(["acme", "message_outcomes"])
+        assert requested(outcomes) == [], "what was there before is nobody's change"
+        assert requested(dg.AssetKey(["acme", "unified_events"])) == [], "no mart reads it"
+        assert requested(outcomes) == [("2026-01-08", "2026-01-08")]
         assert requested(*marts) == [], "what the run itself built is no reason for another one"
         minutes = 59
         assert requested(dg.AssetKey(["acme", "custom_events"]), day="2026-01-02") == []

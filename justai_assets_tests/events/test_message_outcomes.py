@@ -21,13 +21,14 @@ ONE = Days(DAY, DAY)
 COLUMNS = {
     "event_class": pl.String, "event_name": pl.String, "event_timestamp": pl.Datetime("us", "UTC"),
     "event_date": pl.Date, "message_id": pl.String, "template_id": pl.String, "campaign_id": pl.String,
-    "person": pl.String, "is_machine": pl.Boolean,
+    "person": pl.String, "is_machine": pl.Boolean, "window_hours": pl.Int32,
 }  # fmt: skip
 
 
 def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p"):
     at = NOON + timedelta(hours=hours)
-    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine)
+    hours = {"custom": 24}.get(kind)
+    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours)
 
 
 def outcomes(*events, days=ONE):
@@ -46,9 +47,11 @@ def test_a_row_holds_the_first_of_each_kind_and_machines_apart():
     }
     assert at == {
         "first_open": 2, "first_machine_open": 1, "first_click": None, "first_machine_click": 4,
-        "first_unsubscribe": 5, "first_bounce": 6,
+        "first_unsubscribe": 5, "first_bounce": 6, "first_conversion": None,
     }  # fmt: skip
     assert (row["sends"], row["template_id"], row["person"], row["conversions"]) == (1, "501", "p", None)
+    counts = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
+    assert [row[name] for name in counts] == [2, 1, 0, 1, 1, 0]
 
 
 def test_conversions_are_counted_by_name_with_the_delay_of_the_first():
@@ -62,6 +65,7 @@ def test_conversions_are_counted_by_name_with_the_delay_of_the_first():
         {"event_name": "purchase", "first_after_us": 30 * hour, "events": 2},
         {"event_name": "signup", "first_after_us": 2 * hour, "events": 1},
     ]]  # fmt: skip
+    assert found.select("first_conversion", "attributed_conversions").rows() == [(NOON + timedelta(hours=2), 1)]
 
 
 @pytest.mark.parametrize(("hours", "counts"), [(-0.001, False), (0, True), (71.999, True), (72, False)])

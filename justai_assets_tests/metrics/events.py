@@ -10,7 +10,7 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.events.message_outcomes import build_message_outcomes
-from justai_assets.metrics.experiments.copy_daily import build_copy_daily
+from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.orgs.model import Org
 from justai_assets_tests.world import WEBHOOK_ORG, World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow.dataset as pads
 
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, FATES
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, FATES, MESSAGE_OUTCOMES
 from justai_assets.metrics.dbt_sources import LAKE_COLUMNS, ORG_SOURCES, lake_dataset
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
 
@@ -19,9 +19,9 @@ def test_the_rows_of_all_orgs_carry_their_org_and_only_their_days_are_read(any_w
 
     found = lake_dataset(any_world.lake, orgs, ESP_EVENTS, LAKE_COLUMNS[ESP_EVENTS])
     rows = found.to_table().to_pylist()
-    assert [(row["org"], row["message_id"], str(row["event_date"])) for row in rows] == [
-        ("acme", "m" * 32, "2026-01-05"),
-        ("acme", "m" * 32, "2026-01-06"),
+    assert [(row["org"], row["door"], str(row["event_date"])) for row in rows] == [
+        ("acme", "iterable_webhooks", "2026-01-05"),
+        ("acme", "iterable_webhooks", "2026-01-06"),
     ]
     day = pads.field("event_date") == rows[0]["event_date"]
     assert len(list(found.get_fragments(filter=day))) == 1
@@ -31,8 +31,8 @@ def test_the_rows_of_all_orgs_carry_their_org_and_only_their_days_are_read(any_w
 
 
 def test_no_column_about_a_person_can_be_read() -> None:
-    for table in (ESP_EVENTS, ATTRIBUTED_EVENTS):
-        assert not {"email_key", "user_key", "event_id", "source_file"} & set(LAKE_COLUMNS[table])
+    for table in (ESP_EVENTS, ATTRIBUTED_EVENTS, MESSAGE_OUTCOMES):
+        assert not {"email_key", "user_key", "person", "event_id", "source_file"} & set(LAKE_COLUMNS[table])
 
 
 def test_what_the_org_files_say_is_there_also_without_any_org(world: World) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTION_METRICS, RESTATEMENTS
+from justai_assets.contract.tables import ATTRIBUTION_METRICS, COHORT_RESTATEMENTS, RESTATEMENTS
 from justai_assets.metrics.daily import build_metrics
 from justai_assets.metrics.report.gather import restated
 from justai_assets.metrics.restatements import Given, moved, record
@@ -110,14 +110,51 @@ def test_the_running_day_is_not_restated(world: World) -> None:
     assert moved(frame, frame.clear()).height == 1
 
 
+COHORT = ("send_date", "template", "arm", "metric", "window_hours", "number", "before", "after")
+
+
+def cohort_moves(world: World) -> list[tuple]:
+    rows = world.table(COHORT_RESTATEMENTS).filter(
+        pl.col("metric").is_null() | pl.col("metric").is_in(["open", "click"])
+    )
+    return rows.select(COHORT).rows()
+
+
+def test_a_late_open_of_a_closed_cohort_moves_its_send_day_and_names_its_file(world: World) -> None:
+    land_and_build(world)
+    late = world.land("iterable_webhooks", "acme", "2026-01-07", [esp("emailOpen", "2026-01-07 11:00:00", **IDS)], "1")
+    assert world.materialize("2026-01-07", "2026-01-07")
+    assert cohort_moves(world) == [(date(2026, 1, 5), "welcome", "treatment", "open", 72, "successes", 0, 1)]
+    assert world.table(COHORT_RESTATEMENTS)["files"].to_list() == [late]
+
+
+def test_a_late_send_moves_the_messages_of_its_day(world: World) -> None:
+    land_and_build(world)
+    ids = {**IDS, "messageId": "n" * 32}
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 12:00:00", **ids)], "1")
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert (date(2026, 1, 5), "welcome", "treatment", None, None, "messages", 1, 2) in cohort_moves(world)
+
+
+def test_a_rewrite_that_marks_an_open_as_a_machines_moves_the_open_rate(world: World) -> None:
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
+    send = esp("emailSend", "2026-01-05 10:00:00", **IDS)
+    for proxy in ({}, {"proxySource": "APPLE"}):
+        opened = esp("emailOpen", "2026-01-05 11:00:00", **IDS, **proxy)
+        world.land("iterable_webhooks", "acme", "2026-01-05", [send, opened])
+        assert world.materialize("2026-01-05", "2026-01-05")
+    assert cohort_moves(world) == [(date(2026, 1, 5), "welcome", "treatment", "open", 72, "successes", 1, 0)]
+
+
 def test_the_report_lists_the_first_old_and_the_last_new_value(world: World) -> None:
     land_and_build(world)
     for name in ("1", "2"):
-        opened = esp("emailOpen", f"2026-01-05 11:0{name}:00", **IDS)
-        world.land("iterable_webhooks", "acme", "2026-01-05", [opened], name)
+        ids = {**IDS, "messageId": name * 32}
+        sent = esp("emailSend", f"2026-01-05 11:0{name}:00", **ids)
+        world.land("iterable_webhooks", "acme", "2026-01-05", [sent], name)
         assert world.materialize("2026-01-05", "2026-01-06")
     org, days = world.orgs["acme"], Days.parse("2026-01-01", "2026-01-10")
-    (one,) = restated(org, world.lake, days, None)
-    assert (one.template, one.metric, one.before, one.after) == ("welcome", "emailOpen", 0, 2)
+    (one,) = (found for found in restated(org, world.lake, days, None) if found.metric == "Messages sent")
+    assert (one.template, one.before, one.after) == ("welcome", 1, 3)
     assert len(one.files) == 2
     assert restated(org, world.lake, days, one.restated_at) == ()

@@ -1,6 +1,6 @@
 -- By the day a message was sent: only per send cohort is a rate a share of messages.
 with summed as (
-    select event_date, org, template_id, campaign_id,
+    select send_date, org, template_id, campaign_id,
         count(*) as sent,
         count(*) filter (where opens > 0) as opened,
         count(*) filter (where opens = 0 and machine_opens > 0) as machine_opened,
@@ -9,8 +9,8 @@ with summed as (
         count(*) filter (where unsubscribes > 0) as unsubscribed,
         sum(conversions)::bigint as conversions
     from {{ ref('fct_message_funnel') }}
-    where {{ in_days('event_date') }}
-    group by event_date, org, template_id, campaign_id
+    where {{ in_days('send_date') }}
+    group by send_date, org, template_id, campaign_id
 )
 
 select *,

@@ -2,7 +2,7 @@
 -- The cohorts of a JustAI template, arm by arm; a view, so that a template named today has its past at once.
 -- Template and campaign ids that no org file names are left out.
 with summed as (
-    select c.event_date, c.org, t.template, t.arm,
+    select c.send_date, c.org, t.template, t.arm,
         sum(c.sent)::bigint as sent,
         sum(c.opened)::bigint as opened,
         sum(c.machine_opened)::bigint as machine_opened,
@@ -13,7 +13,7 @@ with summed as (
     from {{ ref('fct_campaign_daily') }} as c
     inner join {{ ref('dim_template') }} as t
         on c.org = t.org and c.template_id = t.template_id and c.campaign_id = t.campaign_id
-    group by c.event_date, c.org, t.template, t.arm
+    group by c.send_date, c.org, t.template, t.arm
 )
 
 select *,

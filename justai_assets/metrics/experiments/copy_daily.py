@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -18,7 +18,6 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import MAX_WINDOW_HOURS, WINDOWS_HOURS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
-from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.cluster import PEOPLE
@@ -37,7 +36,8 @@ from justai_assets.orgs.model import Attribution, Org, Template
 MACHINE_OPEN: Final = "machine_open"
 """Opened by a machine and by nobody else."""
 ANY_CONVERSION: Final = "any_conversion"
-"""At least one of the counted custom events, each within the org's own window for it."""
+"""At least one custom event, within the org's own window for its name."""
+_FLAGS: Final = (*ENGAGEMENT_METRICS, MACHINE_OPEN, ANY_CONVERSION)
 FUNNEL_METRICS: Final = (MACHINE_OPEN, ANY_CONVERSION)
 """Metrics that are shown and never judged."""
 
@@ -54,8 +54,8 @@ FUNNEL: Final = pl.Schema(
     }
 )
 """Messages by template and send day, both arms; template null: those of all templates, each counted once however many
-of them it belongs to. machine_opened: by machines only, null where unknown; converted: by any counted event within the
-org's own window."""
+of them it belongs to. machine_opened: by machines only, null where unknown; converted: by any custom event within the
+org's own window for its name."""
 
 _KEYS: Final = ("template", "arm", "copy_id")
 _MICROSECONDS: Final = 3_600_000_000
@@ -102,8 +102,7 @@ def counting_rule(org: Org) -> str:
 
 def metrics_of(names: Sequence[str], attribution: Attribution) -> pl.DataFrame:
     """Every metric and window that is counted, and whether the window is the org's own."""
-    rows = [(metric, MAX_WINDOW_HOURS, True) for metric in (*ENGAGEMENT_METRICS, MACHINE_OPEN)]
-    rows.append((ANY_CONVERSION, attribution.window_hours, True))
+    rows = [(metric, MAX_WINDOW_HOURS, True) for metric in _FLAGS]
     for event in names:
         own = attribution.window_for(event)
         rows += [(conversion(event), hours, hours == own) for hours in sorted({*WINDOWS_HOURS, own})]
@@ -165,24 +164,6 @@ def count_day(org: Org, lake: Lake, day: date) -> pl.DataFrame:
     return count_copies(outcomes, org)
 
 
-def build_copy_daily(
-    org: Org,
-    lake: Lake,
-    days: Days,
-    *,
-    note: dict[str, str] | None = None,
-    on_day: Callable[[DayReport], None] = lambda _: None,
-) -> list[DayReport]:
-    """Replace send days of copy_daily by the counts of message_outcomes of the same days, in one commit."""
-    reports = []
-    with lake.replacing(org.slug, COPY_DAILY, days, note=note) as writer:
-        for day in days:
-            writer.write(day, count_day(org, lake, day))
-            reports.append(DayReport(day, writer.rows(day), writer.bytes(day), ()))
-            on_day(reports[-1])
-    return reports
-
-
 def copy_counts(org: Org, lake: Lake, days: Days) -> pl.DataFrame:
     """COPY_DAILY of some send days by the org file as it is now.
 
@@ -227,6 +208,7 @@ def _messages(outcomes: pl.LazyFrame, templates: Sequence[Template]) -> pl.LazyF
             pl.col("first_click").is_not_null().alias(CLICK),
             pl.col("first_unsubscribe").is_not_null().alias(UNSUBSCRIBE),
             (pl.col("first_machine_open").is_not_null() & ~seen).alias(MACHINE_OPEN),
+            pl.col("first_conversion").is_not_null().alias(ANY_CONVERSION),
         )
     )
 
@@ -235,23 +217,22 @@ def _successes(
     messages: pl.LazyFrame, keys: Sequence[str], events: Sequence[str], attribution: Attribution
 ) -> pl.LazyFrame:
     """keys, metric, window_hours and successes; no row where nothing succeeded."""
-    flags = (*ENGAGEMENT_METRICS, MACHINE_OPEN)
     engaged = (
         messages.group_by(keys)
-        .agg(pl.col(flags).sum().cast(pl.Int64))
-        .unpivot(flags, index=list(keys), variable_name="metric", value_name="successes")
+        .agg(pl.col(_FLAGS).sum().cast(pl.Int64))
+        .unpivot(_FLAGS, index=list(keys), variable_name="metric", value_name="successes")
         .with_columns(pl.lit(MAX_WINDOW_HOURS, pl.Int32).alias("window_hours"))
     )
     order = (*keys, "metric", "window_hours", "successes")
     # One entry a message and event name: rows are messages.
     converted = (
         messages.filter(pl.col("conversions").list.len() > 0)
-        .select(*dict.fromkeys([*keys, "send_date", "message_id"]), "conversions")
+        .select(*keys, "conversions")
         .explode("conversions")
         .unnest("conversions")
         .filter(pl.col("event_name").is_in(list(events)))
     )
-    windows = metrics_of(events, attribution).filter(~pl.col("metric").is_in([*flags, ANY_CONVERSION])).lazy()
+    windows = metrics_of(events, attribution).filter(~pl.col("metric").is_in(_FLAGS)).lazy()
     inside = pl.col("first_after_us") < pl.col("window_hours").cast(pl.Int64) * _MICROSECONDS
     named = (
         converted.with_columns((pl.lit(conversion("")) + pl.col("event_name")).alias("metric"))
@@ -259,15 +240,7 @@ def _successes(
         .filter(inside)
     )
     by_window = named.group_by(*keys, "metric", "window_hours").agg(pl.len().cast(pl.Int64).alias("successes"))
-    once = named.filter("is_own_window").unique(list(dict.fromkeys([*keys, "send_date", "message_id"])))
-    any_one = (
-        once.group_by(keys)
-        .agg(pl.len().cast(pl.Int64).alias("successes"))
-        .with_columns(
-            pl.lit(ANY_CONVERSION).alias("metric"), pl.lit(attribution.window_hours, pl.Int32).alias("window_hours")
-        )
-    )
-    return pl.concat([one.select(order) for one in (engaged, by_window, any_one)])
+    return pl.concat([one.select(order) for one in (engaged, by_window)])
 
 
 def counts_of(rows: pl.DataFrame) -> pl.DataFrame:

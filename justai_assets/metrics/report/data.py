@@ -76,12 +76,12 @@ class Fate:
 
 @dataclass(frozen=True)
 class Restatement:
-    """A number that moved after it was first given.
+    """A number of a closed send cohort that moved after it was first given.
 
     Attributes:
         restated_at: when it was computed anew, UTC.
-        event_date: the day the number is about.
-        template: template id; empty when the number is about the whole org.
+        send_date: the day of the sends that the number is about.
+        template: template id, and the arm and copy where they matter.
         metric: what is counted.
         before: the old count.
         after: the new count.
@@ -89,7 +89,7 @@ class Restatement:
     """
 
     restated_at: datetime
-    event_date: date
+    send_date: date
     template: str
     metric: str
     before: int

@@ -8,10 +8,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ESP_EVENTS, FATES, RESTATEMENTS
+from justai_assets.contract.tables import COHORT_RESTATEMENTS, ESP_EVENTS, FATES
 from justai_assets.lake.ledger import UNREAD_COLUMN
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
+from justai_assets.metrics.experiments.arms import CONTROL
+from justai_assets.metrics.experiments.copy_daily import FUNNEL_METRICS
+from justai_assets.metrics.experiments.metric import conversion, is_conversion, label
 from justai_assets.metrics.judge import Judged
 from justai_assets.metrics.report.data import (
     Completeness,
@@ -21,8 +24,7 @@ from justai_assets.metrics.report.data import (
     Restatement,
     TemplateReport,
 )
-from justai_assets.metrics.restatements import CONVERSIONS
-from justai_assets.orgs.model import Arm, Org
+from justai_assets.orgs.model import Org
 
 
 def report_data(
@@ -38,7 +40,7 @@ def report_data(
         previous_at: when the last report was made; restatements after it are listed, all of them when None.
     """
     funnel = {
-        template: tuple(_funnel(org, rows))
+        template: tuple(_funnel(rows))
         for (template,), rows in judged.funnel.drop_nulls("template").partition_by("template", as_dict=True).items()
     }
     whole = judged.funnel.filter(pl.col("template").is_null())
@@ -50,7 +52,7 @@ def report_data(
         rules=judged.rules,
         templates=tuple(TemplateReport(one, funnel.get(one.plan.template, ())) for one in judged.results),
         overall=judged.overall,
-        funnel=tuple(_funnel(org, whole)),
+        funnel=tuple(_funnel(whole)),
         completeness=tuple(_completeness(org, lake, judged.days)),
         fates=_fates(org, lake, judged.days),
         restatements=restated(org, lake, judged.days, previous_at) if previous_at else (),
@@ -60,30 +62,30 @@ def report_data(
 
 
 def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[Restatement, ...]:
-    """What moved since a moment, newest first: numbers of the org's templates and of the org as a whole.
+    """The figures of closed send cohorts that moved since a moment, newest first.
 
     Several restatements of one number are one, from the first old value to the last new one; a number that came back
     to what it was is left out. Of the windows, the org's own is listed.
     """
-    rows = lake.scan(org.slug, RESTATEMENTS, days).collect()
+    rows = lake.scan(org.slug, COHORT_RESTATEMENTS, days).collect()
     if since is not None:
         rows = rows.filter(pl.col("restated_at") > since)
-    arms = {(arm.template_id, arm.campaign_id): name for name, arm in _arms(org)}
+    known = {one.id for one in org.templates}
     found: dict[tuple[date, str, str], list[dict[str, object]]] = {}
     for row in rows.sort("restated_at").iter_rows(named=True):
-        ids = (row["template_id"], row["campaign_id"])
-        if ids != (None, None) and ids not in arms:
+        metric = row["metric"]
+        own = org.attribution.window_for(metric.removeprefix(conversion(""))) if metric else None
+        is_other_window = metric is not None and is_conversion(metric) and row["window_hours"] != own
+        if row["template"] not in known or metric in FUNNEL_METRICS or is_other_window:
             continue
-        own = org.attribution.window_for(row["event_name"])
-        if row["number"] == CONVERSIONS and row["window_hours"] != own:
-            continue
-        name = f"{row['event_name']} within {own} h" if row["number"] == CONVERSIONS else row["event_name"]
-        found.setdefault((row["event_date"], arms.get(ids, ""), name), []).append(row)
+        cohort = ", ".join([row["template"], *(["control"] if row["arm"] == CONTROL else [])])
+        cohort += f", copy {row['copy_id']}" if row["copy_id"] else ""
+        name = "Messages sent" if metric is None else label(metric)
+        name += f" within {own} h" if metric and is_conversion(metric) else ""
+        found.setdefault((row["send_date"], cohort, name), []).append(row)
     listed = [_restatement(key, moves) for key, moves in found.items()]
     moved = [one for one in listed if one.before != one.after]
-    return tuple(
-        sorted(moved, key=lambda one: (-one.restated_at.timestamp(), one.event_date, one.template, one.metric))
-    )
+    return tuple(sorted(moved, key=lambda one: (-one.restated_at.timestamp(), one.send_date, one.template, one.metric)))
 
 
 def _restatement(key: tuple[date, str, str], moves: list[dict[str, object]]) -> Restatement:
@@ -96,21 +98,13 @@ def _restatement(key: tuple[date, str, str], moves: list[dict[str, object]]) -> 
     )  # fmt: skip
 
 
-def _arms(org: Org) -> Iterator[tuple[str, Arm]]:
-    for template in org.templates:
-        yield template.id, template.treatment
-        if template.control is not None:
-            yield f"{template.id}, control", template.control
-
-
-def _funnel(org: Org, rows: pl.DataFrame) -> Iterator[FunnelDay]:
+def _funnel(rows: pl.DataFrame) -> Iterator[FunnelDay]:
     for row in rows.sort("cohort_date").iter_rows(named=True):
-        machine = None if org.is_unified else row["machine_opened"]
         yield FunnelDay(
             row["cohort_date"],
             row["sent"],
             row["opened"],
-            machine,
+            row["machine_opened"],
             row["clicked"],
             row["converted"],
             row["unsubscribed"],
@@ -129,7 +123,7 @@ def _completeness(org: Org, lake: Lake, days: Days) -> Iterator[Completeness]:
     for door in dict.fromkeys((org.engagement, *org.custom)):
         if door in PREFIXES:
             count, latest = by_door.get(door, (0, None))
-            late = _late(org, lake, days) if door == org.engagement and not org.is_unified else None
+            late = _late(org, lake, days) if door == org.engagement else None
             yield Completeness(door, len(days), count, latest, late)
 
 

@@ -87,7 +87,9 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
     found = org(custom=(), templates=templates, experiments={"events": events} if events else {},
                 attribution=RULE if events else Attribution())  # fmt: skip
     engaged = pl.DataFrame(list(engagement), schema=ESP_EVENTS.schema).with_columns(
-        engagement_class(found).alias("event_class"), pl.coalesce("user_key", "email_key").alias("person")
+        engagement_class(found).alias("event_class"),
+        pl.coalesce("user_key", "email_key").alias("person"),
+        pl.lit(None, pl.Int32).alias("window_hours"),
     )
     converted = pl.DataFrame(list(conversions), schema=ATTRIBUTED_EVENTS.schema).with_columns(
         pl.lit("custom").alias("event_class"),
@@ -95,7 +97,7 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
         pl.lit(None, pl.Boolean).alias("is_machine"),
     )
     names = ("event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-             "person", "is_machine")  # fmt: skip
+             "person", "is_machine", "window_hours")  # fmt: skip
     outcomes = outcomes_of(pl.concat([engaged.select(names), converted.select(names)]), days)
     if copies is not None:
         outcomes = outcomes.drop("copy_id").join(copies, on="message_id", how="left").select(outcomes.columns)
