@@ -19,7 +19,8 @@ from justai_assets.collector.counters import SUFFIX, CounterReader, Counters
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.doors import DoorEndpoint
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.logs import access_sink, logger
+from justai_assets.collector.journal_state import JournalState
+from justai_assets.collector.logs import access_sink, logger, writer
 from justai_assets.collector.memory import Memory
 from justai_assets.collector.openapi import PATHS
 from justai_assets.collector.pages import Pages
@@ -69,6 +70,8 @@ def create_app(
             await asyncio.gather(*tasks, return_exceptions=True)
             await worker().journal.close()
             worker().accounts.close()
+            worker().state.close()
+            writer().flush()
 
     pages = Pages(worker)
     routes = [Route(path, DoorEndpoint(door, worker), methods=["POST"]) for door, path in PATHS.items()]
@@ -184,8 +187,9 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         segment_seconds=config.segment_seconds,
         min_free_bytes=config.min_free_bytes,
         on_commit=committed,
+        on_trouble=lambda what, segment: log.error("journal_trouble", segment=segment, what=what),
     )
-    counters = Counters(config.journal / "counters" / f"{journal.folder.name}{SUFFIX}")
+    counters = Counters.in_any_case(config.journal / "counters" / f"{journal.folder.name}{SUFFIX}")
     accounts = Accounts(
         counters,
         None if config.access_log == "none" else access_sink(),
@@ -196,7 +200,10 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         log.error("no_doors", orgs_dir=str(config.orgs_dir))
     log.info("worker_started", doors=len(directory), journal=journal.folder.name)
     patience = Patience(config.limits.body_seconds, monotonic)
-    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits))
+    state = await asyncio.to_thread(
+        JournalState, config.journal, lambda error: log.error("journal_not_looked_at", error=error)
+    )
+    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits), state)
 
 
 async def _reload(worker: Worker) -> None:

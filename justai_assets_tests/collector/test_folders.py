@@ -6,10 +6,10 @@ import pytest
 from justai_assets.collector.config import CollectorError
 from justai_assets.collector.folders import (
     adopt,
-    backlog_bytes,
     closed_segments,
     create_worker_folder,
     lock_journal,
+    waiting_segments,
     worker_folders,
 )
 
@@ -35,8 +35,8 @@ def test_a_living_worker_keeps_its_folder_and_a_dead_ones_is_taken_over(tmp_path
     assert closed_segments(folder) == []
     os.close(lock)
     assert adopt(folder)
-    assert [path.name for path in closed_segments(folder)] == ["00000001.closed"]
-    assert backlog_bytes(tmp_path) == 1
+    assert [path.name for path in closed_segments(folder)] == ["00000001.adopted"]
+    assert waiting_segments(tmp_path)[0] == 1
 
 
 def test_a_dead_workers_folder_goes_once_it_is_empty(tmp_path: Path) -> None:

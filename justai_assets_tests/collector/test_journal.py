@@ -20,7 +20,8 @@ def journal(folder: Path, **changes: object) -> Journal:
 def lines(folder: Path) -> list[bytes]:
     found = []
     for path in sorted(folder.glob("0*")):
-        with SegmentFile(path) as segment:
+        segment = SegmentFile.read(path)
+        if segment.content:
             for one in scan(segment.content):
                 assert isinstance(one, Record)
                 found += [segment.content[one.start : one.end]] if one.tag == TAG else []
