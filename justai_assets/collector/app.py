@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -196,6 +197,9 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         refused_only=config.access_log == "refused",
     )
     rates = Rates(config.limits.org_requests_per_second, config.limits.org_burst)
+    with suppress(OSError, ValueError):
+        # What the others admitted before this worker began is not charged; what they do from now on is.
+        rates.charge_others(_admitted(_peers(counters.file, {}).values()), monotonic())
     if not directory:
         log.error("no_doors", orgs_dir=str(config.orgs_dir))
     log.info("worker_started", doors=len(directory), journal=journal.folder.name)
@@ -225,10 +229,7 @@ async def _watch_peers(worker: Worker) -> None:
     while True:
         await asyncio.sleep(PEER_SECONDS)
         try:
-            for file in own.parent.glob(f"*{SUFFIX}"):
-                if file != own and file.name not in readers and file.stat().st_size:
-                    readers[file.name] = CounterReader(file)
-            worker.rates.charge_others(_admitted(readers.values()), worker.monotonic())
+            worker.rates.charge_others(_admitted(_peers(own, readers).values()), worker.monotonic())
         except Exception as error:
             # Without this look each worker would admit an org's whole rate, silently, until it ends.
             if not failing:
@@ -236,6 +237,14 @@ async def _watch_peers(worker: Worker) -> None:
             failing = True
         else:
             failing = False
+
+
+def _peers(own: Path, readers: dict[str, CounterReader]) -> dict[str, CounterReader]:
+    """The readers of the other processes' counters, those that came since among them."""
+    for file in own.parent.glob(f"*{SUFFIX}"):
+        if file != own and file.name not in readers and file.stat().st_size:
+            readers[file.name] = CounterReader(file)
+    return readers
 
 
 def _admitted(readers: Iterable[CounterReader]) -> Iterable[tuple[str, int]]:

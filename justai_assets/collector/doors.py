@@ -43,6 +43,7 @@ _ERRORS: Final = {
     "rate_limited": "too many requests",
     "unavailable": "try again later",
     "timed_out": "the body did not arrive in time",
+    "disconnected": "the body is not complete",
 }
 _JSON: Final = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
@@ -121,7 +122,8 @@ class _Request:
             at=worker.now().timestamp(),
         )
         if fate == "disconnected":
-            return
+            # As a rule nobody is there to read it. A sender whose chunks make no sense is, and it is its mistake.
+            status, body = 400, _encode({"error": _ERRORS[fate]})
         headers = [_JSON, (b"content-length", str(len(body)).encode()), *extra]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -127,23 +127,38 @@ def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: s
 
 
 def _server_class() -> Any:
-    """The server, with an end that waits for a worker that has just ended before it says that it has to be killed."""
+    """The server, with an end that kills a worker only if its process is still there.
+
+    A thread of the server waits for the same process. Where that one is told of its end, the server's own question
+    finds nothing and takes the worker for alive.
+    """
     from granian.server import Server
 
-    class CollectorServer(Server):  # type: ignore[misc, valid-type] - granian picks its class at run time
-        def _stop_workers(self) -> None:
-            for one in self.wrks:
-                one.terminate()
-            deadline = time.monotonic() + float(self.workers_kill_timeout or 0)
-            for one in self.wrks:
-                one.join(max(deadline - time.monotonic(), 1.0))
-                if one.is_alive():
-                    logger().warning("worker_killed", worker=one.idx + 1)
-                    one.kill()
-                    one.join()
-            self.wrks.clear()
+    def stop_workers(server: Any) -> None:
+        for one in server.wrks:
+            one.terminate()
+        deadline = time.monotonic() + float(server.workers_kill_timeout or 0)
+        for one in server.wrks:
+            while not _has_ended(one) and time.monotonic() < deadline:
+                one.join(0.05)
+            if not _has_ended(one):
+                logger().warning("worker_killed", worker=one.idx + 1)
+                one.kill()
+                one.join()
+        server.wrks.clear()
 
-    return CollectorServer
+    return type("CollectorServer", (Server,), {"_stop_workers": stop_workers})
+
+
+def _has_ended(worker: Any) -> bool:
+    """Whether a worker's process is gone, whoever was told so."""
+    if not worker.is_alive():
+        return True
+    try:
+        os.kill(worker.inner.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def require_free(host: str, port: int) -> None:
@@ -155,14 +170,16 @@ def require_free(host: str, port: int) -> None:
         CollectorError: the port is taken, may not be used, or is none.
     """
     where = f"{host}:{port}"
+    if not 0 < port < 65_536:
+        raise CollectorError(f"{port} is no port", mend="give --port a number from 1 to 65535")
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen()
-    except OverflowError:
-        raise CollectorError(f"{port} is no port", mend="give --port a number from 1 to 65535") from None
+    except socket.gaierror:
+        raise CollectorError(f"cannot listen on {where}: no such host", mend="give --host an address here") from None
     except OSError as error:
         mend = {
             errno.EADDRINUSE: "stop whoever listens there, or give another --port",

@@ -77,3 +77,22 @@ def entries(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """The log's entries so far."""
     assert writer().flush(5)
     return [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+
+
+def test_strangers_cannot_use_up_what_an_org_may_send_itself(base: Path) -> None:
+    text = (base / "orgs" / "open-org.yaml").read_text()
+    keyed = text.replace("{allow_unauthenticated: true}", "{allow_unauthenticated: true, api_key: env:OTHER_KEY}")
+    (base / "orgs" / "open-org.yaml").write_text(keyed)
+    url = "/api/webhook/itbl/open-org"
+
+    async def scenario() -> tuple[list[int], list[int]]:
+        async with in_process(settings(base, org_requests_per_second=0.1, org_burst=5)) as client:
+            strangers = [(await client.post(url, json={})).status_code for _ in range(8)]
+            known = [
+                (await client.post(url, json={}, headers={"x-api-key": "key-of-other"})).status_code for _ in range(5)
+            ]
+        return strangers, known
+
+    strangers, known = run(scenario())
+    assert strangers.count(429) == 3
+    assert 429 not in known

@@ -53,3 +53,16 @@ def test_a_folder_that_was_being_made_is_never_mistaken_and_is_cleared_away(tmp_
     assert list(worker_folders(tmp_path)) == []
     os.close(lock_journal(tmp_path))
     assert not making.exists()
+
+
+def test_what_else_lies_among_the_workers_does_not_refuse_the_start(tmp_path: Path) -> None:
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    (workers / ".DS_Store").write_bytes(b"x")
+    (workers / ".half-made").mkdir()
+    (workers / ".kept").mkdir()
+    (workers / ".kept" / "note").touch()
+    (workers / "README").touch()
+    os.close(lock_journal(tmp_path))
+    assert sorted(path.name for path in workers.iterdir()) == [".DS_Store", ".kept", "README"]
+    assert list(worker_folders(tmp_path)) == []
