@@ -172,7 +172,7 @@ class Sealer:
         if sealed.is_whole:
             return
         name = f"{path.parent.name}-{path.stem}"
-        kept = self._journal / "damaged" / f"{name}.segment"
+        kept = self._journal / "damaged" / f"{name}{path.suffix}"
         if kept.exists():
             return
         kept.parent.mkdir(exist_ok=True)
@@ -209,11 +209,11 @@ def _one_a_source(refused: Iterable[Refused]) -> list[Refused]:
 
 
 def note_work(journal: Path, name: str) -> None:
-    """Say on disk, before it is opened, which segment is being sealed; deaths at it are kept."""
-    place = journal / WORK
-    making = place.with_suffix(".making")
-    making.write_text(json.dumps({"segment": name, "deaths": deaths_at(journal, name)}), encoding="utf-8")
-    making.replace(place)
+    """Say on disk, before it is opened, which segment is being sealed; deaths at it are kept.
+
+    Where the disk takes no note, sealing goes on without one: it is what makes room on a full disk.
+    """
+    _write_note(journal, name, deaths_at(journal, name))
 
 
 def forget_work(journal: Path) -> None:
@@ -235,12 +235,16 @@ def count_death(journal: Path) -> None:
 
     Only whoever saw the sealer die while the collector lived may say so: a host that goes down is no segment's fault.
     """
-    place = journal / WORK
-    with suppress(OSError, ValueError):
-        found = json.loads(place.read_text(encoding="utf-8"))
-        making = place.with_suffix(".making")
-        making.write_text(json.dumps({**found, "deaths": int(found.get("deaths", 0)) + 1}), encoding="utf-8")
-        making.replace(place)
+    with suppress(OSError, ValueError, LookupError):
+        found = json.loads((journal / WORK).read_text(encoding="utf-8"))
+        _write_note(journal, found["segment"], int(found["deaths"]) + 1)
+
+
+def _write_note(journal: Path, name: str, deaths: int) -> None:
+    making = journal / f"{WORK}.making"
+    with suppress(OSError):
+        making.write_text(json.dumps({"segment": name, "deaths": deaths}), encoding="utf-8")
+        making.replace(journal / WORK)
 
 
 def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connection) -> None:
