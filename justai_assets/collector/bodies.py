@@ -45,6 +45,10 @@ MAX_VALUES: Final = 5_000
 """Arrays and objects, and values, of a body. An event has a few dozen; each costs an object of the decoder's, and a
 body of a megabyte of them would keep every other request waiting."""
 
+MAX_SLOW_NUMBERS: Final = 100
+"""Numbers with a large exponent, or with many digits and one: each takes the decoder as long as a hundred others."""
+
+_SLOW_NUMBER: Final = re.compile(rb"\d[eE][+-]?\d{3}|\d[\d.]{15,}[eE]")
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -61,10 +65,12 @@ def values_of(raw: bytes) -> int:
 
 def _refuse_structure(raw: bytes, max_depth: int) -> None:
     """Judge a body by its bytes, before anything is decoded."""
-    containers = containers_of(raw)
-    if containers <= max_depth and raw.count(b",") <= MAX_VALUES:
+    commas = raw.count(b",")
+    if containers_of(raw) <= max_depth and commas < MAX_SLOW_NUMBERS:
         return
     bare = _STRING.sub(b"", raw)
+    if commas >= MAX_SLOW_NUMBERS and len(_SLOW_NUMBER.findall(bare)) > MAX_SLOW_NUMBERS:
+        raise RefusedBodyError("too_complex")
     depth = 0
     # No further than as many brackets as a body may hold.
     for bracket in bare.translate(None, _NO_BRACKETS)[: 2 * MAX_CONTAINERS]:
