@@ -20,6 +20,7 @@ REJECTIONS: Final = {
     "duplicate_key": "The request's body gives a key twice, so that readers would disagree.",
     "not_an_object": "The request's body is JSON, but not one object.",
     "too_deep": "The request's body is nested too deeply.",
+    "too_complex": "The request's body holds too many arrays, objects or values.",
     "query_too_long": "The request's query string is too long.",
     "body_too_large": "The request's body is too large.",
     "content_type": "The request's content type is not JSON in UTF-8.",

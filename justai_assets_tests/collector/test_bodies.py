@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -101,3 +102,31 @@ def test_any_bytes_are_an_object_or_a_refusal_with_a_known_reason(raw: bytes) ->
     else:
         assert isinstance(body, dict)
         assert body == json.loads(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":[' + b",".join([b"[]"] * 2_001) + b"]}",
+        b'{"a":[' + b",".join([b"1"] * 5_002) + b"]}",
+        b'{"a":[' + b",".join([b"1.7976931348623157e308"] * 101) + b"]}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(5_002)) + b"}",
+    ],
+    ids=["arrays", "values", "numbers that are slow to read", "keys"],
+)
+def test_a_body_of_thousands_of_values_is_refused_before_it_is_decoded(raw: bytes) -> None:
+    assert refusal(raw) == "too_complex"
+
+
+def test_what_stands_in_strings_is_no_structure() -> None:
+    body, _ = parse(b'{"a":"' + b"[{,}]" * 10_000 + b'"}', 64)
+    assert len(body["a"]) == 50_000
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 500_000, b'{"a":' + b"[" * 500_000 + b"]" * 500_000 + b"}", b"[" + b"[]," * 300_000]
+)
+def test_a_megabyte_of_brackets_is_judged_in_no_time(raw: bytes) -> None:
+    begun = time.process_time()
+    assert refusal(raw) in {"too_deep", "too_complex"}
+    assert time.process_time() - begun < 0.5
