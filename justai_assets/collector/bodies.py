@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from justai_assets.landing.identity import canonical
+from justai_assets.landing.lines import BOM
 
 STATUS: Final = {
     "empty": 400,
@@ -39,11 +40,12 @@ _decode = msgspec.json.Decoder().decode
 
 
 def parse(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bytes]:
-    """A body and its canonical form.
+    """A body and its canonical form, without a byte order mark before it.
 
     Raises:
         RefusedBodyError: it is not one JSON object, or one that different readers would read differently.
     """
+    raw = raw.removeprefix(BOM)
     if not raw.strip(b" \t\r\n"):
         raise RefusedBodyError("empty")
     try:

@@ -6,21 +6,93 @@ people the chance that any two share a key is below 1e-20.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote
+
 import polars as pl
 import polars_hash as plh
 from pydantic import SecretStr
 
+from justai_assets.contract.placeholders import is_placeholder, trimmed
+
 KEY_HEX_DIGITS = 32
+
+EMAIL: Final = "_email"
+USER_ID: Final = "_user_id"
+PLACEHOLDER: Final = "_placeholder"
+"""Column of typed rows: the field in which a placeholder stands instead of an id; null for none."""
+
+_ADDRESS = r"[^@]@[^@]"
+_ODD = r"[^!-~]|[<>:]|xn--"
+"""What a plain address does not have: beyond ASCII, a space, `Name <…>`, `mailto:`, a domain in Punycode."""
+_ANGLE = re.compile(r"<([^<>]*@[^<>]*)>\s*$")
+_FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
+
+
+def given(raw: pl.Expr) -> pl.Expr:
+    """A field as its sender gives it: trimmed, blank is null, a placeholder still stands."""
+    text = trimmed(raw)
+    return pl.when(text != "").then(text)
+
+
+def first_given(*raw: pl.Expr) -> pl.Expr:
+    """The first of several fields that names somebody, else the first that is not blank."""
+    fields = [given(one) for one in raw]
+    return pl.coalesce(*(pl.when(~is_placeholder(one)).then(one) for one in fields), *fields)
+
+
+def identified(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with EMAIL and USER_ID normalised, and PLACEHOLDER.
+
+    Args:
+        rows: EMAIL and USER_ID as `given` or `first_given` returns them.
+
+    A user id that is an address is spelled as an email. It is the email too where no other is given: an event that
+    names the same person by email then meets it.
+    """
+    address = is_address(pl.col(USER_ID))
+    by_address = normal_email(pl.when(address).then(USER_ID))
+    return (
+        rows.with_columns(normal_email(pl.col(EMAIL)).alias("_normal_email"), by_address.alias("_address"))
+        .with_columns(
+            pl.when(address).then("_address").otherwise(normal_user_id(pl.col(USER_ID))).alias("_normal_user_id")
+        )
+        .with_columns(
+            pl.coalesce("_normal_email", "_address").alias(EMAIL),
+            pl.col("_normal_user_id").alias(USER_ID),
+            pl.when(pl.col(EMAIL).is_not_null() & pl.col("_normal_email").is_null())
+            .then(pl.lit("email"))
+            .when(pl.col(USER_ID).is_not_null() & pl.col("_normal_user_id").is_null())
+            .then(pl.lit("user id"))
+            .alias(PLACEHOLDER),
+        )
+        .drop("_normal_email", "_address", "_normal_user_id")
+    )
+
+
+def is_address(text: pl.Expr) -> pl.Expr:
+    """Whether a text is an email address rather than a user id: something on both sides of an @."""
+    return text.str.contains(_ADDRESS)
 
 
 def normal_email(raw: pl.Expr) -> pl.Expr:
-    """Trimmed and lower-cased; blank is null."""
-    return _blank_is_null(raw.str.strip_chars().str.to_lowercase())
+    """One spelling for all the forms of an address; blank and placeholders are null.
+
+    Trimmed and lower-cased; and without invisible characters, in NFC, without `mailto:`, a display name and angle
+    brackets, with the domain in Unicode. A plain address in ASCII only is trimmed and lower-cased.
+    """
+    text = trimmed(raw).str.to_lowercase()
+    # Null for nearly all: only the odd ones leave the vectorised path.
+    odd = pl.when(text.str.contains(_ODD)).then(text)
+    spelled = pl.coalesce(odd.map_batches(_spelled, return_dtype=pl.String, is_elementwise=True), text)
+    return _somebody(spelled)
 
 
 def normal_user_id(raw: pl.Expr) -> pl.Expr:
-    """Trimmed; blank is null. User ids are case-sensitive."""
-    return _blank_is_null(raw.str.strip_chars())
+    """Trimmed; blank and placeholders are null. User ids are case-sensitive."""
+    return _somebody(trimmed(raw))
 
 
 def email_key(email: str, salt: SecretStr) -> pl.Expr:
@@ -39,5 +111,36 @@ def _pseudonym(space: str, column: str, salt: SecretStr) -> pl.Expr:
     return digest.str.head(KEY_HEX_DIGITS)
 
 
-def _blank_is_null(text: pl.Expr) -> pl.Expr:
-    return pl.when(text != "").then(text)
+def _somebody(text: pl.Expr) -> pl.Expr:
+    return pl.when(~is_placeholder(text)).then(text)
+
+
+def _spelled(texts: pl.Series) -> pl.Series:
+    if texts.null_count() == len(texts):
+        return texts
+    return pl.Series(texts.name, [None if one is None else _one_spelling(one) for one in texts], pl.String)
+
+
+def _one_spelling(address: str) -> str:
+    found = _ANGLE.search(address)
+    text = (found.group(1) if found else address).strip()
+    if text.startswith("mailto:"):
+        text = unquote(text.removeprefix("mailto:").partition("?")[0])
+    text = "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+    local, at, domain = unicodedata.normalize("NFC", text).lower().rpartition("@")
+    return f"{local}{at}{_in_unicode(domain)}" if at else domain
+
+
+def _in_unicode(domain: str) -> str:
+    """A domain's labels out of Punycode, in the form that IDNA compares: `xn--bcher-kva.de` is `bücher.de`."""
+    labels = _FULL_STOPS.sub(".", unicodedata.normalize("NFKC", domain).lower()).split(".")
+    return ".".join(_label(one) for one in labels)
+
+
+def _label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return unicodedata.normalize("NFC", label.removeprefix("xn--").encode("ascii").decode("punycode")).lower()
+    except (UnicodeError, ValueError, OverflowError):
+        return label
