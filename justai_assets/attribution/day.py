@@ -57,8 +57,8 @@ def attribute_day(
     filled when it is less than 72 h before, attributed or not; `is_attributed` says whether it is inside the window.
     The reason is `no_identity` without a key, `outside_window` when some send precedes the event, else `no_send`.
     Keys of one person are linked by engagement rows that carry both (`identity`); an event whose two keys belong to
-    two persons takes the best send of either. A key that more than MOST_LINKED others share (`shared`) names nobody, and
-    is null in the result. The same rows in any order give the same rows, in no promised order.
+    two persons takes the best send of either. A key that more than MOST_LINKED others share (`shared`) names nobody,
+    and is null in the result. The same rows in any order give the same rows, in no promised order.
 
     Both frames are streamed once into a scratch folder, which is removed when the iterator ends or is closed. Memory
     grows with the distinct (email, user id) pairs, about 100 bytes each; nothing else grows with the input.
