@@ -45,8 +45,8 @@ WORDS: Final = frozenset(
        "da39a3ee5e6b4b0d3255bfef95601890afd80709", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
 )  # fmt: skip
 """In lower case, without punctuation and spaces around them. Zeros alone, with any punctuation, are no id either."""
-EXACT: Final = ("-1", "\\N", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!")
-"""As they stand: what is left of them without punctuation may be an id."""
+EXACT: Final = ("-1", "\\n", "#ref!", "#value!", "#name?", "#div/0!")
+"""In lower case, as they stand: what is left of them without punctuation may be an id."""
 TAGS: Final = ("{{", "${", "{%", "%%", "*|", "<%")
 """How a merge tag begins that nobody filled in."""
 
@@ -81,7 +81,7 @@ def _any(texts: frozenset[str] | tuple[str, ...]) -> str:
 _AROUND: Final = f"[{re.escape(SPACES + MARKS)}]*"
 _ID: Final = (
     f"^(?is:{_AROUND}(?:[0{re.escape(SPACES + MARKS)}]*|{_any(WORDS)}){_AROUND})$"
-    f"|^(?:{_any(EXACT)})$|^(?:{_any(TAGS)})"
+    f"|^(?i:{_any(EXACT)})$|^(?:{_any(TAGS)})"
 )  # fmt: skip
 _ADDRESS: Final = (
     f"^(?is:(?:{_any(NO_MAILBOX)})@.*|(?:{_any(MAYBE_MAILBOX)})@(?:{_any(NO_MAILBOXES)})|{_any(OWN_DOMAIN)})$"

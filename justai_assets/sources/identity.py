@@ -138,7 +138,7 @@ def _in_unicode(domain: str) -> str:
 
 
 def _label(label: str) -> str:
-    if not label.startswith("xn--"):
+    if not label.startswith("xn--") or label == "xn--":
         return label
     try:
         return unicodedata.normalize("NFC", label.removeprefix("xn--").encode("ascii").decode("punycode")).lower()

@@ -53,7 +53,7 @@ def names_somebody(identifier: exp.Expression, lowered: exp.Expression, bare_id:
     is_placeholder = [
         only_zeros,
         _among(bare_id, WORDS),
-        _among(identifier, EXACT),
+        _among(lowered, EXACT),
         # Tools that fill in templates would take the tags themselves for theirs.
         exp.In(this=start, expressions=[_joined(map(exp.Literal.string, tag)) for tag in TAGS]),
         _among(local, [f"{name}@" for name in NO_MAILBOX]),

@@ -8,8 +8,10 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.attribution.identity import Identity
+from justai_assets.attribution.shared import KINDS
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS
+from justai_assets.contract.events import CLICKS, ENGAGEMENT, MOST_LINKED, OPENS
 from justai_assets.contract.reasons import CONNECTION_TEST, REJECTIONS
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
 from justai_assets.orgs.model import Org
@@ -69,6 +71,7 @@ def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_w
             rows.filter(pl.col("email_key").is_null() & pl.col("user_key").is_null()).select(pl.len()).collect().item()
         )
         findings.append(_identity(org, door, nobody, total))
+        findings += _shared(door, rows)
     findings.append(_clocks(door, rows, columns, total, now))
     return findings
 
@@ -164,6 +167,20 @@ def _identity(org: Org, door: str, nobody: int, total: int) -> Finding:
     level: Level = "problem" if nobody > MOST * total else "warning"
     mend = f"send an email or a user id with each event (justai connect {door} --org {org.slug})"
     return Finding(door, "identity", level, f"{message}; the others cannot be attributed", mend)
+
+
+def _shared(door: str, rows: pl.LazyFrame) -> list[Finding]:
+    links = rows.filter(pl.col("email_key").is_not_null() & pl.col("user_key").is_not_null())
+    findings = []
+    for one in Identity.of(links, seed=1).shared:
+        events = rows.select(one.is_one.sum()).collect(engine="streaming").item()
+        said = (
+            f"{len(one.keys):,} ids ({KINDS[one.column]}) are shared by {one.people:,} people, in {events:,} events; "
+        )
+        said += f"an id that more than {MOST_LINKED} share names nobody"
+        mend = "see which id it is (a default, a shared device, a test account), and leave it out of the events"
+        findings.append(Finding(door, "shared ids", "warning", said, mend))
+    return findings
 
 
 def _clocks(door: str, rows: pl.LazyFrame, columns: list[str], total: int, now: datetime) -> Finding:
