@@ -58,12 +58,7 @@ def build_attributed(
             seen: Counter[str | None] = Counter()
             shared: dict[str, tuple[int, int]] = {}
             chunks = attribute_day(
-                sends.scan(lookback),
-                events.scan(Days(day, day)),
-                day,
-                rule,
-                memory_budget=memory_budget,
-                on_shared=lambda kind, with_one, people, found=shared: found.update({kind: (with_one, people)}),
+                sends.scan(lookback), events.scan(Days(day, day)), day, rule, memory_budget=memory_budget, shared=shared
             )
             written = rows.write(day, _counted(chunks, seen))
             fates = attributed_fates(day, events.count(day), written, seen, shared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def attribute_day(
     memory_budget: int | None = None,
     limits: Limits | None = None,
     spill: Path | None = None,
-    on_shared: Callable[[str, int, int], None] = lambda _kind, _events, _people: None,
+    shared: dict[str, tuple[int, int]] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Every custom event of a day exactly once, in chunks of ATTRIBUTED_EVENTS rows.
 
@@ -50,8 +50,8 @@ def attribute_day(
         memory_budget: bytes the work may take; a quarter of the machine when not given.
         limits: how the work is cut, instead of what follows from the budget.
         spill: existing folder for what does not stay in memory; where the system keeps temporary files when not given.
-        on_shared: called at the end with `email` or `user id`, the day's events that carry a shared one, and the people
-            who share them; not called where none is shared.
+        shared: gets, by the end, `email` or `user id` → the day's events that carry a shared one, and the people who
+            share it; nothing where none is shared.
 
     The send of an event is the latest one of the same person at or before it (ties: see `Rule`). Its columns are
     filled when it is less than 72 h before, attributed or not; `is_attributed` says whether it is inside the window.
@@ -70,7 +70,7 @@ def attribute_day(
         limits = limits or Limits.of(sends.rows + events.rows, memory_budget)
         for attempt, seed in enumerate(seeds()):
             try:
-                matches, shared = _matched(sends, events, pairs, folder / str(attempt), limits, seed)
+                matches, nobodys = _matched(sends, events, pairs, folder / str(attempt), limits, seed)
                 break
             except KeyCollisionError:
                 remove(folder / str(attempt))
@@ -91,12 +91,12 @@ def attribute_day(
                 .unique("row", keep="last")
                 .with_columns(pl.col("row").cast(pl.get_index_type()), send_timestamp=pl.col("ts").cast(UTC_TIMESTAMP))
             )
-            with_one.update({one.column: chunk.select(one.is_one.sum()).item() for one in shared})
-            if shared:
-                chunk = without(chunk.lazy(), shared).collect()
+            with_one.update({one.column: chunk.select(one.is_one.sum()).item() for one in nobodys})
+            if nobodys:
+                chunk = without(chunk.lazy(), nobodys).collect()
             yield chunk.join(best, on="row", how="left").select(columns)
-        for one in shared:
-            on_shared(KINDS[one.column], with_one[one.column], one.people)
+        if shared is not None:
+            shared |= {KINDS[one.column]: (with_one[one.column], one.people) for one in nobodys}
 
 
 def _land(

@@ -187,7 +187,7 @@ def test_an_id_that_too_many_share_is_nobodys_and_is_noted(spark: Any, tmp_path:
     notes: dict[str, tuple[int, int]] = {}
     chunks = attribute_day(
         engagement_table(engagement).lazy(), custom_table(custom).lazy(), DAY, RULE,
-        on_shared=lambda kind, events, people: notes.update({kind: (events, people)}),
+        shared=notes,
     )  # fmt: skip
     assert pl.concat(chunks).sort("source_row").equals(out.select(ATTRIBUTED_EVENTS.schema.names()))
     assert notes == said[DAY.isoformat()]["shared"]

@@ -50,7 +50,7 @@ def names_somebody(identifier: exp.Expression, lowered: exp.Expression, bare_id:
     domain = exp.Substring(this=lowered.copy(), start=after, length=exp.Literal.number(256))
     start = exp.Substring(this=identifier.copy(), start=exp.Literal.number(1), length=exp.Literal.number(2))
     only_zeros = exp.EQ(this=_without(bare_id, SPACES + MARKS + "0"), expression=exp.Literal.string(""))
-    is_placeholder = [
+    is_placeholder: list[exp.Expression] = [
         only_zeros,
         _among(bare_id, WORDS),
         _among(lowered, EXACT),
@@ -58,10 +58,11 @@ def names_somebody(identifier: exp.Expression, lowered: exp.Expression, bare_id:
         exp.In(this=start, expressions=[_joined(map(exp.Literal.string, tag)) for tag in TAGS]),
         _among(local, [f"{name}@" for name in NO_MAILBOX]),
         _among(lowered, OWN_DOMAIN),
-        exp.and_(_among(local, [f"{name}@" for name in MAYBE_MAILBOX]), _among(domain, NO_MAILBOXES)),
+        exp.And(this=_among(local, [f"{name}@" for name in MAYBE_MAILBOX]), expression=_among(domain, NO_MAILBOXES)),
     ]
     present = exp.Not(this=exp.Is(this=identifier.copy(), expression=exp.Null()))
-    whole: exp.Expression = exp.and_(present, *(exp.not_(one) for one in is_placeholder))
+    whole = exp.and_(present, *(exp.not_(one) for one in is_placeholder))
+    assert isinstance(whole, exp.Expression)
     return whole
 
 
