@@ -88,6 +88,10 @@ _ADDRESS: Final = (
 )
 
 
+PATTERN: Final = f"{_ID}|{_ADDRESS}"
+"""What a trimmed id or address that names nobody matches: a regular expression of Rust's."""
+
+
 def trimmed(text: pl.Expr) -> pl.Expr:
     """Without white space and invisible characters at its ends."""
     return text.str.strip_chars(SPACES)
@@ -95,4 +99,4 @@ def trimmed(text: pl.Expr) -> pl.Expr:
 
 def is_placeholder(identifier: pl.Expr) -> pl.Expr:
     """Whether a trimmed id or address names nobody; blank does not either. Null stays null."""
-    return identifier.str.contains(f"{_ID}|{_ADDRESS}")
+    return identifier.str.contains(PATTERN)

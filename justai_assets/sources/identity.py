@@ -15,7 +15,7 @@ import polars as pl
 import polars_hash as plh
 from pydantic import SecretStr
 
-from justai_assets.contract.placeholders import is_placeholder, trimmed
+from justai_assets.contract.placeholders import PATTERN, SPACES, trimmed
 
 KEY_HEX_DIGITS = 32
 
@@ -39,8 +39,8 @@ def given(raw: pl.Expr) -> pl.Expr:
 
 def first_given(*raw: pl.Expr) -> pl.Expr:
     """The first of several fields that names somebody, else the first that is not blank."""
-    fields = [given(one) for one in raw]
-    return pl.coalesce(*(pl.when(~is_placeholder(one)).then(one) for one in fields), *fields)
+    fields = pl.struct(given(one).alias(str(number)) for number, one in enumerate(raw))
+    return fields.map_batches(_first_given, return_dtype=pl.String, is_elementwise=True)
 
 
 def identified(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -53,22 +53,22 @@ def identified(rows: pl.LazyFrame) -> pl.LazyFrame:
     names the same person by email then meets it.
     """
     address = is_address(pl.col(USER_ID))
-    by_address = normal_email(pl.when(address).then(USER_ID))
     return (
-        rows.with_columns(normal_email(pl.col(EMAIL)).alias("_normal_email"), by_address.alias("_address"))
-        .with_columns(
-            pl.when(address).then("_address").otherwise(normal_user_id(pl.col(USER_ID))).alias("_normal_user_id")
+        rows.with_columns(
+            normal_email(pl.col(EMAIL)).alias("_by_email"),
+            normal_email(pl.when(address).then(USER_ID)).alias("_by_address"),
+            normal_user_id(pl.when(~address).then(USER_ID)).alias("_by_id"),
         )
         .with_columns(
-            pl.coalesce("_normal_email", "_address").alias(EMAIL),
-            pl.col("_normal_user_id").alias(USER_ID),
-            pl.when(pl.col(EMAIL).is_not_null() & pl.col("_normal_email").is_null())
+            pl.coalesce("_by_email", "_by_address").alias(EMAIL),
+            pl.coalesce("_by_address", "_by_id").alias(USER_ID),
+            pl.when(pl.col(EMAIL).is_not_null() & pl.col("_by_email").is_null())
             .then(pl.lit("email"))
-            .when(pl.col(USER_ID).is_not_null() & pl.col("_normal_user_id").is_null())
+            .when(pl.col(USER_ID).is_not_null() & pl.col("_by_address").is_null() & pl.col("_by_id").is_null())
             .then(pl.lit("user id"))
             .alias(PLACEHOLDER),
         )
-        .drop("_normal_email", "_address", "_normal_user_id")
+        .drop("_by_email", "_by_address", "_by_id")
     )
 
 
@@ -83,16 +83,12 @@ def normal_email(raw: pl.Expr) -> pl.Expr:
     Trimmed and lower-cased; and without invisible characters, in NFC, without `mailto:`, a display name and angle
     brackets, with the domain in Unicode. A plain address in ASCII only is trimmed and lower-cased.
     """
-    text = trimmed(raw).str.to_lowercase()
-    # Null for nearly all: only the odd ones leave the vectorised path.
-    odd = pl.when(text.str.contains(_ODD)).then(text)
-    spelled = pl.coalesce(odd.map_batches(_spelled, return_dtype=pl.String, is_elementwise=True), text)
-    return _somebody(spelled)
+    return raw.map_batches(_emails, return_dtype=pl.String, is_elementwise=True)
 
 
 def normal_user_id(raw: pl.Expr) -> pl.Expr:
     """Trimmed; blank and placeholders are null. User ids are case-sensitive."""
-    return _somebody(trimmed(raw))
+    return raw.map_batches(_user_ids, return_dtype=pl.String, is_elementwise=True)
 
 
 def email_key(email: str, salt: SecretStr) -> pl.Expr:
@@ -111,14 +107,41 @@ def _pseudonym(space: str, column: str, salt: SecretStr) -> pl.Expr:
     return digest.str.head(KEY_HEX_DIGITS)
 
 
-def _somebody(text: pl.Expr) -> pl.Expr:
-    return pl.when(~is_placeholder(text)).then(text)
+def _first_given(fields: pl.Series) -> pl.Series:
+    chosen, *others = fields.struct.unnest().iter_columns()
+    for other in others:
+        better = _nobody(chosen) & ~_nobody(other)
+        chosen = other.zip_with(better, chosen) if better.any() else chosen
+    for other in others:
+        better = chosen.is_null() & other.is_not_null()
+        chosen = other.zip_with(better, chosen) if better.any() else chosen
+    return chosen.alias(fields.name)
 
 
-def _spelled(texts: pl.Series) -> pl.Series:
+def _emails(texts: pl.Series) -> pl.Series:
     if texts.null_count() == len(texts):
         return texts
-    return pl.Series(texts.name, [None if one is None else _one_spelling(one) for one in texts], pl.String)
+    texts = texts.str.strip_chars(SPACES).str.to_lowercase()
+    odd = texts.str.contains(_ODD).fill_null(value=False)
+    if odd.any():
+        spelled = pl.Series([_one_spelling(one) for one in texts.filter(odd)], dtype=pl.String)
+        texts = texts.scatter(odd.arg_true(), spelled)
+    return _somebody(texts)
+
+
+def _user_ids(texts: pl.Series) -> pl.Series:
+    return texts if texts.null_count() == len(texts) else _somebody(texts.str.strip_chars(SPACES))
+
+
+def _somebody(texts: pl.Series) -> pl.Series:
+    nobody = texts.str.contains(PATTERN).fill_null(value=False)
+    return texts.set(nobody, None) if nobody.any() else texts
+
+
+def _nobody(texts: pl.Series) -> pl.Series:
+    if texts.null_count() == len(texts):
+        return texts.is_null()
+    return texts.str.contains(PATTERN).fill_null(value=True)
 
 
 def _one_spelling(address: str) -> str:
