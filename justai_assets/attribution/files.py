@@ -125,7 +125,7 @@ def attribute_files(
         progress: called with what is being done and the share done, 0 … 1.
 
     Engagement rows pass through; custom events appear when a send of the same user_id precedes them inside the window
-    (see `Rule`), under that send's ids. A null or blank user_id matches nothing.
+    (see `Rule`), under that send's ids. A null or blank user_id, or a placeholder such as `undefined`, matches nothing.
 
     Raises:
         InputError: an input that cannot be read; OutputError: an output that cannot be written.

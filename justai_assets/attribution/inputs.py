@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.placeholders import trimmed
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import rewrite_in_utc
 
@@ -80,7 +81,7 @@ def sources(pattern: str, required: tuple[str, ...], scratch: Path) -> list[Sour
     Hidden files (`_SUCCESS`, `.part.crc`) are passed over. Column order and further columns do not matter.
     Timestamps may be ns, µs or ms, with or without a zone (without: UTC; finer than µs is cut off). Ids may be
     integers, decimals, or floats that are whole because a column with nulls went through pandas; they become their
-    digits. A user_id that is blank is none.
+    digits, and what is no number is null. A user_id has no spaces around it, and one that is blank is none.
 
     Args:
         pattern: path, folder or glob.
@@ -160,7 +161,8 @@ def _source(path: Path, required: tuple[str, ...], scratch: Path) -> tuple[Sourc
         read = _timestamp if name == "event_timestamp" else _text
         expression = read(name, schema[name])
         if name == "user_id" and expression is not None:
-            expression = pl.when(expression.str.strip_chars() != "").then(expression)
+            text = trimmed(expression)
+            expression = pl.when(text != "").then(text)
         if expression is None:
             raise InputError(f"{path}: {name} is {schema[name]}", mend="write it as " + _WANTED[read is _timestamp])
         columns[name] = expression
@@ -222,8 +224,7 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr | None:
     if dtype.is_integer() or dtype in (pl.Categorical, pl.Enum, pl.Null) or dtype == pl.Binary:
         return column.cast(pl.String)
     if dtype.is_float():
-        whole = column == column.floor()
-        return (
-            pl.when(whole).then(column.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(column.cast(pl.String))
-        )
+        column = pl.when(column.is_finite()).then(column)
+        whole = pl.when(column == column.floor()).then(column.cast(pl.Int64, strict=False))
+        return pl.coalesce(whole.cast(pl.String), column.cast(pl.String))
     return None

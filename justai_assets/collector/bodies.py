@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from justai_assets.landing.identity import canonical
+from justai_assets.landing.lines import BOM
 
 STATUS: Final = {
     "empty": 400,
@@ -82,11 +83,12 @@ def _refuse_structure(raw: bytes, max_depth: int) -> None:
 
 
 def parse(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bytes]:
-    """A body and its canonical form.
+    """A body and its canonical form, without a byte order mark before it.
 
     Raises:
         RefusedBodyError: it is not one JSON object, or one that different readers would read differently.
     """
+    raw = raw.removeprefix(BOM)
     if not raw.strip(b" \t\r\n"):
         raise RefusedBodyError("empty")
     _refuse_structure(raw, max_depth)

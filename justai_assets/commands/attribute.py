@@ -38,7 +38,7 @@ def attribute(
         campaign_id, user_id.
     custom
         The same for custom events: event_name, event_timestamp, user_id. Times are timestamps, not text; without a zone
-        they are UTC. A null or blank user_id matches nothing.
+        they are UTC. A user_id that is null, blank or a placeholder (undefined, 0, n/a) matches nothing.
     out
         Folder for event_date=…/part-*.parquet with the six contract columns; must be absent or empty. event_date is
         in the files too: pandas.read_parquet and pyarrow.parquet.read_table want partitioning=None.

@@ -45,12 +45,15 @@ REJECTIONS: Final = {
     "missing_file": "The writer's manifest or commit list names a file that is not there.",
 }
 
+CONNECTION_TEST: Final = "connection_test"
+"""Counted and quarantined as every record that is no event, but nobody's fault: no finding, no check is made of it."""
+
 NO_IDENTITY: Final = "no_identity"
 NO_SEND: Final = "no_send"
 OUTSIDE_WINDOW: Final = "outside_window"
 
 UNATTRIBUTED: Final = {
-    NO_IDENTITY: "The custom event carries neither an email nor a user id.",
+    NO_IDENTITY: "The custom event carries no email and no user id that names one person.",
     NO_SEND: "No send to this person precedes the event on its day or the three days before.",
     OUTSIDE_WINDOW: "The latest prior send is older than the event's window.",
 }

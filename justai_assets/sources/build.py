@@ -15,6 +15,8 @@ from justai_assets.contract.tables import FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import (
     ACCEPTED,
     DUPLICATE,
+    PLACEHOLDER_ID,
+    PLACEHOLDER_PEOPLE,
     QUARANTINED,
     RECEIVED,
     UNREAD_COLUMN,
@@ -101,7 +103,7 @@ def build_from_doors(
                     written = rows.write(day, intake.accepted) if rows is not None else 0
                     quarantine.write(day, _quarantined(intake, day, asset, door))
                     fates += _fates(intake, day, door, written)
-                    marks += [f"{door}: {mark}" for mark in (*intake.marks, *_foreign(intake))]
+                    marks += [f"{door}: {mark}" for mark in (*intake.marks, *_foreign(intake), *_placeholders(intake))]
                     files += len(intake.landed.data)
             ledger.write(day, fates_frame(asset, fates))
             size = rows.bytes(day) if rows is not None else 0
@@ -122,6 +124,12 @@ def _foreign(intake: Intake) -> Iterator[str]:
     found = intake.landed.foreign
     if found:
         yield f"not read, because the name is not that of the door's files: {_named([one.key for one in found])}"
+
+
+def _placeholders(intake: Intake) -> Iterator[str]:
+    for name, (events, people) in intake.placeholders.items():
+        said = f"{events:,} events have a placeholder (null, undefined, 0, …) as {name}, which names nobody"
+        yield f"{said}; {people:,} people are named by another id of these events"
 
 
 def _named(keys: Sequence[str]) -> str:
@@ -147,6 +155,9 @@ def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterato
         yield Fate(day, door, QUARANTINED, 0)
     for column, records in intake.extra_columns.items():
         yield Fate(day, door, UNREAD_COLUMN, records, safe_key(column))
+    for name, (events, people) in intake.placeholders.items():
+        yield Fate(day, door, PLACEHOLDER_ID, events, name)
+        yield Fate(day, door, PLACEHOLDER_PEOPLE, people, name)
 
 
 def _quarantined(intake: Intake, day: date | None, asset: str, door: str) -> pl.LazyFrame:

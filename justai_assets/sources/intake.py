@@ -22,6 +22,7 @@ from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_e
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
+from justai_assets.sources.identity import PLACEHOLDER
 from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import LandedObject, Root
 
@@ -58,6 +59,7 @@ class Intake:
             files that have them.
         marks: what a person should know of this day, in words.
         columns: reason → the columns of the contract for which files of a drop were refused whole.
+        placeholders: field → accepted events that carry a placeholder in it, and the people their other ids name.
     """
 
     received: int
@@ -68,6 +70,7 @@ class Intake:
     extra_columns: Mapping[str, int] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    placeholders: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -243,9 +246,17 @@ def _intake(
             "reason", "source_file", pl.col(row).alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
         )
     )
-    names = table.schema.names()
-    accepted = accepted.select(names)
-    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns)
+    found = _placeholders(accepted)
+    accepted = accepted.select(table.schema.names())
+    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns, found)
+
+
+def _placeholders(rows: pl.LazyFrame) -> dict[str, tuple[int, int]]:
+    if PLACEHOLDER not in rows.collect_schema():
+        return {}
+    people = pl.coalesce("email_key", "user_key").drop_nulls().hash().n_unique()
+    with_one = rows.filter(pl.col(PLACEHOLDER).is_not_null()).group_by(PLACEHOLDER).agg(pl.len(), people)
+    return {name: (events, others) for name, events, others in sorted(with_one.collect(engine="streaming").iter_rows())}
 
 
 def _repeats(rows: pl.LazyFrame) -> pl.Series:

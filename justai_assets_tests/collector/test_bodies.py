@@ -25,7 +25,7 @@ def refusal(raw: bytes, depth: int = DEPTH) -> str:
         (b"", "empty"),
         (b" \r\n\t", "empty"),
         (b"\x00", "not_json"),
-        (b"\xef\xbb\xbf{}", "not_json"),
+        (b"{}\xef\xbb\xbf", "not_json"),
         (b"eventName=emailOpen", "not_json"),
         (b'{"a":1}{"a":1}', "not_json"),
         (b'{"a":1,}', "not_json"),
@@ -57,6 +57,11 @@ def refusal(raw: bytes, depth: int = DEPTH) -> str:
 def test_what_is_not_one_plain_object_is_refused_with_its_reason(raw: bytes, reason: str) -> None:
     assert refusal(raw) == reason
     assert 400 <= STATUS[reason] < 500
+
+
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it() -> None:
+    assert parse(b'\xef\xbb\xbf{"a":1}', DEPTH) == parse(b'{"a":1}', DEPTH)
+    assert refusal(b"\xef\xbb\xbf") == "empty"
 
 
 def test_nesting_is_accepted_up_to_the_limit() -> None:

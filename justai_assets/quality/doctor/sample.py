@@ -181,7 +181,7 @@ def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | No
 def _bodies(file: Path) -> tuple[list[Any], list[str]]:
     """The bodies of a file, out of their envelopes, and the lines that are not JSON."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise SampleError(f"{file.name} is neither Parquet nor UTF-8", mend="give the file as it is sent") from None
     try:
@@ -190,7 +190,7 @@ def _bodies(file: Path) -> tuple[list[Any], list[str]]:
         broken: list[str] = []
     except ValueError:
         found, broken = [], []
-        for line in text.splitlines():
+        for line in (one.removeprefix("\ufeff") for one in text.split("\n")):
             try:
                 found += [json.loads(line)] if line.strip() else []
             except ValueError:
