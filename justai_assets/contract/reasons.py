@@ -14,7 +14,7 @@ REJECTIONS: Final = {
     "bad_body": "The body's fields do not have the documented JSON types.",
     # a request that the collector refused, its sender being known
     "empty": "The request had no body.",
-    "invalid_utf8": "The request's body is not UTF-8.",
+    "invalid_utf8": "The request's body, or a text of the dropped row, is not UTF-8.",
     "lone_surrogate": "The request's body holds half of a surrogate pair.",
     "number_out_of_range": "The request's body holds a number of thousands of digits, or beyond any float.",
     "duplicate_key": "The request's body gives a key twice, so that readers would disagree.",

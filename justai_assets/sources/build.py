@@ -24,7 +24,8 @@ from justai_assets.lake.ledger import (
     read_fates,
 )
 from justai_assets.lake.store import Lake
-from justai_assets.landing.listing import is_bare, strays
+from justai_assets.landing import decoder
+from justai_assets.landing.listing import SUFFIXES, is_bare, strays
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
@@ -81,6 +82,8 @@ def build_from_doors(
     """
     asset = table.name
     reports = []
+    if any(door in SUFFIXES for door in doors):
+        decoder.start()
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
     with ExitStack() as stack:

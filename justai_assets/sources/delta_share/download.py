@@ -10,9 +10,8 @@ from threading import Event, Lock
 from types import TracebackType
 
 import httpx
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from justai_assets.landing import parquet
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.errors import (
@@ -187,8 +186,8 @@ def _verify(file: SharedFile, part: Path) -> None:
     if file.size and have > file.size:
         raise CorruptFileError(f"file {file.id} is larger than the {file.size} bytes the share lists", mend=mend)
     try:
-        rows = pq.read_metadata(part).num_rows
-    except (pa.ArrowException, OSError, ValueError):
+        rows = parquet.rows_in(part, file.id)
+    except parquet.DropFileError:
         raise CorruptFileError(f"file {file.id} of the share is not readable Parquet", mend=mend) from None
     if file.records is not None and rows != file.records:
         raise CorruptFileError(f"file {file.id} has {rows} rows; the share lists {file.records}", mend=mend)
