@@ -4,10 +4,10 @@ Redshift's `manifest` (UNLOAD … MANIFEST) lists what the last UNLOAD wrote; wi
 stale files behind. A manifest names everything that counts.
 
 Databricks writes `_committed_<id>` with the names that one transaction added and removed, and `_started_<id>` before:
-files of an aborted job lie there uncommitted for up to 48 hours. A commit list speaks of its own transaction only, whose
-id is in the names of its files (`…-tid-<id>-…`). An append adds a list beside the earlier ones, and VACUUM deletes old
-lists whose files stay live (`_committed_vacuum…` is its mark, and lists nothing). So a file counts when a list names it,
-or when its own transaction left neither a started nor a committed marker.
+files of an aborted job lie there uncommitted for up to 48 hours. A commit list speaks of its own transaction only,
+whose id is in the names of its files (`…-tid-<id>-…`). An append adds a list beside the earlier ones, and VACUUM
+deletes old lists whose files stay live (`_committed_vacuum…` is its mark, and lists nothing). So a file counts when a
+list names it, or when its own transaction left neither a started nor a committed marker.
 """
 
 from __future__ import annotations

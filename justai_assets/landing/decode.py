@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,8 @@ _PATIENCE: Final = 60
 _BYTES_PER_SECOND: Final = 1 << 20
 """Processor seconds that a file may take: a minute, and one more a megabyte. No sound file comes near it."""
 
+_NONE: Final = ("", "")
+
 Answer = dict[str, Any]
 
 
@@ -42,7 +45,7 @@ class DamagedError(Exception):
 class _WithoutPandas(MetaPathFinder):
     """Says that there is no pandas: pyarrow would import it at the first value, for three quarters of a second."""
 
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+    def find_spec(self, fullname: str, *_: Any) -> None:
         """Raise for pandas, and leave the rest to others."""
         if fullname == "pandas":
             raise ModuleNotFoundError(name=fullname)
@@ -76,39 +79,48 @@ def _allow(path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def decode(path: str, kinds: dict[str, str], known: list[str], target: str, *, may_lack: bool = False) -> Answer:
-    """Write the wanted columns of a file to `target`, typed, as uncompressed Arrow IPC.
+def decode(
+    path: str, kinds: dict[str, str], known: list[str], target: str, *, may_lack: bool = False, spoiled: str = ""
+) -> Answer:
+    """Write the wanted columns of a file to `target`, typed: as Parquet if it is called so, else as Arrow IPC.
 
     Args:
         path: the foreign file.
         kinds: lower-case column → `time`, `date` or `text`; none reads the footer only.
         known: columns that are known but not read.
-        target: where to write; nothing is written of a file that is refused by its footer.
+        target: where to write, "" for nowhere; nothing is written of a file that is refused by its footer.
         may_lack: whether a column may be absent; it is then not written.
+        spoiled: a text column that is null in rows of which any text is not UTF-8.
 
     Returns:
-        `rows`, `extra` and `lacking`; `bad`, the undecodable values by column; `code` and `column` of a refused file.
+        `rows`, `extra` (position from 1, and name), `lacking` and `is_plain` (see `parquet_columns.is_plain`); `bad`,
+        the undecodable values by column; `code` and `column` of a refused file.
     """
     with _reading():
         reader = pq.ParquetFile(path, coerce_int96_timestamp_unit="us", pre_buffer=False)
         rows, fields, leaves = _footer(reader)
     chosen = {column: found for column in kinds if (found := _find(column, fields)) is not None}
     extra = [
-        name
+        (position + 1, name)
         for position, name in enumerate(fields.names)
         if position not in chosen.values() and (name.lower() not in known or name.lower() in kinds)
     ]
     lacking = [column for column in kinds if column not in chosen]
-    answer: Answer = {"rows": rows, "extra": sorted(extra), "lacking": lacking}
+    is_plain = parquet_columns.is_plain(fields, {fields.names[position] for position in chosen.values()})
+    answer: Answer = {"rows": rows, "extra": extra, "lacking": lacking}
+    answer["is_plain"] = is_plain and "INT96" not in {physical for physical, _ in leaves.values()}
     if lacking and not may_lack:
         return {**answer, "code": "missing_column", "column": ", ".join(lacking)}
     for column, position in chosen.items():
-        if not parquet_columns.can_read(fields.field(position), kinds[column]):
+        is_interval = leaves.get(fields.names[position], _NONE)[1] == "INTERVAL"
+        if is_interval or not parquet_columns.can_read(fields.field(position), kinds[column]):
             return {**answer, "code": "wrong_type", "column": column}
-    if kinds:
-        chosen_kinds = {column: kinds[column] for column in chosen}
-        bad = _write(reader, path, chosen, chosen_kinds, leaves, rows, target)
-        answer["bad"] = dict(bad)
+    if target:
+        names = {column: fields.names[position] for column, position in chosen.items()}
+        wanted = _Wanted(names, kinds, {name: leaves.get(name, _NONE) for name in names.values()}, spoiled)
+        if _write(reader, path, wanted, target) != rows:
+            raise DamagedError
+        answer["bad"] = dict(wanted.bad)
     return answer
 
 
@@ -117,8 +129,6 @@ def _reading() -> Iterator[None]:
     # pyarrow says OSError of a damaged page as well as of a full disk: only what reading raises is the file's fault.
     try:
         yield
-    except (FileNotFoundError, PermissionError):
-        raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, RecursionError) as error:
         raise DamagedError from error
 
@@ -130,8 +140,14 @@ def _footer(reader: pq.ParquetFile) -> tuple[int, pa.Schema, dict[str, tuple[str
     if metadata.num_rows != sum(groups) or any(count < 0 for count in groups):
         raise ValueError("the footer contradicts itself")
     columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-    leaves = {column.path: (column.physical_type, column.logical_type.type) for column in reversed(columns)}
+    leaves = {column.path: (column.physical_type, _logical(column)) for column in reversed(columns)}
     return metadata.num_rows, reader.schema_arrow, leaves
+
+
+def _logical(column: pq.ColumnSchema) -> str:
+    """The logical type; the older converted type where there is no other (INTERVAL)."""
+    named = str(column.logical_type.type)
+    return str(column.converted_type) if named in {"NONE", "UNKNOWN"} else named
 
 
 def _find(column: str, fields: pa.Schema) -> int | None:
@@ -141,89 +157,98 @@ def _find(column: str, fields: pa.Schema) -> int | None:
     return next((position for position, name in enumerate(fields.names) if name.lower() == column), None)
 
 
-def _write(
-    reader: pq.ParquetFile,
-    path: str,
-    chosen: dict[str, int],
-    kinds: dict[str, str],
-    leaves: dict[str, tuple[str, str]],
-    rows: int,
-    target: str,
-) -> Counter[str]:
-    fields = reader.schema_arrow
-    names = {column: fields.names[position] for column, position in chosen.items()}
-    wrapping = [name for column, name in names.items() if leaves.get(name, ("", ""))[0] == "INT96"]
-    schema = pa.schema([*(pa.field(column, TARGETS[kinds[column]]) for column in chosen), pa.field(BAD, pa.uint8())])
-    bad: Counter[str] = Counter()
+@dataclass(frozen=True)
+class _Wanted:
+    """The columns to read, and how: column → its name in the file; its kind; the physical and logical type by name."""
+
+    names: dict[str, str]
+    kinds: dict[str, str]
+    leaves: dict[str, tuple[str, str]]
+    spoiled: str
+    bad: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def schema(self) -> pa.Schema:
+        columns = [pa.field(column, TARGETS[self.kinds[column]]) for column in self.names]
+        return pa.schema([*columns, pa.field(BAD, pa.uint8())])
+
+    @property
+    def wrapping(self) -> list[str]:
+        return [name for name, (physical, _) in self.leaves.items() if physical == "INT96"]
+
+    def typed(self, batch: pa.RecordBatch, milliseconds: pa.RecordBatch | None) -> pa.RecordBatch:
+        made: dict[str, pa.Array] = {}
+        flags: pa.Array | None = None
+        for column, name in self.names.items():
+            found = _first(batch, name)
+            if self.kinds[column] == "time":
+                made[column] = parquet_columns.moments(found, _first(milliseconds, name))
+            elif self.kinds[column] == "date":
+                made[column] = parquet_columns.days(found)
+            else:
+                is_uuid = self.leaves[name][1] == "UUID"
+                made[column], wrong = parquet_columns.texts(found, is_uuid=is_uuid)
+                if wrong is not None:
+                    self.bad[column] += wrong.true_count
+                    flags = wrong if flags is None else pc.or_(flags, wrong)
+        if flags is not None and self.spoiled:
+            made[self.spoiled] = pc.if_else(flags, pa.scalar(None, pa.string()), made[self.spoiled])
+        marks = pa.repeat(pa.scalar(0, pa.uint8()), batch.num_rows) if flags is None else flags.cast(pa.uint8())
+        return pa.record_batch([*made.values(), marks], schema=self.schema)
+
+
+def _first(batch: pa.RecordBatch | None, name: str) -> pa.Array | None:
+    found = [] if batch is None else batch.schema.get_all_field_indices(name)
+    return batch.column(found[0]) if batch is not None and found else None
+
+
+def _write(reader: pq.ParquetFile, path: str, wanted: _Wanted, target: str) -> int:
+    """Write the columns; how many rows they have."""
     written = 0
+    before: Future[None] | None = None
     with (
         pa.OSFile(target, "wb") as sink,
-        pa.ipc.new_file(sink, schema) as writer,
+        _writer(sink, target, wanted.schema) as writer,
         # One batch is judged and written while the next is decoded.
         ThreadPoolExecutor(1) as pool,
     ):
 
-        def finish(batch: pa.RecordBatch, judged: pa.RecordBatch | None) -> None:
+        def finish(batch: pa.RecordBatch, milliseconds: pa.RecordBatch | None) -> None:
             with _reading():
-                made = _typed(batch, judged, names, kinds, leaves, bad)
-            writer.write_batch(pa.record_batch(made, schema=schema))
+                made = wanted.typed(batch, milliseconds)
+            writer.write_batch(made)
 
-        before: Future[None] | None = None
-        for batch, judged in _batches(reader, path, list(names.values()), wrapping):
+        for batch, milliseconds in _batches(reader, path, wanted):
             if before is not None:
                 before.result()
-            before = pool.submit(finish, batch, judged)
+            before = pool.submit(finish, batch, milliseconds)
             written += batch.num_rows
         if before is not None:
             before.result()
-    if written != rows:
-        raise DamagedError
-    return bad
+    return written
+
+
+def _writer(sink: pa.NativeFile, target: str, schema: pa.Schema) -> Any:
+    if target.endswith(".parquet"):
+        return pq.ParquetWriter(sink, schema, compression="lz4")
+    return pa.ipc.new_file(sink, schema)
 
 
 def _batches(
-    reader: pq.ParquetFile, path: str, names: list[str], wrapping: list[str]
+    reader: pq.ParquetFile, path: str, wanted: _Wanted
 ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
     """Batches of the columns, each with its INT96 columns in milliseconds."""
+    judged: Iterator[pa.RecordBatch] = iter(())
     with _reading():
-        batches = reader.iter_batches(_BATCH_ROWS, columns=names)
-        judged = iter(())
-        if wrapping:
+        batches = reader.iter_batches(_BATCH_ROWS, columns=list(wanted.names.values()))
+        if wanted.wrapping:
             again = pq.ParquetFile(path, coerce_int96_timestamp_unit="ms", pre_buffer=False)
-            judged = again.iter_batches(_BATCH_ROWS, columns=wrapping)
+            judged = again.iter_batches(_BATCH_ROWS, columns=wanted.wrapping)
     while True:
         with _reading():
-            batch = next(batches, None)
-            beside = next(judged, None)
+            batch, beside = next(batches, None), next(judged, None)
             if batch is not None and beside is not None and len(beside) != len(batch):
                 raise ValueError("two passes over a file differ")
         if batch is None:
             return
         yield batch, beside
-
-
-def _typed(
-    batch: pa.RecordBatch,
-    judged: pa.RecordBatch | None,
-    names: dict[str, str],
-    kinds: dict[str, str],
-    leaves: dict[str, tuple[str, str]],
-    bad: Counter[str],
-) -> list[pa.Array]:
-    arrays: list[pa.Array] = []
-    flags: pa.Array | None = None
-    for column, name in names.items():
-        found = batch.column(batch.schema.get_all_field_indices(name)[0])
-        if kinds[column] == "time":
-            at = judged.schema.get_all_field_indices(name) if judged is not None else []
-            arrays.append(parquet_columns.moments(found, judged.column(at[0]) if judged is not None and at else None))
-        elif kinds[column] == "date":
-            arrays.append(parquet_columns.days(found))
-        else:
-            text, wrong = parquet_columns.texts(found, is_uuid=leaves.get(name, ("", ""))[1] == "UUID")
-            arrays.append(text)
-            if wrong is not None:
-                bad[column] += wrong.true_count
-                flags = wrong if flags is None else pc.or_(flags, wrong)
-    marks = pa.repeat(pa.scalar(0, pa.uint8()), len(batch)) if flags is None else flags.cast(pa.uint8())
-    return [*arrays, marks]

@@ -19,7 +19,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
@@ -39,7 +38,7 @@ class _Decoder:
 
     def __init__(self) -> None:
         # Its stderr is not kept: what a dying decoder says may quote the file.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
             [sys.executable, "-c", _START.format(path=sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -53,11 +52,9 @@ class _Decoder:
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-            if not answer.endswith(b"\n"):
-                raise DecoderDiedError
-            found: dict[str, Any] = json.loads(answer)
-        except (OSError, ValueError, DecoderDiedError):
+            # What a dying child leaves of a line is no JSON.
+            found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        except (OSError, ValueError):
             self.end()
             raise DecoderDiedError from None
         return found
@@ -84,16 +81,13 @@ def start() -> None:
             _idle.append(_Decoder())
 
 
-def ask(path: Path, kinds: dict[str, str], known: list[str], target: Path | None, *, may_lack: bool) -> dict[str, Any]:
-    """Have a file decoded; see `decode.decode`.
+def ask(request: dict[str, Any]) -> dict[str, Any]:
+    """Have a file decoded: the arguments of `decode.decode`, and its answer.
 
     Raises:
         DecoderDiedError: the file ended two decoders.
         OSError: the scratch folder cannot take the columns, or the file is not there.
     """
-    request = {
-        "path": str(path), "kinds": kinds, "known": known, "target": str(target or ""), "may_lack": may_lack,
-    }  # fmt: skip
     for attempt in range(TRIES):
         with _lock:
             decoder = _idle.pop() if _idle else None

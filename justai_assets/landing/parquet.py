@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.foreign_names import safe_columns
 from justai_assets.landing import decoder
 
 ROW = "source_row"
@@ -32,7 +33,7 @@ class DropFileError(JustAIError):
         code: the quarantine reason.
         column: the column at fault, or several with commas, or "".
         rows: rows in the file, where the footer could be read; else 1.
-        extra: columns beyond the contract, where the footer could be read.
+        extra: columns beyond the contract, as they may be shown, where the footer could be read.
     """
 
     def __init__(self, code: str, name: str, column: str = "", rows: int = 1, extra: tuple[str, ...] = ()) -> None:
@@ -48,10 +49,10 @@ class DropFile:
     """A file that was read to its end, as a file of our own.
 
     Attributes:
-        path: the decoded columns, as Arrow IPC.
+        path: the decoded columns, as Arrow IPC or Parquet.
         rows: rows in it.
         columns: the contract's columns that it has.
-        extra: its columns beyond the contract.
+        extra: its columns beyond the contract, as they may be shown.
         undecodable: column → values that are not UTF-8.
     """
 
@@ -75,6 +76,7 @@ def decoded(
     *,
     known: Iterable[str] = (),
     may_lack: bool = False,
+    spoiled: str = "",
 ) -> DropFile:
     """Read the contract's columns of a file to their end.
 
@@ -82,41 +84,60 @@ def decoded(
         path: the file.
         name: what to call it in an error.
         kinds: column, in lower case → `time`, `date` or `text`.
-        target: where to put them; it must outlive what is made of it.
+        target: where to put them, as Parquet if it is called so, else as Arrow IPC, which is faster; it must outlive
+            what is made of it.
         known: columns that are known and not read (the partition column).
         may_lack: whether columns may be absent.
+        spoiled: a text column that is null in rows of which any text is not UTF-8.
 
     Raises:
         DropFileError: `unreadable_file` (with its rows where the footer tells them), `missing_column` or `wrong_type`.
         OSError: the folder of `target` is full or absent.
     """
-    answer = _answer(path, name, kinds, known, target, may_lack=may_lack)
+    answer = _answer(path, name, kinds, known, target, may_lack=may_lack, spoiled=spoiled)
     columns = tuple(column for column in kinds if column not in answer["lacking"])
-    return DropFile(target, answer["rows"], columns, tuple(answer["extra"]), answer.get("bad", {}))
+    return DropFile(target, answer["rows"], columns, safe_columns(answer["extra"]), answer.get("bad", {}))
 
 
 def rows_in(path: Path, name: str) -> int:
     """The rows of a file, from its footer. Raises DropFileError: `unreadable_file`."""
-    return int(_answer(path, name, {}, (), None, may_lack=False)["rows"])
+    return footer(path, name).rows
 
 
-def columns_of(path: Path, name: str) -> tuple[str, ...]:
-    """The names of a file's columns, from its footer. Raises DropFileError: `unreadable_file`."""
-    return tuple(_answer(path, name, {}, (), None, may_lack=False)["extra"])
+@dataclass(frozen=True)
+class Footer:
+    """What a file's footer says.
+
+    Attributes:
+        rows: rows.
+        columns: the names of its columns, not fit to be shown: see `safe_columns`.
+        is_plain: whether polars may be given the file itself, as far as its types go.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    is_plain: bool
+
+
+def footer(path: Path, name: str) -> Footer:
+    """A file's footer. Raises DropFileError: `unreadable_file`."""
+    answer = _answer(path, name, {}, (), None)
+    return Footer(answer["rows"], tuple(name for _, name in answer["extra"]), answer["is_plain"])
 
 
 def _answer(
-    path: Path, name: str, kinds: Mapping[str, str], known: Iterable[str], target: Path | None, *, may_lack: bool
+    path: Path, name: str, kinds: Mapping[str, str], known: Iterable[str], target: Path | None, **how: Any
 ) -> dict[str, Any]:
+    request = {"path": str(path), "kinds": dict(kinds), "known": list(known), "target": str(target or ""), **how}
     try:
-        answer = decoder.ask(path, dict(kinds), list(known), target, may_lack=may_lack)
+        answer = decoder.ask(request)
     except decoder.DecoderDiedError:
         answer = {"code": "unreadable_file"}
     if answer.get("code") == "unreadable_file" and kinds and "rows" not in answer:
         # The footer may be sound where a page is not: the file's rows are then all counted.
         raise DropFileError("unreadable_file", name, rows=_rows_or_one(path))
     if "code" in answer:
-        rows, extra = answer.get("rows", 1), tuple(answer.get("extra", ()))
+        rows, extra = answer.get("rows", 1), safe_columns(answer.get("extra", ()))
         raise DropFileError(answer["code"], name, answer.get("column", ""), rows, extra)
     return answer
 

@@ -6,7 +6,9 @@ sentinel, an overflow), and bytes that are not UTF-8. Runs in the decoder's proc
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
+from zoneinfo import available_timezones
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,6 +39,39 @@ def can_read(field: pa.Field, kind: str) -> bool:
             pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary,
             pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary, pa.types.is_integer,
             pa.types.is_floating, pa.types.is_decimal, pa.types.is_null,
+        )
+    )  # fmt: skip
+
+
+def is_plain(schema: pa.Schema, read: Collection[str]) -> bool:
+    """Whether polars may be given the file itself: no column has a type over which it panics, read or not.
+
+    Args:
+        schema: of the file.
+        read: the columns that are read: bytes among them have to be judged value by value first.
+    """
+    repeated = len(set(schema.names)) < len(schema.names)
+    return not repeated and all(
+        _is_plain(field.type) and not (field.name in read and _is_bytes(field.type)) for field in schema
+    )
+
+
+def _is_bytes(found: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
+
+
+def _is_plain(found: pa.DataType) -> bool:
+    if pa.types.is_timestamp(found):
+        # Polars panics over a zone that is not in the time zone database: Arrow writes +05:30 and Z.
+        return found.tz is None or found.tz in available_timezones()
+    if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_struct(found):
+        return all(_is_plain(found.field(number).type) for number in range(found.num_fields))
+    return any(
+        is_kind(found)
+        for is_kind in (
+            pa.types.is_boolean, pa.types.is_integer, pa.types.is_float32, pa.types.is_float64, pa.types.is_string,
+            pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
+            pa.types.is_date32, pa.types.is_decimal128,
         )
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import StorageError
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import (
     ACCEPTED,
@@ -29,7 +30,6 @@ from justai_assets.landing.listing import SUFFIXES, is_bare, strays
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
-from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import Root
 
 NAMED: Final = 5

@@ -81,15 +81,19 @@ def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
         day: the folder's day; None for the default partition.
     """
     text = ("event_name", "message_id", "template_id", "campaign_id")
-    return rows.with_columns(
-        canonical(present(pl.col("event_name"))).alias("event_name"),
-        *(present(pl.col(name)).alias(name) for name in text[1:]),
-    ).with_columns(
-        first_reason(
-            _DECODABLE,
-            when(pl.col("event_name").is_null(), "missing_event_name"),
-            refusal(text, ()),
-            time_reason(day),
-        ),
-        pl.lit(day, pl.Date).alias("event_date"),
-    ).drop(UNDECODABLE)
+    return (
+        rows.with_columns(
+            canonical(present(pl.col("event_name"))).alias("event_name"),
+            *(present(pl.col(name)).alias(name) for name in text[1:]),
+        )
+        .with_columns(
+            first_reason(
+                _DECODABLE,
+                when(pl.col("event_name").is_null(), "missing_event_name"),
+                refusal(text, ()),
+                time_reason(day),
+            ),
+            pl.lit(day, pl.Date).alias("event_date"),
+        )
+        .drop(UNDECODABLE)
+    )

@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
@@ -22,7 +23,6 @@ from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.delta_share.judge import judged
-from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import LandedObject, Root
 
 
@@ -125,7 +125,11 @@ class _Parts:
         self.columns[reason] = tuple(dict.fromkeys((*self.columns.get(reason, ()), *columns)))
 
     def scan(self) -> pl.LazyFrame | None:
-        return pl.scan_parquet(self.paths, row_index_name="_row", glob=False, hive_partitioning=False) if self.paths else None
+        return (
+            pl.scan_parquet(self.paths, row_index_name="_row", glob=False, hive_partitioning=False)
+            if self.paths
+            else None
+        )
 
 
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:

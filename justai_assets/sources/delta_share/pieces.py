@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing import parquet
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.drops import KINDS
-from justai_assets.sources.privacy import safe_key
 
 _UNIFIED = KINDS["unified_events"]
 _MANIFEST = "days.txt"
@@ -109,7 +109,9 @@ class Pieces:
         part.mkdir(parents=True)
         # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
         decoded = part / "decoded.arrow"
-        rows = file_rows(file, path, decoded, dated=True).with_columns(source_file=pl.lit(source_name(self._table, file)))
+        rows = file_rows(file, path, decoded, dated=True).with_columns(
+            source_file=pl.lit(source_name(self._table, file))
+        )
         by_day = pl.PartitionBy(
             part, file_path_provider=_name, key="event_date", include_key=False, approximate_bytes_per_file=None
         )

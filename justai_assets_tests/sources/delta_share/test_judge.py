@@ -52,7 +52,12 @@ SCHEMA = {
 def rows_of(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[object, ...]]]:
     ids = st.one_of(st.none(), text)
     names = st.one_of(st.none(), text, st.sampled_from(["emailUnSubscribe", "emailSend"]))
-    return st.lists(st.tuples(st.just(0), moments, names, ids, ids, ids, st.just("f"), st.sampled_from([False, False, False, True])), max_size=6)
+    return st.lists(
+        st.tuples(
+            st.just(0), moments, names, ids, ids, ids, st.just("f"), st.sampled_from([False, False, False, True])
+        ),
+        max_size=6,
+    )
 
 
 @given(st.one_of(rows_of(plain), rows_of(odd)), st.sampled_from([DAY, None]))
@@ -76,6 +81,13 @@ def test_the_short_way_gives_the_verdict_of_the_full_one(rows: list[tuple[object
     ],
 )
 def test_each_row_is_accepted_or_refused_for_a_reason(change: dict[str, object], reason: str | None) -> None:
-    row = {"source_row": 3, "event_timestamp": NOON, "event_name": "emailSend", "message_id": "m", "source_file": "f", UNDECODABLE: False}
+    row = {
+        "source_row": 3,
+        "event_timestamp": NOON,
+        "event_name": "emailSend",
+        "message_id": "m",
+        "source_file": "f",
+        UNDECODABLE: False,
+    }
     frame = pl.DataFrame([{**row, **change}], schema=SCHEMA).lazy()
     assert judged(frame, DAY).collect()["reason"].item() == reason

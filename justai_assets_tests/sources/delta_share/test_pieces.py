@@ -78,7 +78,10 @@ def test_partition_values_come_from_the_listing_even_when_the_file_says_otherwis
 
 def test_a_column_added_after_the_file_was_written_is_null(tmp_path: Path) -> None:
     file = shared(tmp_path / "f.parquet", events(D1, 2).drop("campaign_id"))
-    assert file_rows(file, tmp_path / "f.parquet", tmp_path / "x.arrow").collect()["campaign_id"].to_list() == [None, None]
+    assert file_rows(file, tmp_path / "f.parquet", tmp_path / "x.arrow").collect()["campaign_id"].to_list() == [
+        None,
+        None,
+    ]
 
 
 def test_int96_times_beyond_nanoseconds_do_not_wrap_into_a_real_day(tmp_path: Path) -> None:
