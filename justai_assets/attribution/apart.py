@@ -76,6 +76,6 @@ def _serve(sender: Connection, esp: str, custom: str, out: Path, rule: Rule, opt
         said: Any = attribute_files(
             esp, custom, out, rule, progress=lambda doing, share: sender.send((doing, share)), **options
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again by the caller
+    except Exception as error:  # whatever it is, the caller raises it again
         said = error
     sender.send(said)

@@ -202,10 +202,7 @@ def _one_drop_file(
         if file.undecodable:
             parts.blame(parquet.NOT_TEXT, file.undecodable)
         rows = file.scan().with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
-        if content == "custom_events":
-            typed = drops.typed_custom(rows, org, day, door)
-        else:
-            typed = judged(rows, day)
+        typed = drops.typed_custom(rows, org, day, door) if content == "custom_events" else judged(rows, day)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
