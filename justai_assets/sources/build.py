@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
-from typing import Final
 
 import polars as pl
 
@@ -26,14 +25,11 @@ from justai_assets.lake.ledger import (
 )
 from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
-from justai_assets.landing.listing import SUFFIXES, is_bare, strays
+from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
 from justai_assets.storage import Root
-
-NAMED: Final = 5
-"""Objects that a remark names before it counts the others."""
 
 
 class EmptyDoorError(StorageError):
@@ -116,20 +112,16 @@ def build_from_doors(
 
 
 def _astray(landing: Root, door: str, slug: str) -> Iterator[str]:
-    found = strays(landing, door, slug)
+    _, found = days_and_strays(landing, door, slug)
     if found:
-        yield f"{door}: not read, because it lies in no event_date=YYYY-MM-DD folder: {_named(found)}"
+        yield f"{door}: {stray_note(found)}"
 
 
 def _foreign(intake: Intake) -> Iterator[str]:
     found = intake.landed.foreign
     if found:
-        yield f"not read, because the name is not that of the door's files: {_named([one.key for one in found])}"
-
-
-def _named(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(map(safe_key, keys[:NAMED])) + more
+        keys = [one.key for one in found]
+        yield f"not read, because the name is not that of the door's files: {named(keys)}"
 
 
 def _held(lake: Lake, slug: str, asset: str, days: Days) -> dict[tuple[date | None, str], int]:

@@ -27,7 +27,7 @@ class Fatal:
         return _abort, self.arguments
 
 
-def _abort(while_exists: str, is_once: bool) -> Limits:  # noqa: FBT001 - arguments of a pickle are positions
+def _abort(while_exists: str, is_once: bool) -> Limits:
     path = Path(while_exists)
     if not path.exists():
         return Limits()
