@@ -89,8 +89,9 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
 
 
 def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
-    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays (what lies in no day's
-    folder), failed (null: unknown).
+    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, failed.
+
+    `strays` is what lies in no day's folder; a `failed` of null is unknown.
     """
     for one in status.doors:
         lag = one.lag(now)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +22,7 @@ import obstore
 from obstore.store import LocalStore, S3Store
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.scratch import scratch_folder
 
 _AWS_OPTIONS = {
     "aws_endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
@@ -202,10 +202,10 @@ class Root:
         if self.is_local:
             yield [self.local(key) for key in keys]
             return
-        with TemporaryDirectory(prefix="justai-landing-") as folder:
+        with scratch_folder("landing") as folder:
             paths = []
             for index, key in enumerate(keys):
-                path = Path(folder) / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
+                path = folder / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
                 with storage_errors(f"reading {key}"), path.open("wb") as file:
                     for chunk in obstore.get(self.store, key).stream(min_chunk_size=8 << 20):
                         file.write(chunk)

@@ -31,6 +31,7 @@ from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.spill import remove, scratch
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.scratch import scratch_folder
 
 Progress = Callable[[str, float], None]
 
@@ -145,8 +146,8 @@ def attribute_files(
         raise OutputError(f"{out} holds an input", mend="name another folder for the output")
     days = EventDays(first, last)
     for is_for_all in [True] if is_distrustful else [False, True]:
-        with tempfile.TemporaryDirectory(prefix="justai-attribute-") as folder:
-            copies = Copies(Path(folder), is_for_all)
+        with scratch_folder("attribute") as folder:
+            copies = Copies(folder, is_for_all)
             engagement = sources(esp, ENGAGEMENT_COLUMNS, copies)
             events = sources(custom, CUSTOM_COLUMNS, copies)
             try:

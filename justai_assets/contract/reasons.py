@@ -38,6 +38,7 @@ REJECTIONS: Final = {
     "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
     # a dropped file
     "unreadable_file": "The object could not be read as what its name says.",
+    "link_outside": "The object is a link to a file outside the org's folder; it was not read.",
     "missing_column": "A required column is absent from the file.",
     "wrong_type": "A required column has a type that cannot be read as the contract's.",
     "not_committed": "The writer's manifest or commit list does not name this file.",

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
+from justai_assets.landing.links import split_links
 from justai_assets.landing.listing import MANIFEST as MANIFEST
 from justai_assets.landing.listing import LandedDay
 from justai_assets.landing.paths import door_prefix
@@ -60,7 +61,8 @@ def committed(root: Root, door: str, slug: str, landed: LandedDay) -> Committed:
     lists = [found for found in landed.signs if found.name == MANIFEST or _is_commit_list(found.name)]
     if landed.day is not None and not any(found.name == MANIFEST for found in lists):
         prefix = door_prefix(door, slug)
-        lists += [found for found in root.list_flat(prefix) if found.key == f"{prefix}/{MANIFEST}" and found.size]
+        beside, _ = split_links(root, door, slug, root.list_flat(prefix))
+        lists += [found for found in beside if found.key == f"{prefix}/{MANIFEST}" and found.size]
     read = _Lists()
     unreadable: list[LandedObject] = []
     for found in lists:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final
 
 from justai_assets.contract.foreign_names import safe_key
+from justai_assets.landing.links import split_links
 from justai_assets.landing.paths import day_of, day_prefix, door_prefix
 from justai_assets.storage import LandedObject, Root
 
@@ -35,11 +36,13 @@ class LandedDay:
     Attributes:
         data: what is read as records.
         signs: what lies beside it (manifests, markers, empty or foreign objects).
+        links: what a link below a local root brings in from outside the org's folder; refused.
     """
 
     day: date | None
     data: tuple[LandedObject, ...]
     signs: tuple[LandedObject, ...]
+    links: tuple[LandedObject, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -60,7 +63,7 @@ class LandedDay:
     @property
     def fingerprint(self) -> str:
         """Hash of the set of (key, ETag, size) of everything in the folder; equal content, equal hash."""
-        return fingerprint((*self.data, *self.signs))
+        return fingerprint((*self.data, *self.signs, *self.links))
 
 
 def fingerprint(objects: Iterable[LandedObject]) -> str:
@@ -88,7 +91,7 @@ def list_day(root: Root, door: str, slug: str, day: date | None) -> LandedDay:
         StorageError: the landing root itself is not there, which is not the same as nothing landed.
     """
     root.require(LANDING)
-    return _landed(day, root.list(day_prefix(door, slug, day)), SUFFIXES.get(door, WEBHOOK_SUFFIXES))
+    return landed_day(root, door, slug, day, root.list(day_prefix(door, slug, day)))
 
 
 def days_and_strays(root: Root, door: str, slug: str) -> tuple[list[date], list[str]]:
@@ -117,7 +120,7 @@ def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
         day = day_of(found.key)
         if day is not None:
             by_day[day].append(found)
-    return {day: _landed(day, objects, SUFFIXES.get(door, WEBHOOK_SUFFIXES)) for day, objects in sorted(by_day.items())}
+    return {day: landed_day(root, door, slug, day, objects) for day, objects in sorted(by_day.items())}
 
 
 NAMED: Final = 5
@@ -149,7 +152,9 @@ def is_bare(root: Root, door: str, slug: str) -> bool:
     return next(iter(root.list(door_prefix(door, slug))), None) is None
 
 
-def _landed(day: date | None, objects: Iterable[LandedObject], suffixes: tuple[str, ...]) -> LandedDay:
-    found = sorted(objects, key=lambda one: one.key)
+def landed_day(root: Root, door: str, slug: str, day: date | None, objects: Iterable[LandedObject]) -> LandedDay:
+    """The objects of one day, sorted out."""
+    suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
+    found, links = split_links(root, door, slug, objects)
     data = tuple(one for one in found if is_data(one, suffixes))
-    return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)))
+    return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)), links)

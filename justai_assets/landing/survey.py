@@ -11,7 +11,16 @@ from typing import Final
 from justai_assets.landing.changes import Key, Landed, differing_names
 from justai_assets.landing.commits import MANIFEST, MAX_LIST_BYTES
 from justai_assets.landing.completeness import SUCCESS, DoorSigns, Named, is_complete, parse_manifest
-from justai_assets.landing.listing import SUFFIXES, WEBHOOK_SUFFIXES, LandedDay, is_data, is_foreign, list_day
+from justai_assets.landing.links import split_links
+from justai_assets.landing.listing import (
+    SUFFIXES,
+    WEBHOOK_SUFFIXES,
+    LandedDay,
+    is_data,
+    is_foreign,
+    landed_day,
+    list_day,
+)
 from justai_assets.landing.paths import UNDATED, door_prefix, partition_of
 from justai_assets.storage import LandedObject, Root
 
@@ -87,12 +96,7 @@ def survey(
             is_inside = (first is None or key >= first) and (resume is None or key < resume)
         if is_inside and key not in by_day:
             by_day[key] = []
-    looked = {}
-    for key, objects in by_day.items():
-        ordered = sorted(objects, key=lambda one: one.key)
-        data = tuple(one for one in ordered if is_data(one, suffixes))
-        beside = tuple(one for one in ordered if not is_data(one, suffixes))
-        looked[key] = _landed(LandedDay(key, data, beside), signs)
+    looked = {key: _landed(landed_day(root, door, slug, key, objects), signs) for key, objects in by_day.items()}
     return Survey(looked, frozenset(strays), resume)
 
 
@@ -106,7 +110,7 @@ def door_signs(root: Root, door: str, slug: str, manifests: ManifestCache) -> Do
     """What lies beside the days of a drop. A manifest that cannot be read says nothing, as when the day is read."""
     if door not in SUFFIXES:
         return DoorSigns()
-    beside = {found.name: found for found in root.list_flat(door_prefix(door, slug))}
+    beside = {found.name: found for found in split_links(root, door, slug, root.list_flat(door_prefix(door, slug)))[0]}
     manifest = beside.get(MANIFEST)
     if manifest is None or not 0 < manifest.size <= MAX_LIST_BYTES:
         return DoorSigns(beside.get(SUCCESS))

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
@@ -21,6 +20,7 @@ from justai_assets.landing.commits import committed
 from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
+from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.storage import LandedObject, Root
@@ -85,11 +85,11 @@ def open_day(landing: Root, org: Org, door: str, day: date | None, table: Table)
     full disk. Memory stays bounded: records pass through a temporary Parquet file, removed at the end.
     """
     landed = list_day(landing, door, org.slug, day)
-    with TemporaryDirectory(prefix="justai-intake-") as scratch:
+    with scratch_folder("intake") as scratch:
         if door in WEBHOOKS:
-            yield _webhooks(landing, org, door, landed, table, Path(scratch))
+            yield _webhooks(landing, org, door, landed, table, scratch)
         else:
-            yield _drop(landing, org, door, landed, table, Path(scratch))
+            yield _drop(landing, org, door, landed, table, scratch)
 
 
 @dataclass
@@ -120,6 +120,12 @@ class _Parts:
         }
         self.rejected.append(pl.DataFrame([row], schema=REJECTED_SCHEMA))
 
+    def refuse_links(self, landed: LandedDay) -> int:
+        """Refuse what a link brings in from outside the org's folder: how many, one record each."""
+        for found in landed.links:
+            self.refuse("link_outside", found.key)
+        return len(landed.links)
+
     def blame(self, reason: str, columns: Iterable[str]) -> None:
         """Name the columns for which records are refused."""
         self.columns[reason] = tuple(dict.fromkeys((*self.columns.get(reason, ()), *columns)))
@@ -135,7 +141,7 @@ class _Parts:
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     reader = WEBHOOKS[door]
     parts = _Parts(scratch)
-    received = 0
+    received = parts.refuse_links(landed)
     with (
         landing.on_disk([found.key for found in landed.data]) as paths,
         # Parsing holds Python's lock and one core; typing leaves it: one batch is typed while the next is parsed.
@@ -151,7 +157,8 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
             typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
         if typing is not None:
             typing.result()
-    return _intake(received, parts, landed, table, {})
+    marks = tuple(f"link_outside: {safe_key(found.key)}" for found in landed.links)
+    return _intake(received, parts, landed, table, {}, marks)
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
@@ -161,7 +168,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     parts = _Parts(scratch)
     marks: list[str] = []
     extra: Counter[str] = Counter()
-    received = 0
+    received = parts.refuse_links(landed)
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
             received += _one_drop_file(parts, path, found, kinds, extra, org, landed.day, door, content)

@@ -6,7 +6,6 @@ import json
 from collections import defaultdict
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -20,6 +19,7 @@ from justai_assets.landing.paths import day_of, day_prefix
 from justai_assets.orgs.model import Drop, Org
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
+from justai_assets.scratch import scratch_folder
 from justai_assets.sources.drops import KINDS, OPTIONAL
 from justai_assets.sources.privacy import is_personal_column
 from justai_assets.sources.times import utc
@@ -56,9 +56,9 @@ def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = No
     with file.open("rb") as content:
         is_parquet = content.read(4) == b"PAR1"
     _refuse_another_kind(file, door, is_parquet=is_parquet)
-    with TemporaryDirectory(prefix="justai-sample-") as scratch:
+    with scratch_folder("sample") as scratch:
         root = Root.parse(f"{scratch}/landing")
-        salt = Path(scratch) / "salt"
+        salt = scratch / "salt"
         salt.write_text("a sample's keys are thrown away with it")
         org = org.model_copy(update={"pseudonym_salt": f"file:{salt}"})
         if is_parquet:
