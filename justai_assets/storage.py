@@ -22,6 +22,7 @@ import obstore
 from obstore.store import LocalStore, S3Store
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.scratch import scratch_folder
 
 _AWS_OPTIONS = {
@@ -176,19 +177,19 @@ class Root:
 
     def read(self, key: str) -> bytes:
         """The whole content of a small object."""
-        with storage_errors(f"reading {key}"):
+        with storage_errors(f"reading {safe_key(key)}"):
             return bytes(obstore.get(self.store, key).bytes())
 
     def write(self, key: str, content: bytes | Path) -> None:
         """Write an object whole; a reader sees the old one or the new one, never a part."""
-        with storage_errors(f"writing {key}"):
+        with storage_errors(f"writing {safe_key(key)}"):
             obstore.put(self.store, key, content)
 
     def delete(self, *keys: str) -> None:
         """Delete objects; one that is already gone is no error."""
         for key in keys:
             try:
-                with storage_errors(f"deleting {key}"):
+                with storage_errors(f"deleting {safe_key(key)}"):
                     obstore.delete(self.store, key)
             except FileNotFoundError:
                 continue
@@ -206,7 +207,7 @@ class Root:
             paths = []
             for index, key in enumerate(keys):
                 path = folder / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
-                with storage_errors(f"reading {key}"), path.open("wb") as file:
+                with storage_errors(f"reading {safe_key(key)}"), path.open("wb") as file:
                     for chunk in obstore.get(self.store, key).stream(min_chunk_size=8 << 20):
                         file.write(chunk)
                 paths.append(path)

@@ -7,7 +7,7 @@ from statistics import median
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.commits import committed
-from justai_assets.landing.listing import SUFFIXES, LandedDay, days_and_strays, list_day, list_days, stray_note
+from justai_assets.landing.listing import SUFFIXES, LandedDay, days_and_strays, list_day, list_days, named, stray_note
 from justai_assets.orgs.model import Org
 from justai_assets.quality.band import DAYS_BACK, MIN_DAYS
 from justai_assets.quality.doctor.finding import Finding
@@ -30,8 +30,13 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
     except (JustAIError, FileNotFoundError) as error:
         mend = "see that the landing root is right and that this process may list the prefix (s3:ListBucket)"
         return [Finding(door, "reachable", "problem", _said(error, root), mend)], {}
+    links = [link.key for landed in (*days.values(), undated) for link in landed.links]
     days = {day: landed for day, landed in days.items() if landed.data}
-    findings = [] if strays and not days else [_last_file(org, door, days, now)]
+    findings = [] if (strays or links) and not days else [_last_file(org, door, days, now)]
+    if links:
+        message = f"not read, because a link leads out of the org's folder: {named(links)}"
+        mend = "copy the files to the folder, or mount them there"
+        findings.append(Finding(door, "links", "problem", message, mend))
     if strays:
         mend = (
             "write each day to a folder event_date=2026-01-05: partition by a DATE, not by a timestamp, in lower case"

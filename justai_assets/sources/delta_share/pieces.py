@@ -44,13 +44,15 @@ def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False
     kinds = {**_UNIFIED, **({"event_date": "date"} if dated else {})}
     read = {name: kind for name, kind in kinds.items() if name not in file.partition}
     try:
-        found = parquet.decoded(path, f"file {file.id}", read, target, may_lack=True)
+        found = parquet.decoded(path, f"file {safe_key(file.id)}", read, target, may_lack=True)
     except parquet.DropFileError as error:
         if error.code != "unreadable_file":
-            raise CorruptFileError(f"file {file.id} of the share cannot be read: {error}", mend=_REWRITE) from None
+            raise CorruptFileError(
+                f"file {safe_key(file.id)} of the share cannot be read: {error}", mend=_REWRITE
+            ) from None
         path.unlink(missing_ok=True)
         raise CorruptFileError(
-            f"file {file.id} of the share cannot be read to its end",
+            f"file {safe_key(file.id)} of the share cannot be read to its end",
             mend="run it again to download it anew; if it stays, ask the provider to rewrite it; "
             "the mirror keeps its last content",
         ) from None

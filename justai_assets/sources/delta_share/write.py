@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from justai_assets.contract.days import Days
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.store import DayWriter, Lake
@@ -168,7 +169,7 @@ def _blame(parts: Iterable[Part], error: Exception) -> CorruptFileError:
     damaged = [part for part in parts if part.is_piece and not _is_sound(part.path)]
     for part in damaged:
         part.path.unlink(missing_ok=True)
-    named = ", ".join(part.file.id for part in damaged) or f"none by itself ({type(error).__name__})"
+    named = ", ".join(safe_key(part.file.id) for part in damaged) or f"none by itself ({type(error).__name__})"
     return CorruptFileError(
         f"the share's files cannot be read to their end: {named}",
         mend="run it again to download them anew; if it stays, ask the provider to rewrite them; "
