@@ -189,7 +189,7 @@ def _verify(file: SharedFile, part: Path) -> None:
             f"file {safe_key(file.id)} is larger than the {file.size} bytes the share lists", mend=mend
         )
     try:
-        rows = parquet.rows_in(part, file.id)
+        rows = parquet.rows_in(part, part.name)
     except parquet.DropFileError:
         raise CorruptFileError(f"file {safe_key(file.id)} of the share is not readable Parquet", mend=mend) from None
     if file.records is not None and rows != file.records:
