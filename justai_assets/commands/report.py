@@ -63,7 +63,7 @@ def report(
         raise JustAIError(f"{org} starts on {found.start_date}", mend="give a later --from")
     starts = None if first else starts_of(found, lake, days.last)
     days = days if starts is None else shown_days(days, starts)
-    judged = judge(found, lake, days, starts=starts, landing=Root.parse(settings.landing))
+    judged = judge(found, lake, days, starts=starts)
     data = report_data(
         found, lake, judged, generated_at=now, previous_at=previous_report(lake.root, org, now)
     )  # fmt: skip

@@ -34,6 +34,8 @@ CLICKS: Final = frozenset({"emailClick", "smsClick", "inAppClick", "webPushClick
 UNSUBSCRIBES: Final = frozenset({"emailUnsubscribe"})
 """hostedUnsubscribeClick is a second event for the same act and is not counted again."""
 
+BOUNCES: Final = frozenset({"emailBounce", "smsBounce", "pushBounce", "whatsAppBounce"})
+
 ENGAGEMENT: Final = frozenset(CANONICAL_NAMES.get(name, name) for name in ITERABLE_EVENTS)
 """Canonical engagement names: in an already unified stream, every other name is a custom event."""
 

@@ -27,7 +27,7 @@ class Table:
     Attributes:
         name: last part of its path and of its asset key.
         columns: in order.
-        partition_by: Hive partition columns, event_date first.
+        partition_by: Hive partition columns, the day first: event_date, or send_date where rows are about sends.
         personal: True when rows are about one person, by pseudonym; such tables are restricted.
         doc: what one row is.
     """
@@ -42,6 +42,11 @@ class Table:
     def schema(self) -> pl.Schema:
         """Names and types, in order."""
         return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    @property
+    def day_column(self) -> str:
+        """The partition column that holds the day: the day of the event, or of the send."""
+        return self.partition_by[0]
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -251,40 +256,68 @@ EXPERIMENT_RESULTS: Final = Table(
     "One template × metric × window from its first day to the partition's, one row a copy below it, and all templates.",
 )
 
-COHORT_COUNTS: Final = Table(
-    "cohort_counts",
+SERVED_COPIES: Final = Table(
+    "served_copies",
     (
-        Column("event_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
-        Column("mark", _STRING, "What the day was counted from, as a hash; on the day's own row."),
-        Column("templates", _STRING, "Templates counted and their ids, as JSON; on the day's own row."),
-        Column("template", _STRING, "The template's id in the org file; null: all of them, each message once."),
-        Column("arm", _STRING, "treatment or control; null: both together."),
-        Column("metric", _STRING, "As in experiment_results, or a step of the funnel; null: the day's own row."),
-        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts; null in the funnel."),
-        Column("is_own_window", pl.Boolean(), "The window that the org decides by; null in the funnel."),
-        Column("copy_id", _STRING, "The copy served, where it is known."),
-        Column("messages", _COUNT, "Messages sent; on the day's own row, sends without a message id.", nullable=False),
-        Column("successes", _COUNT, "Messages among them that succeeded.", nullable=False),
+        Column("event_id", _STRING, "Identity of the call.", nullable=False),
+        Column("event_timestamp", UTC_TIMESTAMP, "When Generate was called, UTC.", nullable=False),
+        _EVENT_DATE,
+        Column("message_id", _STRING, "The message it was called for: tracking_id.", nullable=False),
+        Column("copy_id", _STRING, "The copy that was served.", nullable=False),
     ),
-    "The counts of a send day's cohorts, kept until what they come from changes; one more row for the day itself.",
-)
-
-COHORT_PEOPLE: Final = Table(
-    "cohort_people",
-    (
-        Column("event_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
-        Column("template", _STRING, "The template's id in the org file.", nullable=False),
-        Column("arm", _STRING, "treatment or control.", nullable=False),
-        Column("copy_id", _STRING, "The copy served, where it is known."),
-        Column("user_key", _STRING, "Keyed pseudonym of the user id, else of the email.", nullable=False),
-        Column("metric", _STRING, "What succeeded, as in experiment_results; null: the messages themselves."),
-        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts."),
-        Column("messages", _COUNT, "Messages sent to the person; 0 where metric is set.", nullable=False),
-        Column("successes", _COUNT, "Messages that succeeded; 0 where metric is null.", nullable=False),
-    ),
-    "What one person received on a send day in one arm, and how much of it succeeded: for variances by person.",
+    "One call of Generate that served a copy for a message.",
     personal=True,
 )
+
+CONVERSIONS: Final = pl.List(pl.Struct({"event_name": pl.String(), "first_after_us": pl.Int64(), "events": pl.Int64()}))
+"""Per custom event that followed a message within 72 h: microseconds to the first one, and how many there were."""
+
+_FIRSTS: Final = (
+    ("first_open", "open by a person (or by nobody knows whom)"),
+    ("first_machine_open", "open by a mail proxy or bot"),
+    ("first_click", "click by a person (or by nobody knows whom)"),
+    ("first_machine_click", "click by a bot"),
+    ("first_unsubscribe", "unsubscribe"),
+    ("first_bounce", "bounce"),
+)
+
+MESSAGE_OUTCOMES: Final = Table(
+    "message_outcomes",
+    (
+        Column("send_date", pl.Date(), "Day of the first send, UTC; the partition.", nullable=False),
+        Column("message_id", _STRING, "The message; null: the sends of the ids that carry no message id."),
+        Column("sent_at", UTC_TIMESTAMP, "The first send, UTC.", nullable=False),
+        *_MESSAGE[1:],
+        Column("copy_id", _STRING, "The copy that Generate served for it; null: not known."),
+        Column("person", _STRING, "Pseudonym of the user id, else of the email; null: not known."),
+        Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
+        Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
+        *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),
+        Column("conversions", CONVERSIONS, "Custom events attributed to it within 72 h, one entry an event name."),
+    ),
+    "What became of one message within 72 h of its first send. Sent again within three days, it is the same message.",
+    partition_by=("send_date",),
+    personal=True,
+)
+
+COPY_DAILY: Final = Table(
+    "copy_daily",
+    (
+        Column("send_date", pl.Date(), "Day of the sends, UTC; the partition.", nullable=False),
+        Column("template", _STRING, "The template's id in the org file; null: all of them, each message once."),
+        Column("arm", _STRING, "treatment or control; null: both together."),
+        Column("copy_id", _STRING, "The copy served; null where it is not known."),
+        Column("metric", _STRING, "open, click, unsubscribe, conversion:<event name>, machine_open, any_conversion.",
+               nullable=False),
+        Column("window_hours", pl.Int32(), "Hours after the send in which a success counts.", nullable=False),
+        Column("is_own_window", pl.Boolean(), "The window that the org decides by.", nullable=False),
+        Column("messages", _COUNT, "Messages sent.", nullable=False),
+        Column("successes", _COUNT, "Messages among them that succeeded; null: not known."),
+        Column("rule", _STRING, "Hash of the templates, events and windows it was counted by.", nullable=False),
+    ),
+    "One send_date × template × arm × copy × metric × window. Every rate comes from here.",
+    partition_by=("send_date",),
+)  # fmt: skip
 
 RESTATEMENTS: Final = Table(
     "restatements",
@@ -309,6 +342,6 @@ TABLES: Final = {
     table.name: table
     for table in (
         ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, QUARANTINE,
-        FATES, EXPERIMENT_RESULTS, COHORT_COUNTS, COHORT_PEOPLE, RESTATEMENTS,
+        FATES, SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY, EXPERIMENT_RESULTS, RESTATEMENTS,
     )
 }  # fmt: skip

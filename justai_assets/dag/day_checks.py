@@ -14,6 +14,7 @@ from justai_assets.contract.tables import (
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
+    SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
 )
@@ -34,7 +35,9 @@ from justai_assets.quality.table_log import read_log
 from justai_assets.quality.verdict import Verdict
 from justai_assets.storage import Root
 
-CHECKED = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
+CHECKED = (
+    ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, SERVED_COPIES,
+)  # fmt: skip
 _DROPS = {"redshift", "databricks"}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import TransientStorageError
-from justai_assets.dag.org_assets import LANDING_NAMES
+from justai_assets.dag.org_assets import LANDING_NAMES, landing_sources
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.undated import NAME, doors_by_table
 from justai_assets.landing.changes import EMPTY
@@ -33,7 +33,7 @@ def now_utc() -> datetime:
 
 def door_sensors(orgs: Sequence[Org], now: Callable[[], datetime] = now_utc) -> list[dg.SensorDefinition]:
     """A sensor for every door kind that some org has."""
-    present = {door for org in orgs for door in org.sources.present()}
+    present = {door for org in orgs for door in landing_sources(org)}
     return [door_sensor(door, orgs, now) for door in LANDING_NAMES if door in present]
 
 
@@ -45,7 +45,7 @@ def door_sensor(door: str, orgs: Sequence[Org], now: Callable[[], datetime] = no
 
     JUSTAI_DOOR_SECONDS is the least time between two ticks.
     """
-    mine = {org.slug: org for org in orgs if door in org.sources.present()}
+    mine = {org.slug: org for org in orgs if door in landing_sources(org)}
     watched = {slug: Watched(org.start_date, _settle(org, door)) for slug, org in mine.items()}
     cache = Cache()
 
@@ -124,7 +124,7 @@ def _undated_run(door: str, slug: str, version: str, tick: int) -> dg.RunRequest
 
 
 def _settle(org: Org, door: str) -> timedelta:
-    source = getattr(org.sources, door)
+    source = getattr(org.sources, door, None)
     # The collector's objects are whole when they appear, and never change.
     return timedelta(seconds=source.settle_seconds if isinstance(source, Drop) else 0)
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from justai_assets.contract.days import Days, neighbours, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
 from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
@@ -65,9 +66,8 @@ def materialize_days(
         raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(known)}")
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     chosen = set(names or known)
-    reach = Reach.of(org)
-    if reach is not None and not {reach.base.name, reach.reader.name} <= chosen:
-        reach = None
+    found_reach = Reach.of(org)
+    reach = found_reach if {found_reach.base.name, found_reach.reader.name} <= chosen else None
 
     resources = {"platform": {"config": {"accept_empty": True}}} if accept_empty else {}
 
@@ -96,6 +96,11 @@ def materialize_days(
                     f"again {reach.reader.name} of {spans(outdated)}: the sends they stand on were built since"
                 )
             is_done = all([run(below, some) for some in neighbours(outdated)]) and is_done
+            after = [name for name in below if name in {MESSAGE_OUTCOMES.name, COPY_DAILY.name}]
+            reopened = reach.reopened(_roots()[0], days, today=today) if after else []
+            if reopened:
+                console.print(f"again {after[0]} of {spans(reopened)}: events around these days were built since")
+            is_done = all([run(after, some) for some in neighbours(reopened)]) and is_done
         if is_done and not names and doors_by_table(org):
             is_done = _run(org, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
     return is_done

@@ -14,11 +14,10 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
 from justai_assets.dag.org_assets import OWNER, table_keys
-from justai_assets.dag.partitions import daily, days_of, same_day
+from justai_assets.dag.partitions import around, daily, days_of, same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
@@ -82,13 +81,6 @@ def marts_defs(orgs: Sequence[Org], manifest: Path | None = None) -> dg.Definiti
 def marts_start(orgs: Sequence[Org]) -> date:
     """The first day of any org."""
     return min(org.start_date for org in orgs)
-
-
-def around() -> dg.TimeWindowPartitionMapping:
-    """Send day D needs D-3 … D+3: the sends that may make its own repetitions, and what followed its messages."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
-    )
 
 
 def upstream_of(orgs: Sequence[Org]) -> list[dg.AssetDep]:

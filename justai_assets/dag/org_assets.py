@@ -12,21 +12,27 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
+    COPY_DAILY,
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
+    MESSAGE_OUTCOMES,
+    SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
 )
 from justai_assets.dag.automation import rebuild_when_upstream_changes
 from justai_assets.dag.databricks.engine import attributed_on_spark, unified_on_spark
 from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
-from justai_assets.dag.partitions import daily, days_of, lookback, same_day
+from justai_assets.dag.partitions import around, daily, day_before, days_of, lookback, same_day
 from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
+from justai_assets.events.event_stream import stream_tables
+from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import DayReport
 from justai_assets.metrics.daily import build_metrics
+from justai_assets.metrics.experiments.copy_daily import build_copy_daily
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import LATE_AFTER, SILENT_AFTER
 from justai_assets.sources.build import build_from_doors
@@ -37,8 +43,11 @@ LANDING_NAMES = {
     "chameleon_webhooks": "chameleon_webhooks",
     "redshift": "redshift_drop",
     "databricks": "databricks_drop",
+    "generate": "generate_records",
 }
-"""Door → the last part of its landing asset's key."""
+"""Source → the last part of its landing asset's key."""
+
+GENERATE = "generate"
 
 OWNER = "team:data-platform"
 
@@ -49,9 +58,7 @@ Build = Callable[
 
 def org_assets(org: Org) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The landing assets and tables of an org."""
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
-        landing_asset(org, door) for door in org.sources.present() if door in LANDING_NAMES
-    ]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [landing_asset(org, source) for source in landing_sources(org)]
     if org.is_unified:
         if org.engagement in LANDING_NAMES:
             assets.append(_from_doors(org, UNIFIED_EVENTS, (org.engagement,)))
@@ -64,7 +71,18 @@ def org_assets(org: Org) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             upstream.append((ATTRIBUTED_EVENTS, same_day()))
         assets.append(_unified(org, upstream))
     assets.append(_metrics(org))
+    if org.templates:
+        assets.append(_from_doors(org, SERVED_COPIES, (GENERATE,)))
+    assets.append(_outcomes(org))
+    if org.templates:
+        assets.append(_copies(org))
     return assets
+
+
+def landing_sources(org: Org) -> tuple[str, ...]:
+    """The sources of an org whose objects lie in the landing zone. Templates are served by Generate."""
+    found = tuple(source for source in org.sources.present() if source in LANDING_NAMES)
+    return (*found, GENERATE) if org.templates else found
 
 
 def landing_asset(org: Org, door: str) -> dg.AssetSpec:
@@ -80,7 +98,8 @@ def landing_asset(org: Org, door: str) -> dg.AssetSpec:
         tags={"org": org.slug, "door": door},
         owners=[OWNER],
         description=f"Objects that {door} of {org.slug} has landed, by event_date.",
-        freshness_policy=in_time(),
+        # Nobody has to call Generate: that nothing comes from it is no lateness.
+        freshness_policy=None if door == GENERATE else in_time(),
     )
 
 
@@ -118,6 +137,8 @@ def table_keys(org: Org) -> tuple[dg.AssetKey, ...]:
         tables = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
     else:
         tables = (ESP_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
+    outcomes = (SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY) if org.templates else (MESSAGE_OUTCOMES,)
+    tables = (*tables, *outcomes)
     return tuple(table_key(org.slug, table) for table in tables)
 
 
@@ -214,6 +235,38 @@ def _metrics(org: Org) -> dg.AssetsDefinition:
     return table_asset(org, ATTRIBUTION_METRICS, deps, build)
 
 
+def _outcomes(org: Org) -> dg.AssetsDefinition:
+    deps = [dg.AssetDep(table_key(org.slug, table), partition_mapping=around()) for table in stream_tables(org)]
+    if org.templates:
+        deps.append(dg.AssetDep(table_key(org.slug, SERVED_COPIES), partition_mapping=day_before()))
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_message_outcomes(org, platform.lake(), days, note=note, on_day=on_day)
+
+    return table_asset(org, MESSAGE_OUTCOMES, deps, build)
+
+
+def _copies(org: Org) -> dg.AssetsDefinition:
+    deps = [dg.AssetDep(table_key(org.slug, MESSAGE_OUTCOMES), partition_mapping=same_day())]
+
+    def build(
+        _: dg.AssetExecutionContext,
+        platform: Platform,
+        days: Days,
+        note: dict[str, str],
+        on_day: Callable[[DayReport], None],
+    ) -> list[DayReport]:
+        return build_copy_daily(org, platform.lake(), days, note=note, on_day=on_day)
+
+    return table_asset(org, COPY_DAILY, deps, build)
+
+
 def _saying_what_is_unbuilt(
     context: dg.AssetExecutionContext,
     org: Org,
@@ -226,8 +279,8 @@ def _saying_what_is_unbuilt(
     The day is built all the same: the automation builds it again once they are.
     """
     reach = Reach.of(org)
-    unbuilt = reach.unbuilt(platform.lake(), days) if reach is not None else []
-    if reach is None or not unbuilt:
+    unbuilt = reach.unbuilt(platform.lake(), days)
+    if not unbuilt:
         return on_day
     sends = reach.base.name
     context.log.warning(f"{sends} of {spans(unbuilt)} was never built: what was sent then is missing from these days")

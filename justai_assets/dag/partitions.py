@@ -25,6 +25,18 @@ def lookback() -> dg.TimeWindowPartitionMapping:
     return dg.TimeWindowPartitionMapping(start_offset=-LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True)
 
 
+def around() -> dg.TimeWindowPartitionMapping:
+    """Send day D needs D-3 … D+3: the sends that may make its own repetitions, and what followed its messages."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
+    )
+
+
+def day_before() -> dg.TimeWindowPartitionMapping:
+    """Day D needs D-1 and D."""
+    return dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True)
+
+
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Days:
     """The range of days a run is for."""
     keys = context.partition_keys if isinstance(context, dg.AssetExecutionContext) else _check_keys(context)

@@ -16,11 +16,14 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
+    COPY_DAILY,
     DELTA_SHARE,
     ESP_EVENTS,
+    MESSAGE_OUTCOMES,
     UNIFIED_EVENTS,
     Table,
 )
+from justai_assets.events.event_stream import stream_tables
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
 from justai_assets.landing.paths import PREFIXES
@@ -44,14 +47,15 @@ class Reach:
     below: tuple[Table, ...]
 
     @classmethod
-    def of(cls, org: Org) -> Reach | None:
-        """None for an org of which no table looks back."""
+    def of(cls, org: Org) -> Reach:
+        """How an org's tables hang together. Without custom events the first table that looks back is of outcomes."""
+        outcomes = (MESSAGE_OUTCOMES, COPY_DAILY) if org.templates else (MESSAGE_OUTCOMES,)
         if org.is_unified:
             mirror = () if org.engagement in PREFIXES else (DELTA_SHARE,)
-            return cls(org, (*mirror, UNIFIED_EVENTS), (ATTRIBUTION_METRICS,))
+            return cls(org, (*mirror, UNIFIED_EVENTS), (ATTRIBUTION_METRICS, *outcomes))
         if org.custom:
-            return cls(org, (ESP_EVENTS,), (ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS))
-        return None
+            return cls(org, (ESP_EVENTS,), (ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS, *outcomes))
+        return cls(org, (ESP_EVENTS,), outcomes)
 
     @property
     def base(self) -> Table:
@@ -104,6 +108,27 @@ class Reach:
             and any(sent.get(day - timedelta(days=back), at) > at for back in range(LOOKBACK_DAYS + 1))
         )
 
+    def reopened(self, lake: Lake, days: Days, *, today: date) -> list[date]:
+        """Send days around a range, and in it, whose outcomes are older than events up to three days before or after.
+
+        A message is followed for three days, and is no new one within three days of a send.
+        """
+        reach = timedelta(days=LOOKBACK_DAYS)
+        start = self.org.start_date
+        around = Days(max(days.first - reach, start), max(min(days.last + reach, today), days.last))
+        wide = Days(max(around.first - reach, start), around.last + reach)
+        made = _written_at(lake, self.org.slug, MESSAGE_OUTCOMES, around)
+        changed: dict[date, datetime] = {}
+        for table in stream_tables(self.org):
+            for day, at in built_at(lake, self.org.slug, table.name, wide).items():
+                changed[day] = max(at, changed.get(day, at))
+        offsets = range(-LOOKBACK_DAYS, LOOKBACK_DAYS + 1)
+        return sorted(
+            day
+            for day, at in made.items()
+            if any(changed.get(day + timedelta(days=offset), at) > at for offset in offsets)
+        )
+
     def _has_landed_since(self, landing: Root, day: date, built: datetime) -> bool:
         if self.org.engagement not in PREFIXES:
             return False
@@ -112,13 +137,14 @@ class Reach:
 
 
 def _written_at(lake: Lake, slug: str, table: Table, days: Days) -> dict[date, datetime]:
-    """When each day of a table was written. The metrics keep no ledger; a day of theirs without rows is left out."""
-    if table is not ATTRIBUTION_METRICS:
+    """When each day of a table was written. What is counted keeps no ledger; a day without rows is left out."""
+    if table not in (ATTRIBUTION_METRICS, MESSAGE_OUTCOMES):
         return built_at(lake, slug, table.name, days)
     found = lake.open(slug, table)
     if found is None:
         return {}
-    log = pl.DataFrame(found.get_add_actions(flatten=True)).select("partition.event_date", "modification_time")
+    names = (f"partition.{table.day_column}", "modification_time")
+    log = pl.DataFrame(found.get_add_actions(flatten=True)).select(names)
     times = {
         day: datetime.fromtimestamp(at / 1000, UTC)
         for day, at in sorted(log.cast({"modification_time": pl.Int64}).iter_rows())

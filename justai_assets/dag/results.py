@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from justai_assets.contract.tables import ATTRIBUTION_METRICS, EXPERIMENT_RESULTS
+from justai_assets.contract.tables import COPY_DAILY, EXPERIMENT_RESULTS, MESSAGE_OUTCOMES
 from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
 from justai_assets.dag.metadata import COLUMN_SCHEMA, column_schema, definition_metadata, markdown_table
 from justai_assets.dag.org_assets import OWNER, group_of, table_key
@@ -42,9 +42,8 @@ def results_keys(org: Org) -> tuple[dg.AssetKey, ...]:
 def results_assets(org: Org) -> dg.AssetsDefinition:
     """`[org, experiment_results]` and `[org, report]`: computed together, because the report shows the results."""
     results_key, report_key = results_keys(org)
-    upstream = dg.AssetDep(
-        table_key(org.slug, ATTRIBUTION_METRICS), partition_mapping=dg.AllPartitionMapping()
-    )  # fmt: skip
+    counts = COPY_DAILY if org.templates else MESSAGE_OUTCOMES
+    upstream = dg.AssetDep(table_key(org.slug, counts), partition_mapping=dg.AllPartitionMapping())
     shared: dict[str, Any] = {
         "group_name": group_of(org.slug),
         "owners": [OWNER],
@@ -96,9 +95,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
                 lake,
                 shown_days(days, starts),
                 starts=starts,
-                landing=platform.landing(),
-                keep=True,
-                on_day=lambda day: context.log.debug(f"{day} counted"),
+                on_day=lambda day: context.log.debug(f"{day} read"),
             )
             rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
             yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))
@@ -127,7 +124,6 @@ def results_metadata(judged: Judged, rows: int) -> dict[str, Any]:
         "decisions": dg.MetadataValue.md(markdown_table(decisions)),
         COLUMN_SCHEMA: column_schema(EXPERIMENT_RESULTS),
         "sends without a message id": judged.sends_without_message,
-        **{f"records of Generate read now, {fate}": records for fate, records in judged.served.items()},
     }
 
 

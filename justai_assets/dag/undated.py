@@ -4,9 +4,9 @@ from typing import Any
 
 import dagster as dg
 
-from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, SERVED_COPIES, UNIFIED_EVENTS, Table
 from justai_assets.dag.metadata import day_metadata
-from justai_assets.dag.org_assets import LANDING_NAMES, OWNER, group_of
+from justai_assets.dag.org_assets import GENERATE, LANDING_NAMES, OWNER, group_of
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.orgs.model import Org
@@ -17,9 +17,10 @@ NAME = "undated_records"
 
 def doors_by_table(org: Org) -> dict[Table, tuple[str, ...]]:
     """Which table each landing door of an org feeds."""
+    served: dict[Table, tuple[str, ...]] = {SERVED_COPIES: (GENERATE,)} if org.templates else {}
     if org.is_unified:
-        return {UNIFIED_EVENTS: (org.engagement,)} if org.engagement in LANDING_NAMES else {}
-    return {ESP_EVENTS: (org.engagement,), **({CUSTOM_EVENTS: org.custom} if org.custom else {})}
+        return {UNIFIED_EVENTS: (org.engagement,), **served} if org.engagement in LANDING_NAMES else served
+    return {ESP_EVENTS: (org.engagement,), **({CUSTOM_EVENTS: org.custom} if org.custom else {}), **served}
 
 
 def undated_asset(org: Org) -> dg.AssetsDefinition:

@@ -156,12 +156,15 @@ def _new(folder: Path, token: str) -> Path:
 
 def _describe(path: Path) -> DayFile:
     metadata = pq.read_metadata(path)
-    names = [metadata.schema.column(index).name for index in range(metadata.num_columns)]
-    nulls = dict.fromkeys(names, 0)
+    # A nested column has leaves, "conversions.list.element.events"; nulls are counted of plain columns only.
+    names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    nulls = dict.fromkeys((name for name in names if "." not in name), 0)
     times: list[datetime] = []
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for index, name in enumerate(names):
+            if name not in nulls:
+                continue
             statistics = row_group.column(index).statistics
             if statistics is None or not statistics.has_null_count:
                 raise ContractError(f"{path.name}: the footer lacks statistics of {name}")

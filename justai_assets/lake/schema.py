@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 from deltalake import Field, Schema
-from deltalake.schema import PrimitiveType
+from deltalake.schema import ArrayType, PrimitiveType, StructType
+from polars.datatypes import DataTypeClass
 
 from justai_assets.contract.tables import Table
 
@@ -21,7 +22,23 @@ _TYPES = {
 
 def delta_types(table: Table) -> dict[str, str]:
     """Column → the name of its type, in order; Spark SQL knows the same names."""
-    return {column.name: _TYPES[column.dtype.base_type()] for column in table.columns}
+    return {column.name: _spark_name(column.dtype) for column in table.columns}
+
+
+def _spark_name(dtype: pl.DataType | DataTypeClass) -> str:
+    if isinstance(dtype, pl.List):
+        return f"array<{_spark_name(dtype.inner)}>"
+    if isinstance(dtype, pl.Struct):
+        return f"struct<{', '.join(f'{name}: {_spark_name(one)}' for name, one in dict(dtype).items())}>"
+    return _TYPES[dtype.base_type()]
+
+
+def _delta_type(dtype: pl.DataType | DataTypeClass) -> PrimitiveType | ArrayType | StructType:
+    if isinstance(dtype, pl.List):
+        return ArrayType(_delta_type(dtype.inner), contains_null=True)
+    if isinstance(dtype, pl.Struct):
+        return StructType([Field(name, _delta_type(one)) for name, one in dict(dtype).items()])
+    return PrimitiveType(_TYPES[dtype.base_type()])
 
 
 def delta_schema(table: Table) -> Schema:
@@ -30,10 +47,6 @@ def delta_schema(table: Table) -> Schema:
     Every field is nullable in Delta: the contract is checked before a commit, where the message can name the day and
     column, and a column may be relaxed later without a new table.
     """
-    kinds = delta_types(table)
     return Schema(
-        [
-            Field(column.name, PrimitiveType(kinds[column.name]), metadata={"comment": column.doc})
-            for column in table.columns
-        ]
+        [Field(column.name, _delta_type(column.dtype), metadata={"comment": column.doc}) for column in table.columns]
     )

@@ -33,8 +33,9 @@ class Snapshot:
         found = lake.open(slug, table)
         if found is None:
             return cls(lake, slug, table, None, {})
-        files = pl.DataFrame(found.get_add_actions(flatten=True)).select("partition.event_date", "num_records")
-        rows = files.group_by("partition.event_date").agg(pl.col("num_records").sum())
+        day = f"partition.{table.day_column}"
+        files = pl.DataFrame(found.get_add_actions(flatten=True)).select(day, "num_records")
+        rows = files.group_by(day).agg(pl.col("num_records").sum())
         return cls(lake, slug, table, found.version(), dict(rows.iter_rows()))
 
     def count(self, day: date) -> int:

@@ -57,7 +57,7 @@ class DayWriter:
         """
         if (day is None) != (self.days is None) or (self.days is not None and day not in self.days):
             raise ContractError(f"{self.table.name}: {day} is not among the days being replaced ({self.days})")
-        values = {"event_date": None if day is None else day.isoformat(), **self.partition}
+        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
         relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
         folder = (self._spool or self._root.local(self._base)) / relative
         token = secrets.token_hex(8)
@@ -90,7 +90,7 @@ class DayWriter:
             AddAction(
                 key,
                 file.size,
-                {"event_date": None if day is None else day.isoformat(), **self.partition},
+                {self.table.day_column: None if day is None else day.isoformat(), **self.partition},
                 int(time.time() * 1000),
                 True,
                 file.stats(),
@@ -143,7 +143,7 @@ class Lake:
             return pl.LazyFrame(schema=table.schema)
         frame = pl.scan_delta(found, storage_options=self.root.options or None, use_pyarrow=False)
         if days is not None:
-            frame = frame.filter(pl.col("event_date").is_between(days.first, days.last))
+            frame = frame.filter(pl.col(table.day_column).is_between(days.first, days.last))
         missing = [
             pl.lit(None, column.dtype).alias(column.name)
             for column in table.columns
@@ -157,7 +157,7 @@ class Lake:
         found = self.open(slug, table)
         if found is not None:
             actions = pl.DataFrame(found.get_add_actions(flatten=True))
-            for day, rows in actions.select("partition.event_date", "num_records").iter_rows():
+            for day, rows in actions.select(f"partition.{table.day_column}", "num_records").iter_rows():
                 if day in counts:
                     counts[day] += rows
         return counts
@@ -201,11 +201,11 @@ class Lake:
     def _commit(self, slug: str, writer: DayWriter, note: dict[str, str]) -> None:
         filters: list[tuple[str, str, str]] = [(name, "=", value) for name, value in writer.partition.items()]
         if writer.days is None:
-            filters.append(("event_date", "=", ""))
+            filters.append((writer.table.day_column, "=", ""))
         else:
             filters += [
-                ("event_date", ">=", writer.days.first.isoformat()),
-                ("event_date", "<=", writer.days.last.isoformat()),
+                (writer.table.day_column, ">=", writer.days.first.isoformat()),
+                (writer.table.day_column, "<=", writer.days.last.isoformat()),
             ]
         for attempt in range(COMMIT_ATTEMPTS):
             try:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import (
-    CLICKS,
-    ENGAGEMENT,
-    LOOKBACK_DAYS,
-    OPENS,
-    SENDS,
-    UNSUBSCRIBES,
-    WINDOWS_HOURS,
-)
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.contract.events import CLICKS, OPENS, SENDS, UNSUBSCRIBES, WINDOWS_HOURS
+from justai_assets.contract.tables import ATTRIBUTION_METRICS
+from justai_assets.events.event_stream import CUSTOM, read_events
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.restatements import UPSTREAM_NOTE, Given, record
@@ -126,9 +119,10 @@ def build_metrics(
     note = {**(note or {}), UPSTREAM_NOTE: given.upstream_note}
     with lake.replacing(org.slug, ATTRIBUTION_METRICS, days, note=note) as writer:
         for day in days:
-            engagement, custom = _unified(lake, org, day) if org.is_unified else _attributed(lake, org, day)
-            windows = windows_of(org.attribution)
-            rows = day_metrics(engagement, custom, day, windows, org.attribution.send_events)
+            events = read_events(org, lake, Days(day, day))
+            is_custom = pl.col("event_class") == CUSTOM
+            windows, send_events = windows_of(org.attribution), org.attribution.send_events
+            rows = day_metrics(events.filter(~is_custom), events.filter(is_custom), day, windows, send_events)
             writer.write(day, rows)
             marks: tuple[str, ...] = ()
             if now is not None and (changed := given.moved(day, rows)).height:
@@ -140,22 +134,3 @@ def build_metrics(
             # Before the numbers commit: should that fail, the next try replaces what was recorded here.
             record(org, lake, given, moved, now=now, landing=landing)
     return reports
-
-
-def _attributed(lake: Lake, org: Org, day: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    one = Days(day, day)
-    return lake.scan(org.slug, ESP_EVENTS, one), lake.scan(org.slug, ATTRIBUTED_EVENTS, one)
-
-
-def _unified(lake: Lake, org: Org, day: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    is_engagement = pl.col("event_name").is_in([*ENGAGEMENT, *org.attribution.send_events])
-    today = lake.scan(org.slug, UNIFIED_EVENTS, Days(day, day))
-    engagement = today.filter(is_engagement).with_columns(pl.lit(None, pl.Boolean).alias("is_machine"))
-    custom = today.filter(~is_engagement)
-    sends = (
-        lake.scan(org.slug, UNIFIED_EVENTS, Days(day - timedelta(days=LOOKBACK_DAYS), day))
-        .filter(pl.col("event_name").is_in([*SENDS, *org.attribution.send_events]) & pl.col("message_id").is_not_null())
-        .group_by("message_id")
-        .agg(pl.col("event_timestamp").min().alias("send_timestamp"))
-    )
-    return engagement, custom.join(sends, on="message_id", how="left")

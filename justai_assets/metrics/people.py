@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ from typing import Final
 import polars as pl
 
 from justai_assets.metrics.experiments.cluster import PEOPLE
-from justai_assets.metrics.kept_cohorts import KeptCohorts
 
 _ROWS_AT_ONCE: Final = 2_000_000
 _DIGITS: Final = "0123456789abcdef"
@@ -19,39 +18,24 @@ _DIGITS: Final = "0123456789abcdef"
 
 @dataclass
 class People:
-    """PEOPLE of counted days, in files of a folder, and of kept days, in the lake.
-
-    Attributes:
-        folder: where counted days go; gone with the caller's temporary folder.
-        kept: the days that are kept.
-    """
+    """PEOPLE of the days of a test, in files of a folder: its owner removes it."""
 
     folder: Path
-    kept: KeptCohorts
-    _kept_days: list[date] = field(default_factory=list)
     _rows: int = 0
 
     def add(self, day: date, people: pl.DataFrame) -> None:
-        """A day that was counted."""
+        """Add the people of a day."""
         self._rows += people.height
         people.sort("user").write_parquet(self.folder / f"{day}.parquet", row_group_size=100_000)
-
-    def add_kept(self, day: date) -> None:
-        """A day whose people are in the lake."""
-        self._kept_days.append(day)
 
     def parts(self) -> Iterator[pl.LazyFrame]:
         """All rows, and each person's in one part: a single part of few rows, else sixteen by the key's first digit.
 
         The days are sorted by key, so a part is a sixteenth of the reading, too.
         """
-        frames = [pl.LazyFrame(schema=PEOPLE)]
-        if any(self.folder.glob("*.parquet")):
-            frames.append(pl.scan_parquet(self.folder / "*.parquet"))
-        if self._kept_days:
-            frames.append(self.kept.people(self._kept_days))
-        rows = pl.concat(frames)
-        if self._rows + self.kept.people_rows(self._kept_days) <= _ROWS_AT_ONCE:
+        files = sorted(self.folder.glob("*.parquet"))
+        rows = pl.scan_parquet(files) if files else pl.LazyFrame(schema=PEOPLE)
+        if self._rows <= _ROWS_AT_ONCE:
             yield rows
             return
         user = pl.col("user")

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from justai_assets.contract.tables import UTC_TIMESTAMP, Column, Table
+from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.privacy import refusal
@@ -22,17 +22,6 @@ DOOR: Final = "generate"
 
 BODY: Final = pl.Struct(
     dict.fromkeys(("event_timestamp", "user_id", "copy_id", "template_id", "tracking_id"), pl.String())
-)
-
-SERVED_COPIES: Final = Table(
-    "served_copies",
-    (
-        Column("event_id", pl.String(), "Identity of the call.", nullable=False),
-        Column("event_timestamp", UTC_TIMESTAMP, "When Generate was called, UTC.", nullable=False),
-        Column("message_id", pl.String(), "The message it was called for: tracking_id.", nullable=False),
-        Column("copy_id", pl.String(), "The copy that was served.", nullable=False),
-    ),
-    "One call of Generate that served a copy for a message. Never written to the lake.",
 )
 
 _GLUED: Final = r"^(.*?)\s*(?:&|%26|©|%C2%A9|\(c\))(?:amp;)?(?:copy)?_id(?:=|%3D).*$"
@@ -78,6 +67,7 @@ def typed(envelopes: pl.LazyFrame, _: Org, day: date | None) -> pl.LazyFrame:
             time_reason(day),
         ),
         pl.when(refusal(("event_id",), ("_user_id",)).is_null()).then(pl.col("event_id")).alias("record_id"),
+        pl.col("event_timestamp").dt.date().alias("event_date"),
     ).drop("_user_id", "_has_no_body")
 
 

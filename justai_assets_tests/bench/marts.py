@@ -80,21 +80,20 @@ def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
 
 
 def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
-    """The first judgement counts every day; the next ones only what changed."""
+    """From the events of all days to judged results, step by step."""
+    from justai_assets.events.message_outcomes import build_message_outcomes
+    from justai_assets.metrics.experiments.copy_daily import build_copy_daily
     from justai_assets.metrics.judge import judge
 
     starts, last = {"t": period.first}, Days(period.last, period.last)
-    for label, changed in (
-        ("all days", None),
-        ("the next time", None),
-        ("after a change of the last day", period.last),
+    for label, step in (
+        ("message_outcomes, all days", lambda: build_message_outcomes(org, lake, period)),
+        ("copy_daily, all days", lambda: build_copy_daily(org, lake, period)),
+        ("judged", lambda: judge(org, lake, last, starts=starts)),
     ):
-        if changed is not None:
-            make_day(lake, changed, 1_000)
-        counted: list[date] = []
         began = time.monotonic()
-        judge(org, lake, last, starts=starts, keep=True, on_day=counted.append)
-        print(f"experiments, {label}: {time.monotonic() - began:.1f} s, {len(counted)} days counted")
+        step()
+        print(f"{label}: {time.monotonic() - began:.1f} s")
 
 
 def report(what: str, folder: Path, runs: list[Days], start: float = 0) -> float:

@@ -107,6 +107,7 @@ def test_a_late_send_reopens_the_four_days_it_can_change_and_nothing_else(world:
         "attributed_events": spread("2026-01-10", "2026-01-13"),
         "unified_events": {"2026-01-10"},
         "attribution_metrics": {"2026-01-10"},
+        "message_outcomes": spread("2026-01-07", "2026-01-13"),
     }
 
 
@@ -117,7 +118,10 @@ def test_it_comes_to_rest_after_everything_downstream_was_rebuilt(world: World) 
     ran = automation.settle()
     touched = {key.rpartition("/")[2]: days for key, days in ran}
     assert touched["attributed_events"] == touched["unified_events"] == spread("2026-01-10", "2026-01-13")
-    assert all(days <= spread("2026-01-10", "2026-01-13") for _, days in ran)
+    # What was sent up to three days before, by all that may have followed it up to three days after.
+    assert {day for key, days in ran if key.endswith("outcomes") for day in days} == spread("2026-01-07", "2026-01-16")
+    events = [days for key, days in ran if not key.endswith("outcomes")]
+    assert all(days <= spread("2026-01-10", "2026-01-13") for days in events)
     assert automation.tick() == {}
 
 
@@ -228,6 +232,7 @@ def test_a_day_that_fails_a_blocking_check_goes_no_further_until_it_is_sound(
         "attributed_events": spread("2026-01-10", str(days.last + timedelta(days=3))),
         "unified_events": set(map(str, days)),
         "attribution_metrics": set(map(str, days)),
+        "message_outcomes": spread("2026-01-07", str(days.last + timedelta(days=3))),
     }
     assert automation.tick() == {}
 
@@ -245,6 +250,7 @@ def test_one_bad_day_of_a_range_holds_back_what_it_can_change_and_no_more(
         "attributed_events": {"2026-01-10", "2026-01-15"},
         "unified_events": {"2026-01-10", "2026-01-12"},
         "attribution_metrics": {"2026-01-10", "2026-01-12"},
+        "message_outcomes": {"2026-01-07", "2026-01-15"},
     }
 
 

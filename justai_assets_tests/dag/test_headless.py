@@ -68,7 +68,9 @@ def test_days_that_the_org_does_not_have_are_refused_before_anything_runs(first:
 
 def test_a_table_that_the_org_does_not_have_is_refused_with_those_it_has(world: World) -> None:
     world.add_org(UNIFIED_ORG, slug="acme")
-    with pytest.raises(JustAIError, match=r"no table esp_events \(it has unified_events, attribution_metrics\)"):
+    with pytest.raises(
+        JustAIError, match=r"no table esp_events \(it has unified_events, attribution_metrics, message_outcomes\)"
+    ):
         said(world, "esp_events", "unified_events")
 
 

@@ -74,6 +74,9 @@ def test_a_night_merges_files_removes_orphans_and_says_so_on_each_table(
         "attributed_events",
         "unified_events",
         "attribution_metrics",
+        "served_copies",
+        "message_outcomes",
+        "copy_daily",
     }
     assert observed["custom_events"]["days merged"].value == len(DAYS)
     assert observed["custom_events"]["files removed"].value == 1

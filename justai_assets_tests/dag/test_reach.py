@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS
 from justai_assets.dag.headless import materialize_days
 from justai_assets.dag.location import location
 from justai_assets.dag.org_assets import table_keys
@@ -26,9 +26,7 @@ BEFORE = [date(2026, 1, day) for day in (3, 4, 5)]
 
 
 def reach_of(world: World, slug: str = "acme") -> Reach:
-    found = Reach.of(world.orgs[slug])
-    assert found is not None
-    return found
+    return Reach.of(world.orgs[slug])
 
 
 def said(world: World, day: Days, *names: str) -> str:
@@ -38,8 +36,10 @@ def said(world: World, day: Days, *names: str) -> str:
     return text.getvalue()
 
 
-def test_an_org_without_custom_events_needs_no_other_day(world: World) -> None:
-    assert Reach.of(world.add_org(WEBHOOK_ORG, custom=[])) is None
+def test_an_org_without_custom_events_looks_back_for_its_outcomes_alone(world: World) -> None:
+    world.add_org(WEBHOOK_ORG, custom=[])
+    assert reach_of(world).reader is MESSAGE_OUTCOMES
+    assert reach_of(world).needed(world.lake, world.landing, DAY) == BEFORE
 
 
 def test_days_before_the_org_began_are_not_needed(world: World) -> None:

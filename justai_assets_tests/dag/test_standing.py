@@ -16,7 +16,16 @@ from justai_assets.dag.standing import JOB, NAME
 from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
 
 TODAY = date(2026, 1, 9)
-TABLES = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
+TABLES = (
+    "esp_events",
+    "custom_events",
+    "attributed_events",
+    "unified_events",
+    "attribution_metrics",
+    "served_copies",
+    "message_outcomes",
+    "copy_daily",
+)
 
 
 @pytest.fixture
@@ -91,7 +100,14 @@ def test_only_failed_takes_the_days_below_with_it_and_leaves_good_days(
     leave_failed(week, instance, DAYS.first)
     plan = plan_backfill(instance, week.org("acme"), DAYS, "failed", today=TODAY)
     days = {key.path[-1]: days for key, days in plan.days_by_table.items()}
-    below = ("esp_events", "attributed_events", "unified_events", "attribution_metrics")
+    below = (
+        "esp_events",
+        "attributed_events",
+        "unified_events",
+        "attribution_metrics",
+        "message_outcomes",
+        "copy_daily",
+    )
     assert days == dict.fromkeys(below, (DAYS.first,))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ATTRIBUTION_METRICS, ESP_EVENTS
-from justai_assets.metrics.daily import day_metrics
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
+from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.metrics.experiments.copy_daily import build_copy_daily
 from justai_assets.orgs.model import Org
 from justai_assets_tests.world import WEBHOOK_ORG, World
 
@@ -42,16 +43,18 @@ def send_day(
                     "template_id": template, "campaign_id": "9001", "user_key": f"{person:032x}", "is_machine": False,
                     "door": "iterable_webhooks",
                 })  # fmt: skip
-    frame = pl.DataFrame(rows, schema=ESP_EVENTS.schema)
-    write(world, ESP_EVENTS, day, frame)
+    write(world, ESP_EVENTS, day, pl.DataFrame(rows, schema=ESP_EVENTS.schema))
     write(world, ATTRIBUTED_EVENTS, day, pl.DataFrame(schema=ATTRIBUTED_EVENTS.schema))
-    write(world, ATTRIBUTION_METRICS, day, day_metrics(frame.lazy(), _no_custom(), day, (24,)))
+    rebuild(world, day)
+
+
+def rebuild(world: World, day: date) -> None:
+    """Build again what a changed day of events can change."""
+    org, reopened = world.orgs["acme"], Days(day - timedelta(3), day + timedelta(3))
+    build_message_outcomes(org, world.lake, reopened)
+    build_copy_daily(org, world.lake, reopened)
 
 
 def write(world: World, table: Any, day: date, frame: pl.DataFrame) -> None:
     with world.lake.replacing("acme", table, Days(day, day)) as writer:
         writer.write(day, frame)
-
-
-def _no_custom() -> pl.LazyFrame:
-    return pl.LazyFrame(schema=ATTRIBUTED_EVENTS.schema)

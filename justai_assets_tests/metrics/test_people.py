@@ -1,15 +1,13 @@
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from justai_assets.contract.days import Days
 from justai_assets.metrics import people as module
 from justai_assets.metrics.experiments.cluster import PEOPLE
-from justai_assets.metrics.kept_cohorts import KeptCohorts
 from justai_assets.metrics.people import People
-from justai_assets_tests.metrics.events import FIRST, an_org
-from justai_assets_tests.world import World
+from justai_assets_tests.metrics.events import FIRST
 
 
 def rows(day, users):
@@ -19,10 +17,8 @@ def rows(day, users):
 
 
 @pytest.fixture
-def people(world: World) -> People:
-    folder = world.folder / "people"
-    folder.mkdir()
-    return People(folder, KeptCohorts.read(an_org(world), world.lake, Days(FIRST, FIRST)))
+def people(tmp_path: Path) -> People:
+    return People(tmp_path)
 
 
 def test_few_people_are_one_part(people: People) -> None:

@@ -34,10 +34,12 @@ def test_the_org_file_may_name_the_start(world: World) -> None:
     assert starts_of(org, world.lake, LAST) == {"welcome": FIRST + timedelta(3)}
 
 
-def test_without_daily_metrics_it_is_the_orgs_start_and_without_a_control_there_is_no_test(world: World) -> None:
+def test_without_sends_or_without_a_control_there_is_no_test(world: World) -> None:
     solo = {name: WELCOME[name] for name in ("treatment", "control_share")} | {"id": "solo"}
     org = an_org(world, WELCOME, solo | {"treatment": {"template_id": "7", "campaign_id": "1"}})
-    assert starts_of(org, world.lake, LAST) == {"welcome": date(2026, 1, 1)}
+    assert starts_of(org, world.lake, LAST) == {}
+    send_day(world, FIRST, 30, 30)
+    assert starts_of(org, world.lake, LAST) == {"welcome": FIRST}
     assert starts_of(org, world.lake, date(2025, 1, 1)) == {}
 
 

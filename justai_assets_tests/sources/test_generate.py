@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from justai_assets.sources.generate import SERVED_COPIES, message_of
+from justai_assets.contract.tables import SERVED_COPIES
+from justai_assets.sources.generate import message_of
 from justai_assets_tests.sources.doors import DAY, Taken, take
 from justai_assets_tests.world import WEBHOOK_ORG, World
 
@@ -52,6 +53,7 @@ def test_a_record_ties_a_message_to_a_copy_and_keeps_nothing_of_the_person(acme:
     assert row.pop("event_id")
     assert row == {
         "event_timestamp": datetime(2026, 1, 5, 12, tzinfo=UTC),
+        "event_date": DAY,
         "message_id": MESSAGE,
         "copy_id": COPY,
     }

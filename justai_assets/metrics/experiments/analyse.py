@@ -28,6 +28,7 @@ from justai_assets.metrics.experiments.sample_ratio import SampleRatio, check_ra
 
 _DEFAULT_RULES = Rules()
 _PACE_DAYS = 7
+_DRAWN_DAYS = 90
 _MomentKey = tuple[str, str, int, str | None]
 
 
@@ -105,9 +106,8 @@ class _Template:
         )
         total = {arm: self._arm(rows.filter(pl.col("arm") == arm), arm, metric, hours) for arm in ARMS}
         copies = self._copies(rows, metric, hours)
-        days, pairs = self._cumulative(rows, total)
-        if not self.plan.has_control:
-            days, pairs = [], []
+        is_key = own and metric == self.plan.key_metric
+        days, pairs = self._cumulative(total) if is_key and self.plan.has_control else ([], [])
         whole, *rest = compare(
             [(total[TREATMENT], total[CONTROL]), *((arm, total[CONTROL]) for _, arm in copies), *pairs], self.rules
         )
@@ -117,7 +117,7 @@ class _Template:
             metric=metric,
             window_hours=hours,
             is_own_window=own,
-            is_key=own and metric == self.plan.key_metric,
+            is_key=is_key,
             comparison=whole,
             power=power_now(treatment, control, self.rules),
             detectable_lift=detectable_lift(treatment, control, self.rules),
@@ -129,11 +129,13 @@ class _Template:
         )
 
     def _arm(self, rows: pl.DataFrame, arm: str, metric: str, hours: int, copy_id: str | None = None) -> Arm:
-        messages, successes = int(rows["messages"].sum()), int(rows["successes"].sum())
+        daily = rows.group_by("cohort_date").agg(pl.col("messages", "successes").sum()).sort("cohort_date")
+        days = {day: (n, x) for day, n, x in daily.rows()}
+        messages, successes = (sum(counts[at] for counts in days.values()) for at in (0, 1))
         sums = self.moments.get((arm, metric, hours, copy_id))
         if sums is None:
-            return Arm(messages, successes)
-        return Arm(messages, successes, sums.users, design_effect(sums), sums.keyed_messages)
+            return Arm(messages, successes, days=days)
+        return Arm(messages, successes, sums.users, design_effect(sums), sums.keyed_messages, days)
 
     def _copies(self, rows: pl.DataFrame, metric: str, hours: int) -> list[tuple[str, Arm]]:
         treated = rows.filter((pl.col("arm") == TREATMENT) & pl.col("copy_id").is_not_null())
@@ -150,20 +152,18 @@ class _Template:
             found[at] = one
         return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
-    def _cumulative(self, rows: pl.DataFrame, total: dict[str, Arm]) -> tuple[list[date], list[tuple[Arm, Arm]]]:
-        daily = rows.group_by("cohort_date", "arm").agg(pl.col("messages", "successes").sum())
-        by_day = {(day, arm): (n, x) for day, arm, n, x in daily.rows()}
-        so_far = {arm: (0, 0) for arm in ARMS}
-        days, pairs = sorted({day for day, _ in by_day}), []
-        for day in days:
-            for arm in ARMS:
-                n, x = by_day.get((day, arm), (0, 0))
-                so_far[arm] = so_far[arm][0] + n, so_far[arm][1] + x
-            treatment, control = (
-                replace(total[arm], messages=so_far[arm][0], successes=so_far[arm][1]) for arm in ARMS
-            )
-            pairs.append((treatment, control))
-        return days, pairs
+    def _cumulative(self, total: dict[str, Arm]) -> tuple[list[date], list[tuple[Arm, Arm]]]:
+        """The arms up to some of the send days, the last one among them: a drawing has no more points to show."""
+        known = {arm: dict(total[arm].days or {}) for arm in ARMS}
+        days = sorted({*known[TREATMENT], *known[CONTROL]})
+        days = days[:: -max(1, -(-len(days) // _DRAWN_DAYS))][::-1]
+
+        def until(arm: str, day: date) -> Arm:
+            so_far = {one: counts for one, counts in known[arm].items() if one <= day}
+            messages, successes = (sum(counts[at] for counts in so_far.values()) for at in (0, 1))
+            return replace(total[arm], messages=messages, successes=successes, days=so_far)
+
+        return days, [(until(TREATMENT, day), until(CONTROL, day)) for day in days]
 
     def _corrected(self, found: list[MetricResult]) -> list[MetricResult]:
         # The key metric was chosen in advance and the other windows repeat a metric: neither is one of several guesses.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal
 
 from justai_assets.metrics.experiments.errors import ExperimentError
@@ -25,6 +27,7 @@ class Arm:
         users: people behind the messages, where keys are known; a message without a key is a person of its own.
         design_effect: variance of the rate over its variance if messages were independent; at least 1 (see cluster.py).
         keyed_messages: messages to people known by a key; None: all of them, where users are known.
+        days: send day → messages and successes, which add up to those above; None: not told apart.
     """
 
     messages: int
@@ -32,6 +35,7 @@ class Arm:
     users: int | None = None
     design_effect: float = 1.0
     keyed_messages: int | None = None
+    days: Mapping[date, tuple[int, int]] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.successes <= self.messages:

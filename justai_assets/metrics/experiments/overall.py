@@ -1,8 +1,9 @@
 """All templates of an org together: does the new copy help, on the whole?
 
-Templates differ in size, rate and split, so their counts are never poured together (Simpson's paradox); each is a
-stratum. The common ratio of rates is Mantel & Haenszel's, its variance Greenland & Robins' (1985, "Estimation of a
-common effect parameter from sparse follow-up data", Biometrics 41), good for few large strata and many sparse ones:
+Templates differ in size, rate and split, and shares move from day to day, so counts are never poured together
+(Simpson's paradox): each send day of each template is a stratum. The common ratio of rates is Mantel & Haenszel's, its
+variance Greenland & Robins' (1985, "Estimation of a common effect parameter from sparse follow-up data", Biometrics
+41), good for few large strata and many sparse ones:
 
     RR = R/S,   R = Σ x₁n₀/N,   S = Σ x₀n₁/N
     Var(ln RR) = Σ (n₁n₀(x₁+x₀) − x₁x₀N)/N² / (R·S)
@@ -13,9 +14,9 @@ That variance takes templates as independent, and they are not: one person recei
 is held out of all of them every template has the same control. With h = n₁n₀/N, R = Σ h·p̂₁ and S = Σ h·p̂₀; linearised
 (the delta method, weights h as given), ln RR moves by the sum over people of
 
-    ψᵤ = Σ over templates  h/(n₁R) · (xᵤ₁ − p̂₁mᵤ₁)  −  h/(n₀S) · (xᵤ₀ − p̂₀mᵤ₀)
+    ψᵤ = Σ over strata  h/(n₁R) · (xᵤ₁ − p̂₁mᵤ₁)  −  h/(n₀S) · (xᵤ₀ − p̂₀mᵤ₀)
 
-with m and x a person's messages and successes in the arm, and Σψᵤ² is its variance, clustered by person across
+with m and x a person's messages and successes in the arm that day, and Σψᵤ² is its variance, clustered by person across
 templates (the sandwich of Liang & Zeger 1986, Biometrika 73). It needs a second pass over the people, with the weights
 (`weights`, `person_squares`). The larger of the two variances is used: where every message is drawn anew, what the arms
 of a person share cancels in Σψᵤ², and leaving that out makes the interval wider, never narrower, than need be.
@@ -28,12 +29,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
 from typing import Final
 
 import polars as pl
 
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm, Variance
-from justai_assets.metrics.experiments.compare import is_enough
+from justai_assets.metrics.experiments.compare import is_enough, strata_of
 from justai_assets.metrics.experiments.corrections import holm
 from justai_assets.metrics.experiments.intervals import two_sided_critical, two_sided_p
 from justai_assets.metrics.experiments.metric import higher_is_better, label
@@ -45,13 +48,14 @@ WEIGHTS: Final = pl.Schema(
     {
         "template": pl.String(),
         "arm": pl.String(),
+        "cohort_date": pl.Date(),
         "metric": pl.String(),
         "window_hours": pl.Int32(),
         "per_message": pl.Float64(),
         "per_success": pl.Float64(),
     }
 )
-"""By how much a message and a success of an arm move ln RR of a metric."""
+"""By how much a message and a success of an arm on a send day move ln RR of a metric."""
 
 _BY_MESSAGE: Final = (
     "People are not known by a key in every template, so somebody who receives several templates counts as several "
@@ -115,7 +119,15 @@ class OverallResult:
 
 
 @dataclass(frozen=True)
-class _Stratum:
+class _Template:
+    """A template that takes part, with its send days as strata.
+
+    Attributes:
+        template: its id.
+        window_hours: of the metric.
+        found: its comparison.
+    """
+
     template: str
     window_hours: int
     found: Comparison
@@ -124,16 +136,30 @@ class _Stratum:
     def arms(self) -> tuple[tuple[str, Arm], tuple[str, Arm]]:
         return (TREATMENT, self.found.treatment), (CONTROL, self.found.control)
 
+    @cached_property
+    def days(self) -> list[tuple[date | None, float, dict[str, tuple[float, float]]]]:
+        """Each day on which both arms sent: the day, h, and arm → messages and rate."""
+        known = sorted({*(self.found.treatment.days or {}), *(self.found.control.days or {})})
+        days: list[date | None] = [*known] or [None]
+        found: list[tuple[date | None, float, dict[str, tuple[float, float]]]] = []
+        for day, (x1, n1, x0, n0) in zip(days, strata_of(self.found.treatment, self.found.control), strict=True):
+            if n1 > 0 and n0 > 0:
+                # h in effective messages; messages as they were sent.
+                sent = n1 * self.found.treatment.design_effect, n0 * self.found.control.design_effect
+                arms = {TREATMENT: (sent[0], x1 / n1), CONTROL: (sent[1], x0 / n0)}
+                found.append((day, n1 * n0 / (n1 + n0), arms))
+        return found
+
     @property
     def sums(self) -> tuple[float, float, float]:
-        """h, and what the stratum adds to R and to S."""
-        n1, n0 = self.found.treatment.effective_messages, self.found.control.effective_messages
-        total = n1 + n0
-        return (
-            n1 * n0 / total,
-            self.found.treatment.effective_successes * n0 / total,
-            self.found.control.effective_successes * n1 / total,
-        )
+        """What the template adds to R, to S, and to Σ (n₁n₀(x₁+x₀) − x₁x₀N)/N²."""
+        r = s = square = 0.0
+        for x1, n1, x0, n0 in strata_of(self.found.treatment, self.found.control):
+            if n1 > 0 and n0 > 0:
+                total = n1 + n0
+                r, s = r + x1 * n0 / total, s + x0 * n1 / total
+                square += (n1 * n0 * (x1 + x0) - x1 * x0 * total) / total**2
+        return r, s, square
 
 
 def overall(
@@ -156,17 +182,17 @@ def overall(
 
 
 def weights(results: Sequence[TemplateResult], rules: Rules) -> pl.DataFrame:
-    """WEIGHTS of the templates and metrics that take part."""
+    """WEIGHTS of the templates, send days and metrics that take part."""
     rows = []
     for metric, (_, strata) in _strata(results, rules).items():
-        r, s = (sum(one.sums[at] for one in strata) for at in (1, 2))
+        r, s = (sum(one.sums[at] for one in strata) for at in (0, 1))
         if not strata or r <= 0 or s <= 0:
             continue
         for one in strata:
-            for name, arm in one.arms:
-                side = r if name == TREATMENT else -s
-                each, rate = one.sums[0] / (arm.messages * side), arm.successes / arm.messages
-                rows.append((one.template, name, metric, one.window_hours, -each * rate, each))
+            for day, h, arms in one.days:
+                for name, (messages, rate) in arms.items():
+                    each = h / (messages * (r if name == TREATMENT else -s))
+                    rows.append((one.template, name, day, metric, one.window_hours, -each * rate, each))
     return pl.DataFrame(rows, schema=WEIGHTS, orient="row")
 
 
@@ -177,14 +203,16 @@ def person_squares(people: pl.LazyFrame, weights: pl.DataFrame) -> dict[str, flo
         people: rows of PEOPLE (cluster.py), of the messages that are compared.
         weights: WEIGHTS.
     """
-    arm = ("template", "arm")
+    arm = ("template", "arm", "cohort_date")
     one = weights.lazy()
     sent = people.filter(pl.col("metric").is_null()).drop("metric", "window_hours")
     succeeded = people.filter(pl.col("metric").is_not_null())
     moves = pl.concat(
         [
-            sent.join(one, on=arm).select("metric", "user", psi=pl.col("messages") * pl.col("per_message")),
-            succeeded.join(one, on=[*arm, "metric", "window_hours"]).select(
+            sent.join(one, on=arm, nulls_equal=True).select(
+                "metric", "user", psi=pl.col("messages") * pl.col("per_message")
+            ),
+            succeeded.join(one, on=[*arm, "metric", "window_hours"], nulls_equal=True).select(
                 "metric", "user", psi=pl.col("successes") * pl.col("per_success")
             ),
         ]
@@ -193,8 +221,8 @@ def person_squares(people: pl.LazyFrame, weights: pl.DataFrame) -> dict[str, flo
     return dict(found.collect().iter_rows())
 
 
-def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[set[int], list[_Stratum]]]:
-    found: dict[str, tuple[set[int], list[_Stratum]]] = {}
+def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[set[int], list[_Template]]]:
+    found: dict[str, tuple[set[int], list[_Template]]] = {}
     for result in results:
         usable = result.plan.has_control and not (result.sample_ratio and result.sample_ratio.is_broken)
         for metric in result.metrics:
@@ -202,23 +230,15 @@ def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[
                 windows, strata = found.setdefault(metric.metric, (set(), []))
                 windows.add(metric.window_hours)
                 if usable and is_enough(metric.comparison.treatment, metric.comparison.control, rules):
-                    strata.append(_Stratum(result.plan.template, metric.window_hours, metric.comparison))
+                    strata.append(_Template(result.plan.template, metric.window_hours, metric.comparison))
     return found
 
 
 def _pooled(
-    metric: str, windows: set[int], strata: Sequence[_Stratum], rules: Rules, squares: float | None
+    metric: str, windows: set[int], strata: Sequence[_Template], rules: Rules, squares: float | None
 ) -> OverallResult:
     hours = next(iter(windows)) if len(windows) == 1 else 0
-    r = s = spread_sum = 0.0
-    for one in strata:
-        h, up, down = one.sums
-        p1, p0 = one.found.treatment.successes, one.found.control.successes
-        rate1, rate0 = p1 / one.found.treatment.messages, p0 / one.found.control.messages
-        n1, n0 = one.found.treatment.effective_messages, one.found.control.effective_messages
-        r, s = r + up, s + down
-        # (n₁n₀(x₁+x₀) − x₁x₀N)/N² with x = n·rate.
-        spread_sum += h * (n1 * rate1 + n0 * rate0) / (n1 + n0) - h * rate1 * rate0
+    r, s, spread_sum = (sum(one.sums[at] for one in strata) for at in (0, 1, 2))
     if not strata or spread_sum <= 0:
         nothing = Estimate(None, None, None, None, None)
         return OverallResult(metric, hours, len(strata), 0, nothing, None, None, None)
@@ -250,13 +270,16 @@ def _pooled(
     )
 
 
-def _alone(strata: Sequence[_Stratum], r: float, s: float) -> float:
-    """What messages without a key add to Σψᵤ², each a person of its own at the arm's rate."""
+def _alone(strata: Sequence[_Template], r: float, s: float) -> float:
+    """What messages without a key add to Σψᵤ², each a person of its own at the arm's rate of the day."""
     found = 0.0
     for one in strata:
         for name, arm in one.arms:
-            nameless = arm.messages - (arm.messages if arm.keyed_messages is None else arm.keyed_messages)
-            rate = arm.successes / arm.messages
-            each = one.sums[0] / (arm.messages * (r if name == TREATMENT else s))
-            found += nameless * each**2 * rate * (1 - rate)
+            keyed = arm.messages if arm.keyed_messages is None else arm.keyed_messages
+            # Which day they were sent on is not known: every day has its share of them.
+            share = (arm.messages - keyed) / arm.messages
+            for _, h, arms in one.days:
+                messages, rate = arms[name]
+                each = h / (messages * (r if name == TREATMENT else s))
+                found += share * messages * each**2 * rate * (1 - rate)
     return found

@@ -21,8 +21,8 @@ Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), "Time-uniform central limi
 sequences", Ann. Stat. 52, for the step from Gaussian to averages: the guarantee is asymptotic, hence the minimum sample
 before the first look counts (rules.py).
 
-The always-valid interval is the Miettinen–Nurminen interval with c(I) in the place of 1.96, which keeps it inside the
-possible rates and right for small counts; I is taken at "no difference".
+The always-valid interval is the Miettinen–Nurminen interval, stratified by send day (intervals.py), with c(I) in the
+place of 1.96, which keeps it inside the possible rates and right for small counts; I is taken at "no difference".
 
 The width τ is free but must not chase the data. Here τ = target lift × pooled rate: at a given I the half-width c(I)/√I
 is smallest at Iτ² ≈ 8.2 (α = 0.05), and a fixed test with 80 % power for an effect τ needs Iτ² = (1.96 + 0.84)² ≈ 7.8:
@@ -37,20 +37,27 @@ import numpy as np
 from justai_assets.metrics.experiments.intervals import Array, Counts
 
 
-def spread(x1: Counts, n1: Counts, x0: Counts, n0: Counts, *, target_lift: float) -> Array:
+def spread(x1: Counts, n1: Counts, x0: Counts, n0: Counts, *, target_lift: float, strata: bool = False) -> Array:
     """I·τ²: information in units of the target effect; about 7.8 when a fixed test would be well powered.
 
-    With τ = target_lift · p̄ and s² = p̄(1 − p̄)(1/n₁ + 1/n₀) it is target_lift² · p̄/(1 − p̄) · n₁n₀/(n₁ + n₀).
+    With h = n₁n₀/(n₁ + n₀) and the pooled rate p̄ of each day, the score S = Σh(p̂₁ − p̂₀) has the variance
+    V = Σh·p̄(1 − p̄) under no difference, and a lift L adds L·Σh·p̄ to it: so I·τ² = (L·Σh·p̄)² / V. Under no difference
+    S is a martingale with the variance process V, however the shares are chosen, as long as a day's shares are fixed
+    before the day: the derivation above holds with V in the place of time.
+
     0 where an arm is empty or nothing succeeded: nothing is known yet. Where everything succeeded the variance is 0
-    too, and 0 is returned for the same reason.
+    too, and 0 is returned for the same reason. With strata the last axis is summed.
     """
-    x1, n1, x0, n0 = (np.asarray(value, dtype=np.float64) for value in (x1, n1, x0, n0))
-    total, successes = n1 + n0, x1 + x0
-    failures = total - successes
-    known = (n1 > 0) & (n0 > 0) & (successes > 0) & (failures > 0)
-    odds = np.divide(successes, failures, out=np.zeros(known.shape), where=known)
-    harmonic = np.divide(n1 * n0, total, out=np.zeros(known.shape), where=known)
-    return np.asarray(target_lift**2 * odds * harmonic, dtype=np.float64)
+    x1, n1, x0, n0 = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (x1, n1, x0, n0)))
+    total = n1 + n0
+    both = (n1 > 0) & (n0 > 0)
+    h = np.divide(n1 * n0, total, out=np.zeros(total.shape), where=both)
+    rate = np.divide(x1 + x0, total, out=np.zeros(total.shape), where=both)
+    gain, variance = h * rate, h * rate * (1 - rate)
+    if strata:
+        gain, variance = gain.sum(axis=-1), variance.sum(axis=-1)
+    known = variance > 0
+    return np.asarray(np.divide((target_lift * gain) ** 2, variance, out=np.zeros(known.shape), where=known))
 
 
 def critical(spread: Counts, *, alpha: float) -> Array:

@@ -256,6 +256,56 @@ def test_all_templates_together_keep_the_promise_when_one_person_receives_severa
         assert np.mean(naive) > 2.5 * ALPHA
 
 
+def drifting(rng, runs, *, moves, rates=(1.0, 1.0), per_day=2_000, days=DAYS):
+    """x1, n1, x0, n0 by run and day: the base rate rises from 3 to 8 %, and what the treatment gets moves with it."""
+    base = np.linspace(0.03, 0.08, days)
+    share = np.linspace(0.2, 0.9, days) if moves else np.full(days, 0.5)
+    n1 = rng.binomial(per_day, share, (runs, days))
+    n0 = per_day - n1
+    return rng.binomial(n1, base * rates[0]), n1, rng.binomial(n0, base * rates[1]), n0
+
+
+def test_moving_shares_under_a_drifting_rate_are_no_difference_when_every_day_is_compared_with_itself():
+    rng, runs = np.random.default_rng(14), 1_000
+    counts = drifting(rng, runs, moves=True)
+    pooled = difference_z(*(one.sum(axis=1) for one in counts))
+    stratified = difference_z(*counts, strata=True)
+    assert (np.abs(pooled) > 1.959964).mean() > 0.5, "the treatment was served when the rate was high"
+    assert abs((np.abs(stratified) > 1.959964).mean() - ALPHA) < four_errors(ALPHA, runs)
+
+
+def test_thirty_daily_looks_at_moving_shares_under_drift_keep_the_promise():
+    rng, runs = np.random.default_rng(15), 1_000
+    counts = drifting(rng, runs, moves=True)
+    wrong = np.zeros(runs, dtype=bool)
+    for day in range(1, DAYS + 1):
+        so_far = [one[:, :day] for one in counts]
+        known = spread(*so_far, target_lift=RULES.target_lift, strata=True)
+        wrong |= np.abs(difference_z(*so_far, strata=True)) > critical(known, alpha=ALPHA)
+    assert wrong.mean() <= ALPHA
+
+
+def test_the_stratified_interval_holds_a_true_lift_while_shares_move():
+    rng, runs = np.random.default_rng(16), 1_000
+    counts = drifting(rng, runs, moves=True, rates=(1.2, 1.0))
+    low, high = ratio_interval(*counts, strata=True)
+    assert abs(((low <= 1.2) & (high >= 1.2)).mean() - 0.95) < four_errors(0.95, runs) + 0.005
+
+
+@pytest.mark.parametrize("drifts", [False, True])
+def test_with_fixed_shares_stratifying_costs_nothing(drifts):
+    rng, runs = np.random.default_rng(17), 300
+    counts = drifting(rng, runs, moves=False)
+    if not drifts:
+        counts = tuple(np.broadcast_to(one[:, :1], one.shape) for one in counts)
+    pooled = [one.sum(axis=1) for one in counts]
+    for interval in (difference_interval, ratio_interval):
+        narrow, wide = (
+            np.subtract(*interval(*one, strata=strata)[::-1]) for one, strata in ((pooled, False), (counts, True))
+        )
+        assert (wide / narrow).max() < 1.05
+
+
 def result_of(template, found):
     metric = MetricResult("click", 72, True, True, found, None, None, None, (), ())
     plan, decision = Plan(template, "click", control_share=None), Decision("keep_running", "undecided", "")

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -8,9 +9,19 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
+from justai_assets.events.event_stream import engagement_class
+from justai_assets.events.message_outcomes import outcomes_of
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.cluster import moments, person_sums
-from justai_assets.metrics.experiments.cohorts import cohorts, counted_events, plans
+from justai_assets.metrics.experiments.copy_daily import (
+    count_copies,
+    counted_events,
+    counts_of,
+    funnel_of,
+    people_of,
+    plans,
+    sends_without_message,
+)
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.orgs.model import Arm, Attribution, Org, Template
@@ -63,16 +74,36 @@ def custom(name, message, hours):
     }
 
 
-def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=("purchase", "signup"), **more):
-    return cohorts(
-        pl.LazyFrame(list(engagement), schema=ESP_EVENTS.schema),
-        pl.LazyFrame(list(conversions), schema=ATTRIBUTED_EVENTS.schema),
-        templates,
-        RULE,
-        days,
-        events=events,
-        **more,
+@dataclass(frozen=True)
+class Found:
+    counts: pl.DataFrame
+    people: pl.DataFrame
+    funnel: pl.DataFrame
+    sends_without_message: int
+
+
+def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=("purchase", "signup"), copies=None):
+    """From events to counts, as the assets do it, without a lake between."""
+    found = org(custom=(), templates=templates, experiments={"events": events} if events else {},
+                attribution=RULE if events else Attribution())  # fmt: skip
+    engaged = pl.DataFrame(list(engagement), schema=ESP_EVENTS.schema).with_columns(
+        engagement_class(found).alias("event_class"), pl.coalesce("user_key", "email_key").alias("person")
     )
+    converted = pl.DataFrame(list(conversions), schema=ATTRIBUTED_EVENTS.schema).with_columns(
+        pl.lit("custom").alias("event_class"),
+        pl.lit(None, pl.String).alias("person"),
+        pl.lit(None, pl.Boolean).alias("is_machine"),
+    )
+    names = ("event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
+             "person", "is_machine")  # fmt: skip
+    outcomes = outcomes_of(pl.concat([engaged.select(names), converted.select(names)]), days)
+    if copies is not None:
+        outcomes = outcomes.drop("copy_id").join(copies, on="message_id", how="left").select(outcomes.columns)
+    rows = count_copies(outcomes.lazy(), found)
+    return Found(
+        counts_of(rows), people_of(outcomes.lazy(), found), funnel_of(rows),
+        sends_without_message(outcomes.lazy(), templates),
+    )  # fmt: skip
 
 
 def sums(found):
@@ -189,7 +220,7 @@ def test_a_message_without_a_key_is_a_person_of_its_own_and_an_arm_without_any_h
 
 
 def test_copies_are_told_apart_where_they_are_known():
-    copies = pl.LazyFrame({"message_id": ["m1", "m2", "m2"], "copy_id": ["a", "c", "b"]})
+    copies = pl.DataFrame({"message_id": ["m1", "m2"], "copy_id": ["a", "b"]})
     found = counted([send("m1"), send("m2"), send("m3")], copies=copies)
     clicks = found.counts.filter(pl.col("metric") == "click").select("copy_id", "messages")
     assert sorted(clicks.rows(), key=str) == [("a", 1), ("b", 1), (None, 1)]
@@ -228,7 +259,8 @@ def test_plans_are_those_of_the_org_file():
 
 
 def test_an_org_without_custom_events_is_counted_too():
-    found = counted([send("m1"), event("emailClick", "m1", 1)], events=())
+    clicked = WELCOME.model_copy(update={"key_metric": "click"})
+    found = counted([send("m1"), event("emailClick", "m1", 1)], events=(), templates=(clicked,))
     assert set(found.counts["metric"]) == {"open", "click", "unsubscribe"}
     assert whole(found)["converted"].to_list() == [0]
 
@@ -278,7 +310,7 @@ def test_the_counts_are_those_of_a_plain_loop(messages, events):
     sends = [send(message, hours, arm=arm) for message, hours, arm in messages]
     found = counted([*sends, *engagement], conversions)
     first = {}
-    for one in sorted(sends, key=lambda row: (row["event_timestamp"], row["event_id"])):
+    for one in sorted(sends, key=lambda row: (row["event_timestamp"], row["template_id"])):
         first.setdefault(one["message_id"], one)
     for metric, names, hours in (
         ("open", {"emailOpen"}, 72), ("click", {"emailClick"}, 72), ("conversion:purchase", {"purchase"}, 24),
