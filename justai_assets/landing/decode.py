@@ -45,8 +45,7 @@ class DamagedError(Exception):
 class _WithoutPandas(MetaPathFinder):
     """Says that there is no pandas: pyarrow would import it at the first value, for three quarters of a second."""
 
-    def find_spec(self, fullname: str, *_: Any) -> None:
-        """Raise for pandas, and leave the rest to others."""
+    def find_spec(self, fullname: str, *_: Any) -> None:  # noqa: D102 - of every finder
         if fullname == "pandas":
             raise ModuleNotFoundError(name=fullname)
 
@@ -72,7 +71,7 @@ def serve() -> None:
 
 
 def _allow(path: Path) -> None:
-    """Limit the processor time of the next file: a damaged one may send a decoder round in circles."""
+    # A damaged file may send a decoder round in circles.
     used = resource.getrusage(resource.RUSAGE_SELF)
     with contextlib.suppress(OSError, ValueError):
         seconds = used.ru_utime + used.ru_stime + _PATIENCE + path.stat().st_size / _BYTES_PER_SECOND
@@ -107,8 +106,8 @@ def decode(
     ]
     lacking = [column for column in kinds if column not in chosen]
     is_plain = parquet_columns.is_plain(fields, {fields.names[position] for position in chosen.values()})
-    answer: Answer = {"rows": rows, "extra": extra, "lacking": lacking}
-    answer["is_plain"] = is_plain and "INT96" not in {physical for physical, _ in leaves.values()}
+    is_plain = is_plain and "INT96" not in {physical for physical, _ in leaves.values()}
+    answer: Answer = {"rows": rows, "extra": extra, "lacking": lacking, "is_plain": is_plain}
     if lacking and not may_lack:
         return {**answer, "code": "missing_column", "column": ", ".join(lacking)}
     for column, position in chosen.items():
