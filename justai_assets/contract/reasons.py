@@ -14,7 +14,7 @@ REJECTIONS: Final = {
     "bad_body": "The body's fields do not have the documented JSON types.",
     # a request that the collector refused, its sender being known
     "empty": "The request had no body.",
-    "invalid_utf8": "The request's body is not UTF-8.",
+    "invalid_utf8": "The request's body, or a text of the dropped row, is not UTF-8.",
     "lone_surrogate": "The request's body holds half of a surrogate pair.",
     "number_out_of_range": "The request's body holds a number of thousands of digits, or beyond any float.",
     "duplicate_key": "The request's body gives a key twice, so that readers would disagree.",
@@ -39,6 +39,7 @@ REJECTIONS: Final = {
     "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
     # a dropped file
     "unreadable_file": "The object could not be read as what its name says.",
+    "link_outside": "The object is a link to a file outside the org's folder; it was not read.",
     "missing_column": "A required column is absent from the file.",
     "wrong_type": "A required column has a type that cannot be read as the contract's.",
     "not_committed": "The writer's manifest or commit list does not name this file.",

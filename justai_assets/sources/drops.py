@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import (
     EMAIL,
@@ -37,6 +38,8 @@ KINDS: Final = {
 """Content → its columns. event_date is known but never read: the folder and the time decide."""
 
 IDENTITY: Final = "user_id_or_email"
+_DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
+
 OPTIONAL: Final = ("event_date",)
 
 
@@ -44,7 +47,7 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
     """Rows of a custom-events drop as custom_events, each with its `reason` (null: accepted).
 
     Args:
-        rows: KINDS["custom_events"], source_row and source_file.
+        rows: KINDS["custom_events"], source_row, UNDECODABLE and source_file.
         org: gives the salt.
         day: the folder's day; None for the default partition.
         door: `redshift` or `databricks`.
@@ -62,6 +65,7 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
         )
         .with_columns(
             first_reason(
+                _DECODABLE,
                 when(pl.col("event_name").is_null(), "missing_event_name"),
                 refusal(("event_name",), (USER_ID,)),
                 time_reason(day),
@@ -74,21 +78,31 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
             pl.lit(day, pl.Date).alias("event_date"),
             pl.lit(door).alias("door"),
         )
-        .drop(EMAIL, USER_ID, IDENTITY)
+        .drop(EMAIL, USER_ID, IDENTITY, UNDECODABLE)
     )
 
 
 def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
-    """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case."""
+    """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case.
+
+    Args:
+        rows: KINDS["unified_events"], source_row, UNDECODABLE and source_file.
+        day: the folder's day; None for the default partition.
+    """
     text = ("event_name", "message_id", "template_id", "campaign_id")
-    return rows.with_columns(
-        canonical(present(pl.col("event_name"))).alias("event_name"),
-        *(present(pl.col(name)).alias(name) for name in text[1:]),
-    ).with_columns(
-        first_reason(
-            when(pl.col("event_name").is_null(), "missing_event_name"),
-            refusal(text, ()),
-            time_reason(day),
-        ),
-        pl.lit(day, pl.Date).alias("event_date"),
+    return (
+        rows.with_columns(
+            canonical(present(pl.col("event_name"))).alias("event_name"),
+            *(present(pl.col(name)).alias(name) for name in text[1:]),
+        )
+        .with_columns(
+            first_reason(
+                _DECODABLE,
+                when(pl.col("event_name").is_null(), "missing_event_name"),
+                refusal(text, ()),
+                time_reason(day),
+            ),
+            pl.lit(day, pl.Date).alias("event_date"),
+        )
+        .drop(UNDECODABLE)
     )
