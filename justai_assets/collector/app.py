@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from justai_assets.collector.accounts import Accounts
 from justai_assets.collector.config import CollectorConfig
+from justai_assets.collector.connections import Connections
 from justai_assets.collector.counters import SUFFIX, CounterReader, Counters
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.doors import DoorEndpoint
@@ -30,6 +31,7 @@ from justai_assets.collector.rates import Rates
 from justai_assets.collector.worker import Worker
 
 PEER_SECONDS = 0.1
+IDLE_LOOK_SECONDS = 2.0
 _FATES = {0: "disconnected", 404: "not_found", 405: "method_not_allowed", 500: "failed"}
 
 
@@ -61,7 +63,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         workers[:] = [await _start(config, now, monotonic)]
-        background = (_reload(worker()), _watch_peers(worker()), worker().patience.sweep())
+        background = (
+            _reload(worker()),
+            _watch_peers(worker()),
+            worker().patience.sweep(),
+            _close_idle(worker()),
+        )
         tasks = [asyncio.create_task(one) for one in background]
         try:
             yield
@@ -120,6 +127,8 @@ class Bookkeeping:
     async def _guarded(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         worker = self._worker()
         begun = worker.monotonic()
+        client = tuple(scope["client"]) if scope.get("client") else None
+        worker.connections.begin(client)
 
         def settle(status: int) -> None:
             if scope.get("justai.settled"):
@@ -158,6 +167,8 @@ class Bookkeeping:
                 headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
                 await send({"type": "http.response.start", "status": 500, "headers": headers})
                 await send({"type": "http.response.body", "body": body})
+        finally:
+            worker.connections.end(client)
 
 
 def _place(error: Exception) -> str:
@@ -207,7 +218,8 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
     state = await asyncio.to_thread(
         JournalState, config.journal, lambda error: log.error("journal_not_looked_at", error=error)
     )
-    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits), state)
+    memory, connections = Memory(config.limits), Connections(config.limits.connections_per_address)
+    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, memory, state, connections)
 
 
 async def _reload(worker: Worker) -> None:
@@ -219,6 +231,19 @@ async def _reload(worker: Worker) -> None:
         except Exception as error:
             # A worker that ceased to read would keep a withdrawn key for ever, and nobody would know.
             logger().error("orgs_unreadable", error=type(error).__name__, place=_place(error))
+
+
+async def _close_idle(worker: Worker) -> None:
+    """Close what one address holds beyond its share of the connections."""
+    while True:
+        await asyncio.sleep(IDLE_LOOK_SECONDS)
+        try:
+            closed = await asyncio.to_thread(worker.connections.close_idle)
+        except Exception as error:
+            logger().error("connections_unreadable", error=type(error).__name__, place=_place(error))
+            continue
+        if closed:
+            worker.accounts.counters.add("connections_closed", closed)
 
 
 async def _watch_peers(worker: Worker) -> None:

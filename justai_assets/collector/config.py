@@ -35,6 +35,8 @@ class Limits:
         large_body_bytes: a body beyond this is large: such are parsed one at a time, with a pause as long in between.
         org_large_bodies: large bodies that one org may have under way at a time.
         connections: connections a worker serves at a time; more wait in the system's backlog.
+        connections_per_address: connections of a worker that one address may hold without using them. Behind a proxy
+            all come from its address: set it to `connections` there, and limit addresses in the proxy.
         org_requests_per_second: sustained requests of one org, over all doors and workers; a body
             counts as one more for every KiB beyond its first four.
         org_burst: requests an org may send at once after a pause.
@@ -52,6 +54,7 @@ class Limits:
     large_body_bytes: int = 64 << 10
     org_large_bodies: int = 2
     connections: int = 1024
+    connections_per_address: int = 512
     org_requests_per_second: float = 2000.0
     org_burst: float = 4000.0
 

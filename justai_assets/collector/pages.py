@@ -36,6 +36,7 @@ _HELP = {
     "justai_collector_journal_oldest_segment_seconds": ("gauge", "How long the oldest complete segment has waited."),
     "justai_collector_landing_stalled": ("gauge", "1 when the sealer has given no sign of life for five minutes."),
     "justai_collector_log_entries_dropped_total": ("counter", "Access log entries that nobody read in time."),
+    "justai_collector_connections_closed_total": ("counter", "Idle connections of addresses that held too many."),
     "justai_collector_ready": ("gauge", "1 when the answering worker takes requests."),
 }
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from justai_assets.collector.accounts import Accounts
 from justai_assets.collector.config import CollectorConfig
+from justai_assets.collector.connections import Connections
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.journal import Journal
 from justai_assets.collector.journal_state import JournalState
@@ -32,6 +33,7 @@ class Worker:
         monotonic: seconds that only grow; durations and rates are measured with it.
         memory: bytes of bodies held, by owner.
         state: the journal as a whole, as it was seen last.
+        connections: who holds how many.
         large_turn: large bodies are parsed one at a time.
     """
 
@@ -45,6 +47,7 @@ class Worker:
     monotonic: Callable[[], float]
     memory: Memory
     state: JournalState
+    connections: Connections
     large_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
