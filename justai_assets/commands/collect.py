@@ -17,6 +17,7 @@ def collect(
     org_burst: float = 4000.0,
     body_bytes: int = 1 << 20,
     connections: int = 1024,
+    connections_per_address: int = 512,
     segment_seconds: float = 30.0,
     min_free_bytes: int = 256 << 20,
 ) -> None:
@@ -47,6 +48,8 @@ def collect(
         Largest body that is accepted; at most 8 MiB.
     connections
         Connections of each worker; more wait.
+    connections_per_address
+        Connections of each worker that one address may hold without using them; behind a proxy, as many as connections.
     segment_seconds
         How long events stay in the journal before they are landed; shorter makes more and smaller objects.
     min_free_bytes
@@ -60,6 +63,7 @@ def collect(
     limits = Limits(
         body_bytes=body_bytes,
         connections=connections,
+        connections_per_address=connections_per_address,
         org_requests_per_second=org_requests_per_second,
         org_burst=org_burst,
     )
