@@ -196,6 +196,7 @@ def _request(body_bytes: int) -> tuple[Any, int]:
 def _config(base: Path) -> CollectorConfig:
     orgs = base / "orgs"
     orgs.mkdir()
+    (base / "landing").mkdir()
     (orgs / f"{_SLUG}.yaml").write_text(_ORG)
     (orgs / "key").write_text(_KEY)
     limits = Limits(org_requests_per_second=1e9, org_burst=1e9)

@@ -96,7 +96,7 @@ def decode(
         the undecodable values by column; `code` and `column` of a refused file.
     """
     with _reading():
-        reader = pq.ParquetFile(path, coerce_int96_timestamp_unit="us", pre_buffer=False)
+        reader = _opened(path, "us")
         rows, fields, leaves = _footer(reader)
     chosen = {column: found for column in kinds if (found := _find(column, fields)) is not None}
     extra = [
@@ -130,6 +130,10 @@ def _reading() -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, RecursionError) as error:
         raise DamagedError from error
+
+
+def _opened(path: str, int96: str) -> pq.ParquetFile:
+    return pq.ParquetFile(path, coerce_int96_timestamp_unit=int96, pre_buffer=False, page_checksum_verification=True)
 
 
 def _footer(reader: pq.ParquetFile) -> tuple[int, pa.Schema, dict[str, tuple[str, str]]]:
@@ -241,8 +245,7 @@ def _batches(
     with _reading():
         batches = reader.iter_batches(_BATCH_ROWS, columns=list(wanted.names.values()))
         if wanted.wrapping:
-            again = pq.ParquetFile(path, coerce_int96_timestamp_unit="ms", pre_buffer=False)
-            judged = again.iter_batches(_BATCH_ROWS, columns=wanted.wrapping)
+            judged = _opened(path, "ms").iter_batches(_BATCH_ROWS, columns=wanted.wrapping)
     while True:
         with _reading():
             batch, beside = next(batches, None), next(judged, None)

@@ -22,7 +22,7 @@ def landed(world: World) -> tuple[str, str]:
     sent = world.land(
         "iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS), opened]
     )
-    unknown = journey("2026-01-05 11:30:00", "nobody@example.com")
+    unknown = journey("2026-01-05 11:30:00", "stranger@example.com")
     bought = world.land("journey_webhooks", "acme", "2026-01-05", [journey("2026-01-05 11:00:00"), unknown])
     world.land("journey_webhooks", "acme", "2026-01-07", [journey("2026-01-07 11:00:00")])
     assert world.materialize("2026-01-05", "2026-01-07")

@@ -20,8 +20,9 @@ def test_every_table_is_typed_as_delta_stores_it_and_every_column_says_what_it_m
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
-def test_every_table_is_partitioned_by_its_event_date_first(table: Table) -> None:
-    assert table.partition_by[0] == "event_date"
+def test_every_table_is_partitioned_by_its_day_first(table: Table) -> None:
+    assert table.day_column == table.partition_by[0]
+    assert table.day_column in {"event_date", "send_date"}
     assert set(table.partition_by) <= set(table.schema)
     assert len(table.schema) == len(table.columns), "a column stands twice"
 
@@ -39,6 +40,8 @@ def test_the_contract_is_the_six_documented_columns_and_no_other() -> None:
     assert not UNIFIED_EVENTS.personal
 
 
-def test_a_table_with_a_pseudonym_is_marked_as_personal() -> None:
+def test_a_table_of_single_people_or_messages_is_marked_as_personal() -> None:
+    single = {"user_key", "email_key", "person", "copy_id"}
     for table in TABLES.values():
-        assert table.personal == bool({"user_key", "email_key"} & set(table.schema)), table.name
+        about_one = "message_id" in table.schema and bool(single & set(table.schema))
+        assert table.personal == (about_one or bool({"user_key", "email_key"} & set(table.schema))), table.name

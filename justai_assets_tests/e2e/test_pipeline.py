@@ -133,8 +133,9 @@ def test_days_built_alone_into_an_empty_lake_in_any_order_equal_the_range(
     for day in order:
         assert world.materialize(f"2026-01-0{day}", f"2026-01-0{day}")
     # Which of the days before them were built too, empty, for their sends, does depend on the days asked for.
-    asked = (pl.col("event_date") >= date(2026, 1, 5)).fill_null(value=True)
-    assert_same(*({name: rows.filter(asked) for name, rows in one.items()} for one in (whole, snapshot(world))))
+    days = {name: pl.col(table.day_column) for name, table in TABLES.items()}
+    asked = {name: (day >= date(2026, 1, 5)).fill_null(value=True) for name, day in days.items()}
+    assert_same(*({name: rows.filter(asked[name]) for name, rows in one.items()} for one in (whole, snapshot(world))))
 
 
 def test_one_day_built_alone_finds_the_sends_of_the_days_before_it(world: World) -> None:

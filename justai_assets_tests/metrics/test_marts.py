@@ -105,7 +105,7 @@ def land(world: World) -> None:
                 say("emailUnSubscribe", timedelta(hours=40))
             if person % 4 == 0:
                 at = sent + timedelta(hours=3 if person else 25)
-                journeys.append(journey(f"{at:%Y-%m-%d %H:%M:%S}", email if person else "unknown@example.com"))
+                journeys.append(journey(f"{at:%Y-%m-%d %H:%M:%S}", email if person else "stranger@example.com"))
         for when, some in lines.items():
             world.land("iterable_webhooks", "acme", when, some, f"of-{day}")
         for line in journeys:

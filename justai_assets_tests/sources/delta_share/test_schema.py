@@ -31,7 +31,7 @@ def test_additive_columns_pass_and_are_named() -> None:
     nested = {"type": "struct", "fields": []}
     schema = check_schema(answer({**COLUMNS, "region": "string", "extra": nested}, partitionColumns=["event_date"]))
     assert (schema.added, schema.by_day, schema.change_feed, schema.table_id) == (
-        ("region", "extra"),
+        ("extra", "region"),
         True,
         False,
         "t1",
