@@ -84,6 +84,11 @@ class DayWriter:
         """Bytes written so far for a day."""
         return sum(file.size for file in self.files.get(day, ()))
 
+    @property
+    def names(self) -> set[str]:
+        """Names of the files, which no other writer's have."""
+        return {file.path.name for _, _, file in self._keys}
+
     def actions(self) -> list[AddAction | RemoveAction]:
         """The files as Delta add actions."""
         return [
@@ -223,7 +228,13 @@ class Lake:
                         max_commit_retries=0,
                     ),
                 )
-            except CommitFailedError:
+            except (DeltaError, OSError) as error:
+                # The store may have taken the commit and its answer was lost. Tried again inside, it then conflicts
+                # with itself; made anew, it would remove the very files that it adds.
+                if self._is_committed(slug, writer):
+                    return
+                if not isinstance(error, CommitFailedError):
+                    raise
                 # Somebody else committed since the table was opened: the files stand, the commit is made anew.
                 writer.is_maybe_committed = False
                 time.sleep(0.02 * 2 ** min(attempt, 6))
@@ -233,6 +244,14 @@ class Lake:
             f"{slug}/{writer.table.name}: {COMMIT_ATTEMPTS} commits in a row met another writer",
             mend="run it again, with fewer writers of this table at once",
         )
+
+    def _is_committed(self, slug: str, writer: DayWriter) -> bool:
+        """Whether the table names the writer's files. A commit of no files adds none, and may be made twice."""
+        found = self.open(slug, writer.table) if writer.names else None
+        if found is None:
+            return False
+        paths = pl.DataFrame(found.get_add_actions(flatten=True))["path"]
+        return writer.names <= {path.rpartition("/")[2] for path in paths}
 
     def ensure(self, slug: str, table: Table) -> None:
         """Make a table that does not exist yet, and add columns that it lacks, for a writer other than `replacing`.
