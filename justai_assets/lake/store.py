@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,7 +26,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_files
+from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_empty, write_files
 from justai_assets.lake.schema import delta_schema
 from justai_assets.orgs.model import SLUG
 from justai_assets.storage import Root, lasting_reason
@@ -57,9 +57,7 @@ class DayWriter:
         """
         if (day is None) != (self.days is None) or (self.days is not None and day not in self.days):
             raise ContractError(f"{self.table.name}: {day} is not among the days being replaced ({self.days})")
-        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
-        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
-        folder = (self._spool or self._root.local(self._base)) / relative
+        relative, folder = self._place(day)
         token = secrets.token_hex(8)
         try:
             files = write_files(folder, self.table, frame, token)
@@ -67,6 +65,22 @@ class DayWriter:
         except BaseException:
             remove_files(folder, token)
             raise
+        self._keep(relative, day, files)
+        return sum(file.rows for file in files)
+
+    def empty(self, days: Iterable[date]) -> None:
+        """Leave a file without rows for each of the days that has no file yet."""
+        for day in days:
+            if self.days is not None and day in self.days and not self.files.get(day):
+                relative, folder = self._place(day)
+                self._keep(relative, day, [write_empty(folder, self.table, secrets.token_hex(8))])
+
+    def _place(self, day: date | None) -> tuple[str, Path]:
+        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
+        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
+        return relative, (self._spool or self._root.local(self._base)) / relative
+
+    def _keep(self, relative: str, day: date | None, files: list[DayFile]) -> None:
         for file in files:
             key = f"{relative}/{file.path.name}"
             if self._spool is not None:
@@ -74,7 +88,6 @@ class DayWriter:
                 file.path.unlink()
             self._keys.append((key, day, file))
         self.files.setdefault(day, []).extend(files)
-        return sum(file.rows for file in files)
 
     def rows(self, day: date | None) -> int:
         """Rows written so far for a day."""
@@ -215,6 +228,11 @@ class Lake:
         for attempt in range(COMMIT_ATTEMPTS):
             try:
                 table = self._open_or_create(slug, writer.table)
+                if writer.table.partition_by == (writer.table.day_column,):
+                    held = pl.DataFrame(table.get_add_actions(flatten=True))
+                    writer.empty(
+                        held[f"partition.{writer.table.day_column}"].drop_nulls().unique() if held.height else ()
+                    )
                 actions = list(writer.actions())
                 writer.is_maybe_committed = True
                 table.create_write_transaction(
