@@ -14,8 +14,10 @@ from rich.table import Table as RichTable
 
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.lake.store import Lake
+from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
@@ -70,6 +72,9 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
             f"{len(one.behind)} days" if one.behind else "",
         )
     console.print(table)
+    for one in status.doors:
+        if one.strays:
+            console.print(f"{one.slug}/{one.door}: {stray_note(one.strays)}", markup=False, soft_wrap=True)
     if failed is None:
         console.print("failed days: unknown; set DAGSTER_HOME")
         return
@@ -84,7 +89,10 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
 
 
 def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
-    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, failed (null: unknown)."""
+    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, failed.
+
+    `strays` is what lies in no day's folder; a `failed` of null is unknown.
+    """
     for one in status.doors:
         lag = one.lag(now)
         failures = None if failed is None else failed.get(one.slug, {})
@@ -97,6 +105,7 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
                 "last_day": str(one.last_day) if one.last_day else None,
                 "complete": str(one.complete) if one.complete else None,
                 "behind": [str(day) for day in one.behind],
+                "strays": [safe_key(key) for key in one.strays],
                 "failed": None
                 if failures is None
                 else {name: [str(day) for day in days] for name, days in failures.items() if days},

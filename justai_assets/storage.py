@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +22,8 @@ import obstore
 from obstore.store import LocalStore, S3Store
 
 from justai_assets.contract.errors import StorageError, TransientStorageError
+from justai_assets.contract.foreign_names import safe_key
+from justai_assets.scratch import scratch_folder
 
 _AWS_OPTIONS = {
     "aws_endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
@@ -176,19 +177,19 @@ class Root:
 
     def read(self, key: str) -> bytes:
         """The whole content of a small object."""
-        with storage_errors(f"reading {key}"):
+        with storage_errors(f"reading {safe_key(key)}"):
             return bytes(obstore.get(self.store, key).bytes())
 
     def write(self, key: str, content: bytes | Path) -> None:
         """Write an object whole; a reader sees the old one or the new one, never a part."""
-        with storage_errors(f"writing {key}"):
+        with storage_errors(f"writing {safe_key(key)}"):
             obstore.put(self.store, key, content)
 
     def delete(self, *keys: str) -> None:
         """Delete objects; one that is already gone is no error."""
         for key in keys:
             try:
-                with storage_errors(f"deleting {key}"):
+                with storage_errors(f"deleting {safe_key(key)}"):
                     obstore.delete(self.store, key)
             except FileNotFoundError:
                 continue
@@ -202,11 +203,11 @@ class Root:
         if self.is_local:
             yield [self.local(key) for key in keys]
             return
-        with TemporaryDirectory(prefix="justai-landing-") as folder:
+        with scratch_folder("landing") as folder:
             paths = []
             for index, key in enumerate(keys):
-                path = Path(folder) / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
-                with storage_errors(f"reading {key}"), path.open("wb") as file:
+                path = folder / f"{index:06d}-{key.rpartition('/')[2][-80:]}"
+                with storage_errors(f"reading {safe_key(key)}"), path.open("wb") as file:
                     for chunk in obstore.get(self.store, key).stream(min_chunk_size=8 << 20):
                         file.write(chunk)
                 paths.append(path)

@@ -16,7 +16,17 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.reasons import UNATTRIBUTED as REASONS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
-from justai_assets.lake.ledger import ACCEPTED, ATTRIBUTED, RECEIVED, UNATTRIBUTED, DayReport, Fate, fates_frame
+from justai_assets.lake.ledger import (
+    ACCEPTED,
+    ATTRIBUTED,
+    RECEIVED,
+    SHARED_ID,
+    SHARED_PEOPLE,
+    UNATTRIBUTED,
+    DayReport,
+    Fate,
+    fates_frame,
+)
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
@@ -46,13 +56,14 @@ def build_attributed(
         for day in days:
             lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
             seen: Counter[str | None] = Counter()
+            shared: dict[str, tuple[int, int]] = {}
             chunks = attribute_day(
-                sends.scan(lookback), events.scan(Days(day, day)), day, rule, memory_budget=memory_budget
+                sends.scan(lookback), events.scan(Days(day, day)), day, rule, memory_budget=memory_budget, shared=shared
             )
             written = rows.write(day, _counted(chunks, seen))
-            fates = attributed_fates(day, events.count(day), written, seen)
+            fates = attributed_fates(day, events.count(day), written, seen, shared)
             ledger.write(day, fates_frame(ATTRIBUTED_EVENTS.name, fates))
-            reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))
+            reports.append(DayReport(day, written, rows.bytes(day), tuple(fates), shared_marks(shared)))
             on_day(reports[-1])
     return reports
 
@@ -95,14 +106,38 @@ def attributed_counts(custom: Snapshot, days: Days) -> dict[date, int]:
     return counts
 
 
-def attributed_fates(day: date, received: int, written: int, reasons: Mapping[str | None, int]) -> list[Fate]:
-    """What became of a day's custom events; `reasons` counts the written rows, those with a message under None."""
+def attributed_fates(
+    day: date,
+    received: int,
+    written: int,
+    reasons: Mapping[str | None, int],
+    shared: Mapping[str, tuple[int, int]],
+) -> list[Fate]:
+    """What became of a day's custom events.
+
+    Args:
+        day: the event_date.
+        received: custom events read.
+        written: rows written.
+        reasons: counts the written rows, those with a message under None.
+        shared: kind of id → events that carry a shared one, and the people who share them.
+    """
     return [
         Fate(day, CUSTOM_EVENTS.name, RECEIVED, received),
         Fate(day, CUSTOM_EVENTS.name, ACCEPTED, written),
         Fate(day, CUSTOM_EVENTS.name, ATTRIBUTED, reasons.get(None, 0)),
         *(Fate(day, CUSTOM_EVENTS.name, UNATTRIBUTED, reasons.get(why, 0), why) for why in REASONS),
+        *(Fate(day, CUSTOM_EVENTS.name, SHARED_ID, events, kind) for kind, (events, _) in shared.items()),
+        *(Fate(day, CUSTOM_EVENTS.name, SHARED_PEOPLE, people, kind) for kind, (_, people) in shared.items()),
     ]
+
+
+def shared_marks(shared: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
+    """What a person should know of a day's shared ids, in words."""
+    return tuple(
+        f"{events:,} custom events carry the {kind} of many: {people:,} people share it, so it names nobody"
+        for kind, (events, people) in shared.items()
+    )
 
 
 def unified_fates(day: date, engagement: int, attributed: int, written: int) -> list[Fate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from justai_assets.attribution.latest import EVENT, SEND, Latest
 from justai_assets.attribution.limits import Limits
 from justai_assets.attribution.matches import Judged, Matches, match
 from justai_assets.attribution.rule import HOUR_US, Rule
+from justai_assets.attribution.shared import KINDS, Shared, without
 from justai_assets.attribution.shelf import Shelf
 from justai_assets.attribution.spill import Buckets, Records, remove, scratch
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
@@ -36,6 +38,7 @@ def attribute_day(
     memory_budget: int | None = None,
     limits: Limits | None = None,
     spill: Path | None = None,
+    shared: dict[str, tuple[int, int]] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Every custom event of a day exactly once, in chunks of ATTRIBUTED_EVENTS rows.
 
@@ -47,12 +50,15 @@ def attribute_day(
         memory_budget: bytes the work may take; a quarter of the machine when not given.
         limits: how the work is cut, instead of what follows from the budget.
         spill: existing folder for what does not stay in memory; where the system keeps temporary files when not given.
+        shared: gets, by the end, `email` or `user id` → the day's events that carry a shared one, and the people who
+            share it; nothing where none is shared.
 
     The send of an event is the latest one of the same person at or before it (ties: see `Rule`). Its columns are
     filled when it is less than 72 h before, attributed or not; `is_attributed` says whether it is inside the window.
     The reason is `no_identity` without a key, `outside_window` when some send precedes the event, else `no_send`.
     Keys of one person are linked by engagement rows that carry both (`identity`); an event whose two keys belong to
-    two persons takes the best send of either. The same rows in any order give the same rows, in no promised order.
+    two persons takes the best send of either. A key that more than MOST_LINKED others share (`shared`) names nobody,
+    and is null in the result. The same rows in any order give the same rows, in no promised order.
 
     Both frames are streamed once into a scratch folder, which is removed when the iterator ends or is closed. Memory
     grows with the distinct (email, user id) pairs, about 100 bytes each; nothing else grows with the input.
@@ -64,7 +70,7 @@ def attribute_day(
         limits = limits or Limits.of(sends.rows + events.rows, memory_budget)
         for attempt, seed in enumerate(seeds()):
             try:
-                matches = _matched(sends, events, pairs, folder / str(attempt), limits, seed)
+                matches, nobodys = _matched(sends, events, pairs, folder / str(attempt), limits, seed)
                 break
             except KeyCollisionError:
                 remove(folder / str(attempt))
@@ -74,6 +80,7 @@ def attribute_day(
         for frame in gather([sends], matches, folder, limits, read_all=lambda _: False):
             shelf.put(frame.rename({"tag": "row"}))
         columns = judged(rule)
+        with_one = Counter[str]()
         for start in range(0, events.rows, limits.chunk_rows):
             chunk = (
                 pl.scan_parquet(events.paths[0]).slice(start, limits.chunk_rows).collect().with_row_index("row", start)
@@ -84,7 +91,12 @@ def attribute_day(
                 .unique("row", keep="last")
                 .with_columns(pl.col("row").cast(pl.get_index_type()), send_timestamp=pl.col("ts").cast(UTC_TIMESTAMP))
             )
+            with_one.update({one.column: chunk.select(one.is_one.sum()).item() for one in nobodys})
+            if nobodys:
+                chunk = without(chunk.lazy(), nobodys).collect()
             yield chunk.join(best, on="row", how="left").select(columns)
+        if shared is not None:
+            shared |= {KINDS[one.column]: (with_one[one.column], one.people) for one in nobodys}
 
 
 def _land(
@@ -107,8 +119,13 @@ def _land(
     return found["sends"], found["events"], pl.scan_parquet(folder / "links.parquet")
 
 
-def _matched(sends: Source, events: Source, links: pl.LazyFrame, folder: Path, limits: Limits, seed: int) -> Matches:
-    """Each event's latest prior send of each of its persons; `ts` is the send's time, `tag` the event's row."""
+def _matched(
+    sends: Source, events: Source, links: pl.LazyFrame, folder: Path, limits: Limits, seed: int
+) -> tuple[Matches, tuple[Shared, ...]]:
+    """Each event's latest prior send of each of its persons, and the keys that are nobody's.
+
+    Of a match, `ts` is the send's time, `tag` the event's row.
+    """
     identity = Identity.of(links, seed)
     happened = Buckets(EVENT, folder / "events", resident=limits.resident // 2)
     sent = Buckets(SEND, folder / "sends", resident=limits.resident // 2)
@@ -122,7 +139,7 @@ def _matched(sends: Source, events: Source, links: pl.LazyFrame, folder: Path, l
     matches = Matches(sends.rows, folder, limits)
     for found in match(sent, happened, limits, _judge):
         matches.add(found)
-    return matches
+    return matches, identity.shared
 
 
 def _judge(sends: Records, events: Records, latest: Latest) -> Judged:

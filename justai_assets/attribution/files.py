@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -15,11 +17,10 @@ from justai_assets.attribution.gather import gather
 from justai_assets.attribution.inputs import (
     CUSTOM_COLUMNS,
     ENGAGEMENT_COLUMNS,
-    InputError,
+    Copies,
     Source,
     expand,
     sources,
-    unreadable,
 )
 from justai_assets.attribution.keys import KeyCollisionError, seeds
 from justai_assets.attribution.limits import Limits
@@ -30,8 +31,13 @@ from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.spill import remove, scratch
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.scratch import scratch_folder
 
 Progress = Callable[[str, float], None]
+
+
+DAMAGE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises over a file that is not as its footer says. A panic is no Exception: only these words catch it."""
 
 
 class OutputError(JustAIError):
@@ -52,6 +58,7 @@ class Summary:
         incomplete: rows left out because they have no event_name or no usable event_timestamp, engagement and custom.
         days: event days written, in order, and the rows of each.
         files: files written, relative to the output folder.
+        unreadable: input files that cannot be read to their end; they were left out.
     """
 
     engagement: int
@@ -61,6 +68,7 @@ class Summary:
     incomplete: int
     days: dict[date, int]
     files: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def staged(out: Path, *, overwrite: bool) -> Iterator[Path]:
     if not overwrite and out.is_dir() and any(out.iterdir()):
         raise OutputError(f"{out} is not empty", mend="name an empty folder or ask to overwrite")
     out.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.{os.getpid()}-", dir=out.parent))
     try:
         (stage / "out").mkdir()
         yield stage / "out"
@@ -108,6 +116,7 @@ def attribute_files(
     memory_budget: int | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
+    is_distrustful: bool = False,
 ) -> Summary:
     """Write the unified stream of any Parquet to `out/event_date=YYYY-MM-DD/part-*.parquet`.
 
@@ -123,21 +132,35 @@ def attribute_files(
         memory_budget: bytes the work may take.
         limits: how the work is cut, instead of what follows from the budget.
         progress: called with what is being done and the share done, 0 … 1.
+        is_distrustful: read copies that the decoder makes of all files, instead of the files. It costs a second
+            reading; without it, that is done when a file breaks the first try.
 
     Engagement rows pass through; custom events appear when a send of the same user_id precedes them inside the window
-    (see `Rule`), under that send's ids. A null or blank user_id matches nothing.
+    (see `Rule`), under that send's ids. A null or blank user_id, or a placeholder such as `undefined`, matches nothing.
+    A file that cannot be read to its end is left out and named, a row with an impossible time or with text that is not
+    UTF-8 is left out and counted.
 
     Raises:
         InputError: an input that cannot be read; OutputError: an output that cannot be written.
     """
     if any(path.resolve().is_relative_to(out.resolve()) for path in (*expand(esp), *expand(custom))):
         raise OutputError(f"{out} holds an input", mend="name another folder for the output")
-    with tempfile.TemporaryDirectory(prefix="justai-attribute-") as copies:
-        engagement = sources(esp, ENGAGEMENT_COLUMNS, Path(copies))
-        events = sources(custom, CUSTOM_COLUMNS, Path(copies))
-        return _attributed(
-            engagement, events, out, rule, EventDays(first, last), limits, memory_budget, progress, overwrite=overwrite
-        )
+    days = EventDays(first, last)
+    for is_for_all in [True] if is_distrustful else [False, True]:
+        with scratch_folder("attribute") as folder:
+            copies = Copies(folder, is_for_all)
+            engagement = sources(esp, ENGAGEMENT_COLUMNS, copies)
+            events = sources(custom, CUSTOM_COLUMNS, copies)
+            try:
+                summary = _attributed(
+                    engagement, events, out, rule, days, limits, memory_budget, progress, overwrite=overwrite
+                )
+            except DAMAGE:
+                if is_for_all:
+                    raise
+                continue
+        return replace(summary, unreadable=tuple(map(str, copies.unreadable)))
+    raise AssertionError("the second try returns or raises")
 
 
 def _attributed(
@@ -154,30 +177,21 @@ def _attributed(
 ) -> Summary:
     limits = limits or Limits.of(sum(source.rows for source in (*engagement, *events)), memory_budget)
     say = progress or (lambda _doing, _share: None)
-    try:
-        with staged(out, overwrite=overwrite) as stage, scratch(stage.parent) as spill:
-            paired = _paired(engagement, events, days, rule, spill, limits, say)
-            pieces = Pieces(spill, chunk_rows=limits.chunk_rows)
-            say("passing engagement events through", 0.5)
-            passed, copied = _pass_through(engagement, days, pieces, limits)
-            say("fetching the messages", 0.6)
-            names = pl.Series("event_name", paired.names, pl.String)
-            for frame in gather(
-                engagement, paired.matches, spill, limits, read_all=lambda source: not copied.isdisjoint(source.paths)
-            ):
-                rows = _unified(frame, names)
-                pieces.add(rows.item(0, "event_date"), rows)
-            say("writing the days", 0.9)
-            written, files = pieces.write_days(stage)
-            incomplete = sum(source.incomplete() for source in (*engagement, *events))
-    except pl.exceptions.PolarsError as error:
-        found = unreadable((*engagement, *events))
-        if found is None:
-            raise
-        path, column = found
-        raise InputError(
-            f"{path} cannot be read to its end, in {column}", mend="remove it, or write it again with text as UTF-8"
-        ) from error
+    with staged(out, overwrite=overwrite) as stage, scratch(stage.parent) as spill:
+        paired = _paired(engagement, events, days, rule, spill, limits, say)
+        pieces = Pieces(spill, chunk_rows=limits.chunk_rows)
+        say("passing engagement events through", 0.5)
+        passed, copied = _pass_through(engagement, days, pieces, limits)
+        say("fetching the messages", 0.6)
+        names = pl.Series("event_name", paired.names, pl.String)
+        for frame in gather(
+            engagement, paired.matches, spill, limits, read_all=lambda source: not copied.isdisjoint(source.paths)
+        ):
+            rows = _unified(frame, names)
+            pieces.add(rows.item(0, "event_date"), rows)
+        say("writing the days", 0.9)
+        written, files = pieces.write_days(stage)
+        incomplete = sum(source.incomplete() for source in (*engagement, *events))
     return Summary(passed, paired.custom, paired.matches.rows, paired.reasons, incomplete, written, files)
 
 

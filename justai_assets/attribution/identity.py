@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from justai_assets.attribution.keys import check, key
+from justai_assets.attribution.shared import Shared, shared_keys, shared_nodes, without
 
 _APART = 7
 """Emails and user ids are hashed with seeds this far apart: equal digits in the two namespaces are two keys."""
@@ -24,24 +25,35 @@ class Identity:
     Attributes:
         people: `key`, `check` → `person`, `person_check`.
         seed: of the hashes.
+        shared: the keys that too many others share. They link nobody and are nobody's.
     """
 
     people: pl.DataFrame
     seed: int
+    shared: tuple[Shared, ...] = ()
 
     @classmethod
     def of(cls, links: pl.LazyFrame, seed: int) -> Identity:
         """From rows that carry an `email_key` and a `user_key`, in any order, with any repeats."""
-        hashed = links.select(
-            email=key("email_key", seed),
-            email_check=check("email_key", seed),
-            user=key("user_key", seed + _APART),
-            user_check=check("user_key", seed + _APART),
-        )
-        return cls(persons(hashed.unique().collect(engine="streaming")), seed)
+        hashes = {
+            "email": key("email_key", seed),
+            "email_check": check("email_key", seed),
+            "user": key("user_key", seed + _APART),
+            "user_check": check("user_key", seed + _APART),
+        }
+        pairs = _marked(links.select(**hashes).unique().collect(engine="streaming"))
+        rest = pairs.filter(~pl.col("alone"))
+        nodes = shared_nodes(rest)
+        shared = shared_keys(nodes, rest, links, hashes)
+        for kind, some in nodes.items():
+            rest = rest.join(some, on=[kind, f"{kind}_check"], how="anti")
+        return cls(_persons(pairs.filter("alone"), rest), seed, shared)
 
     def person(self, frame: pl.LazyFrame, *kept: str | pl.Expr) -> pl.LazyFrame:
         """`key`, `check` and the kept columns; the keys of an engagement row are one person, so either will do."""
+        if self.shared:
+            frame = without(frame, self.shared)
+            frame = frame.filter(pl.col("email_key").is_not_null() | pl.col("user_key").is_not_null())
         email = pl.col("email_key").is_not_null()
         nodes = frame.select(
             *kept,
@@ -52,6 +64,7 @@ class Identity:
 
     def persons(self, frame: pl.LazyFrame, *kept: str | pl.Expr) -> Iterator[pl.LazyFrame]:
         """The same for rows whose two keys may belong to two persons: a frame by email, and one by user id."""
+        frame = without(frame, self.shared)
         for name, seed in (("email_key", self.seed), ("user_key", self.seed + _APART)):
             nodes = frame.filter(pl.col(name).is_not_null())
             yield self._resolved(nodes.select(*kept, key=key(name, seed), check=check(name, seed)))
@@ -70,15 +83,20 @@ def persons(pairs: pl.DataFrame) -> pl.DataFrame:
 
     The person of a component is one of its keys, the same for every order of the pairs.
     """
-    # Nearly every email has one user id and the reverse: such a pair is a whole component. Only the rest is a graph.
-    alone = pl.struct("email", "email_check").is_unique() & pl.struct("user", "user_check").is_unique()
-    pairs = pairs.with_columns(alone=alone)
-    return pl.concat(
-        [
-            pairs.filter("alone").select(key="user", check="user_check", person="email", person_check="email_check"),
-            _components(pairs.filter(~pl.col("alone"))),
-        ]
+    pairs = _marked(pairs)
+    return _persons(pairs.filter("alone"), pairs.filter(~pl.col("alone")))
+
+
+def _marked(pairs: pl.DataFrame) -> pl.DataFrame:
+    """With `alone`: nearly every email has one user id and the reverse; such a pair is a whole component."""
+    return pairs.with_columns(
+        alone=pl.struct("email", "email_check").is_unique() & pl.struct("user", "user_check").is_unique()
     )
+
+
+def _persons(alone: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:
+    plain = alone.select(key="user", check="user_check", person="email", person_check="email_check")
+    return pl.concat([plain, _components(rest)])
 
 
 def _components(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from justai_assets.attribution.matches import Judged, Matches, match
 from justai_assets.attribution.rule import DAY_US, HOUR_US, Rule
 from justai_assets.attribution.spill import Buckets, Records
 from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.placeholders import is_placeholder
 from justai_assets.contract.reasons import NO_IDENTITY, NO_SEND, OUTSIDE_WINDOW
 from justai_assets.contract.tables import UTC_TIMESTAMP
 
@@ -90,7 +91,8 @@ def pair(
         say("reading custom events", 0.1 * number / len(custom))
         frame = source.scan("event_name", "event_timestamp", "user_id").filter(days.wanted)
         compact = frame.select(
-            key=pl.when(user.is_not_null()).then(key("user_id", seed)),
+            # Of the sends, those to a placeholder need no look: no event is left to meet them.
+            key=pl.when(~is_placeholder(user)).then(key("user_id", seed)),
             check=check("user_id", seed),
             ts=pl.col("event_timestamp").to_physical(),
             tag=pl.col("event_name").cast(pl.Categorical(categories)).to_physical().cast(pl.Int64),

@@ -24,7 +24,7 @@ FATES: Final = {
     "rate_limited": "Its org sends faster than its limit, or too many large bodies at once; nothing kept; 429.",
     "unavailable": "Journal full or failing, memory used up, or org file or secret unreadable; nothing kept; 503.",
     "timed_out": "Its body did not arrive in time; nothing kept; 408.",
-    "disconnected": "Its sender went away before the body was complete; nothing kept, no answer.",
+    "disconnected": "Its sender went away, or sent no sound chunks, before the body was complete; nothing kept; 400.",
     "page": "A page of the collector itself (health, metrics, OpenAPI).",
     "not_found": "No such path; 404.",
     "method_not_allowed": "The path is known, the method is not; 405.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,7 +20,8 @@ from justai_assets.collector.counters import SUFFIX, CounterReader, Counters
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.doors import DoorEndpoint
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.logs import access_sink, logger
+from justai_assets.collector.journal_state import JournalState
+from justai_assets.collector.logs import access_sink, logger, writer
 from justai_assets.collector.memory import Memory
 from justai_assets.collector.openapi import PATHS
 from justai_assets.collector.pages import Pages
@@ -69,6 +71,8 @@ def create_app(
             await asyncio.gather(*tasks, return_exceptions=True)
             await worker().journal.close()
             worker().accounts.close()
+            worker().state.close()
+            writer().flush()
 
     pages = Pages(worker)
     routes = [Route(path, DoorEndpoint(door, worker), methods=["POST"]) for door, path in PATHS.items()]
@@ -184,19 +188,26 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         segment_seconds=config.segment_seconds,
         min_free_bytes=config.min_free_bytes,
         on_commit=committed,
+        on_trouble=lambda what, segment: log.error("journal_trouble", segment=segment, what=what),
     )
-    counters = Counters(config.journal / "counters" / f"{journal.folder.name}{SUFFIX}")
+    counters = Counters.in_any_case(config.journal / "counters" / f"{journal.folder.name}{SUFFIX}")
     accounts = Accounts(
         counters,
         None if config.access_log == "none" else access_sink(),
         refused_only=config.access_log == "refused",
     )
     rates = Rates(config.limits.org_requests_per_second, config.limits.org_burst)
+    with suppress(OSError, ValueError):
+        # What the others admitted before this worker began is not charged; what they do from now on is.
+        rates.charge_others(_admitted(_peers(counters.file, {}).values()), monotonic())
     if not directory:
         log.error("no_doors", orgs_dir=str(config.orgs_dir))
     log.info("worker_started", doors=len(directory), journal=journal.folder.name)
     patience = Patience(config.limits.body_seconds, monotonic)
-    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits))
+    state = await asyncio.to_thread(
+        JournalState, config.journal, lambda error: log.error("journal_not_looked_at", error=error)
+    )
+    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, Memory(config.limits), state)
 
 
 async def _reload(worker: Worker) -> None:
@@ -218,10 +229,7 @@ async def _watch_peers(worker: Worker) -> None:
     while True:
         await asyncio.sleep(PEER_SECONDS)
         try:
-            for file in own.parent.glob(f"*{SUFFIX}"):
-                if file != own and file.name not in readers and file.stat().st_size:
-                    readers[file.name] = CounterReader(file)
-            worker.rates.charge_others(_admitted(readers.values()), worker.monotonic())
+            worker.rates.charge_others(_admitted(_peers(own, readers).values()), worker.monotonic())
         except Exception as error:
             # Without this look each worker would admit an org's whole rate, silently, until it ends.
             if not failing:
@@ -229,6 +237,14 @@ async def _watch_peers(worker: Worker) -> None:
             failing = True
         else:
             failing = False
+
+
+def _peers(own: Path, readers: dict[str, CounterReader]) -> dict[str, CounterReader]:
+    """The readers of the other processes' counters, those that came since among them."""
+    for file in own.parent.glob(f"*{SUFFIX}"):
+        if file != own and file.name not in readers and file.stat().st_size:
+            readers[file.name] = CounterReader(file)
+    return readers
 
 
 def _admitted(readers: Iterable[CounterReader]) -> Iterable[tuple[str, int]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import msgspec
 
 from justai_assets.landing.identity import canonical
+from justai_assets.landing.lines import BOM
 
 STATUS: Final = {
     "empty": 400,
@@ -18,6 +20,7 @@ STATUS: Final = {
     "duplicate_key": 400,
     "not_an_object": 400,
     "too_deep": 400,
+    "too_complex": 400,
     "bad_body": 400,
     "query_too_long": 414,
     "body_too_large": 413,
@@ -38,14 +41,57 @@ class RefusedBodyError(Exception):
 _decode = msgspec.json.Decoder().decode
 
 
+MAX_CONTAINERS: Final = 2_000
+MAX_VALUES: Final = 5_000
+"""Arrays and objects, and values, of a body. An event has a few dozen; each costs an object of the decoder's, and a
+body of a megabyte of them would keep every other request waiting."""
+
+MAX_SLOW_NUMBERS: Final = 100
+"""Numbers with a large exponent, or with many digits and one: each takes the decoder as long as a hundred others."""
+
+_SLOW_NUMBER: Final = re.compile(rb"\d[eE][+-]?\d{3}|\d[\d.]{15,}[eE]")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def containers_of(raw: bytes) -> int:
+    """How many arrays and objects a body can hold at most; brackets in strings count too."""
+    return raw.count(b"{") + raw.count(b"[")
+
+
+def values_of(raw: bytes) -> int:
+    """How many values a body can hold at most, arrays and objects among them; commas in strings count too."""
+    return 1 + raw.count(b",") + containers_of(raw)
+
+
+def _refuse_structure(raw: bytes, max_depth: int) -> None:
+    """Judge a body by its bytes, before anything is decoded."""
+    commas = raw.count(b",")
+    if containers_of(raw) <= max_depth and commas < MAX_SLOW_NUMBERS:
+        return
+    bare = _STRING.sub(b"", raw)
+    if commas >= MAX_SLOW_NUMBERS and len(_SLOW_NUMBER.findall(bare)) > MAX_SLOW_NUMBERS:
+        raise RefusedBodyError("too_complex")
+    depth = 0
+    # No further than as many brackets as a body may hold.
+    for bracket in bare.translate(None, _NO_BRACKETS)[: 2 * MAX_CONTAINERS]:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            raise RefusedBodyError("too_deep")
+    if containers_of(bare) > MAX_CONTAINERS or bare.count(b",") > MAX_VALUES:
+        raise RefusedBodyError("too_complex")
+
+
 def parse(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bytes]:
-    """A body and its canonical form.
+    """A body and its canonical form, without a byte order mark before it.
 
     Raises:
         RefusedBodyError: it is not one JSON object, or one that different readers would read differently.
     """
+    raw = raw.removeprefix(BOM)
     if not raw.strip(b" \t\r\n"):
         raise RefusedBodyError("empty")
+    _refuse_structure(raw, max_depth)
     try:
         body = _decode(raw)
     except RecursionError:
@@ -54,9 +100,6 @@ def parse(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bytes]:
         raise RefusedBodyError(_why_undecodable(raw, str(error))) from None
     if not isinstance(body, dict):
         raise RefusedBodyError("not_an_object")
-    # Brackets inside strings count too, which only sends a harmless body the slow way.
-    if raw.count(b"{") + raw.count(b"[") > max_depth and _depth_exceeds(body, max_depth):
-        raise RefusedBodyError("too_deep")
     try:
         form = canonical(body)
     except RecursionError:
@@ -86,20 +129,6 @@ def _why_undecodable(raw: bytes, message: str) -> str:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _may_repeat_keys(raw: bytes, form: bytes) -> bool:

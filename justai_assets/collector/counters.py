@@ -8,12 +8,12 @@ A file is a sequence of entries `key length (2) · key · padding to 8 bytes · 
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import struct
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 FILE_BYTES = 8 << 20
@@ -30,20 +30,41 @@ def _value_at(start: int, key_length: int) -> int:
     return (start + _LENGTH.size + key_length + 7) // 8 * 8
 
 
+def _mapped(file: Path) -> mmap.mmap:
+    """A new file of counters, with the disk's word for its beginning."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
+        os.ftruncate(descriptor, FILE_BYTES)
+        return mmap.mmap(descriptor, FILE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
 class Counters:
     """The counters of this process; keys are texts, values whole numbers that only grow."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
-            os.ftruncate(descriptor, FILE_BYTES)
-            self._map = mmap.mmap(descriptor, FILE_BYTES)
-        finally:
-            os.close(descriptor)
-        self._reserved = RESERVED_BYTES
+        self._take(_mapped(file), RESERVED_BYTES)
         self.file = file
+
+    @classmethod
+    def in_any_case(cls, file: Path) -> Counters:
+        """Counters in a file, or in this process's memory where the file cannot be made.
+
+        A request must have its answer also where nothing can be counted. Nobody else sees counts in memory.
+        """
+        try:
+            return cls(file)
+        except OSError:
+            found = cls.__new__(cls)
+            found._take(mmap.mmap(-1, FILE_BYTES), FILE_BYTES)
+            found.file = file
+            return found
+
+    def _take(self, content: mmap.mmap, reserved: int) -> None:
+        self._map, self._reserved = content, reserved
         self._values = memoryview(self._map).cast("Q")
         self._slots: dict[str, int] = {}
         self._end = 0
@@ -85,12 +106,14 @@ class Counters:
         if end > FILE_BYTES:
             return False
         while self._reserved < end:
-            descriptor = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                return False
             try:
                 os.posix_fallocate(descriptor, self._reserved, RESERVED_BYTES)
-            except OSError as error:
-                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                    raise
+            except OSError:
+                # Whatever the disk says: the count goes to the key that all share.
                 return False
             finally:
                 os.close(descriptor)
@@ -114,9 +137,7 @@ class PatientCounters:
         self._waiting[key] += amount
         try:
             self._counters = self._counters or Counters(self._file)
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
+        except OSError:
             return
         for name, value in self._waiting.items():
             self._counters.add(name, value)
@@ -152,6 +173,8 @@ def total(folder: Path) -> Counter[str]:
     """The sum over every file of a folder."""
     found: Counter[str] = Counter()
     for file in sorted(folder.glob(f"*{SUFFIX}")):
-        if file.stat().st_size:
-            found.update(dict(CounterReader(file).items()))
+        # A file that cannot be read now is left out: the others say what they know.
+        with suppress(OSError):
+            if file.stat().st_size:
+                found.update(dict(CounterReader(file).items()))
     return found

@@ -6,10 +6,15 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Iterable
 from enum import Enum
 
 _SCHEME = re.compile(r"^(?:basic|bearer|oauth2?|token)[ \t]+", re.IGNORECASE)
+
+
+SIGNERS = 3
+"""A signing secret, and previous ones while it is rotated."""
 
 
 class Verdict(Enum):
@@ -54,7 +59,11 @@ class Credentials:
         tokens = [_without_scheme(text) for text in authorizations]
         tokens += [base64.b64encode(token.encode()).decode() for token in tokens if ":" in token]
         self._authorizations = tuple(_digest(token.encode()) for token in tokens)
-        self._signers = tuple(hmac.new(secret.encode(), digestmod=hashlib.sha256) for secret in signing_secrets)
+        keys = [secret.encode() for secret in signing_secrets]
+        # As many keyed hashes for every org: the time of an answer must not tell which one is rotating its secret, or
+        # that an org does not exist. Nobody knows the keys that fill up.
+        keys += [secrets.token_bytes(32) for _ in range(SIGNERS - len(keys))]
+        self._signers = tuple(hmac.new(key, digestmod=hashlib.sha256) for key in keys)
         self._anonymous = anonymous
 
     def of_headers(self, api_key: bytes | None, authorization: bytes | None) -> Verdict:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse
+from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse, values_of
 from justai_assets.collector.credentials import Verdict
 from justai_assets.collector.heads import is_json, query_parameters
 from justai_assets.collector.journal import JournalUnavailableError
@@ -32,11 +32,18 @@ from justai_assets.landing.identity import event_id
 SIGNED: Final = "chameleon_webhooks"
 """The door whose sender is known by a signature over the body, and so only once the body is read."""
 
+ANONYMOUS: Final = "anonymous"
+SMALL_BYTES: Final = 2048
+"""A body up to this length has no structure worth counting."""
+LARGE_VALUES: Final = 500
+"""A body of more values is parsed in turn, as a large one."""
+
 _ERRORS: Final = {
     "unauthorized": "unauthorized",
     "rate_limited": "too many requests",
     "unavailable": "try again later",
     "timed_out": "the body did not arrive in time",
+    "disconnected": "the body is not complete",
 }
 _JSON: Final = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
@@ -80,6 +87,7 @@ class _Request:
         self._held = 0
         self._size = 0
         self._is_large = False
+        self._payer = ""
 
     async def answer(self, send: Send) -> None:
         extra: list[tuple[bytes, bytes]] = []
@@ -114,7 +122,8 @@ class _Request:
             at=worker.now().timestamp(),
         )
         if fate == "disconnected":
-            return
+            # As a rule nobody is there to read it. A sender whose chunks make no sense is, and it is its mistake.
+            status, body = 400, _encode({"error": _ERRORS[fate]})
         headers = [_JSON, (b"content-length", str(len(body)).encode()), *extra]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -129,6 +138,8 @@ class _Request:
         paid = 0
         if self._name != SIGNED:
             # A body that is declared too large is not read, and costs no more than its head.
+            # Whoever shows no credential has a bucket apart: strangers cannot use up what the org itself may send.
+            self._payer = f"{door.slug}" if verdict is Verdict.KNOWN else f"{door.slug}|{ANONYMOUS}"
             paid = self._admit(declared if declared <= worker.config.limits.body_bytes else 0)
             if verdict is Verdict.KNOWN:
                 self._own(declared)
@@ -141,10 +152,12 @@ class _Request:
             verdict = door.credentials.of_signature(raw, self._headers.get(b"x-chameleon-signature"))
             if verdict is Verdict.REFUSED or door.slug is None:
                 raise _AnswerError("unauthorized", 401)
-            self._admit(self._size)
-        elif (more := cost_of(self._size) - paid) > 0:
+            self._payer = door.slug
+            paid = self._admit(self._size)
+        values = values_of(raw) if self._size > SMALL_BYTES else 0
+        if (more := cost_of(self._size, values) - paid) > 0:
             self._charge(more)
-        self._own(self._size)
+        self._own(self._size, values)
         assert door.slug is not None
         received = worker.now()
         received_at = timestamp(received)
@@ -216,22 +229,20 @@ class _Request:
     def _admit(self, size: int) -> int:
         """Take the tokens that a body of this size costs from the org's rate; how many those are."""
         worker = self._worker
-        assert self._door.slug is not None
         cost = cost_of(size)
-        wait = worker.rates.take(self._door.slug, worker.monotonic(), cost)
+        wait = worker.rates.take(self._payer, worker.monotonic(), cost)
         if wait:
             raise _AnswerError("rate_limited", 429, retry_after=wait)
-        worker.accounts.admitted(self._door.slug, cost)
+        worker.accounts.admitted(self._payer, cost)
         return cost
 
     def _charge(self, tokens: int) -> None:
-        """Take tokens for a body that was longer than its head said."""
+        """Take tokens for a body that was longer than its head said, or holds more than its length shows."""
         worker = self._worker
-        assert self._door.slug is not None
-        worker.rates.charge(self._door.slug, worker.monotonic(), tokens)
-        worker.accounts.admitted(self._door.slug, tokens)
+        worker.rates.charge(self._payer, worker.monotonic(), tokens)
+        worker.accounts.admitted(self._payer, tokens)
 
-    def _own(self, size: int) -> None:
+    def _own(self, size: int, values: int = 0) -> None:
         """Charge what is held to the org, whose sender is known by now; a large body takes one of its turns."""
         slug, memory = self._door.slug, self._worker.memory
         assert slug is not None
@@ -241,7 +252,8 @@ class _Request:
             if self._held:
                 memory.release(UNVERIFIED, self._held)
             self._owner = slug
-        if size > self._worker.config.limits.large_body_bytes and not self._is_large:
+        is_large = size > self._worker.config.limits.large_body_bytes or values > LARGE_VALUES
+        if is_large and not self._is_large:
             if not memory.begin_large(slug):
                 raise _AnswerError("rate_limited", 429, retry_after=1.0)
             self._is_large = True
@@ -275,15 +287,30 @@ class _Request:
                 chunk = message.get("body", b"")
                 if chunk:
                     self._size += len(chunk)
-                    if not worker.memory.hold(self._owner, len(chunk)):
+                    if not worker.memory.hold(self._owner, len(chunk)) and not await self._make_room(len(chunk)):
                         raise _AnswerError("unavailable", 503, retry_after=1.0)
                     self._held += len(chunk)
+                    worker.patience.progressed(is_unverified=self._owner == UNVERIFIED)
                     if self._owner != UNVERIFIED:
                         self._own(self._size)
                     # One buffer: a list of two-byte chunks takes twenty times what it holds.
                     body = chunk if not body else _joined(body, chunk)
                 if self._size > limits.body_bytes or not message.get("more_body", False):
                     return bytes(body), self._size > limits.body_bytes
+
+    async def _make_room(self, size: int) -> bool:
+        """Hold bytes of an unverified body in the place of the one that has been idle longest, if there is one.
+
+        Otherwise a few uploads that nobody goes on with would shut the source for every org.
+        """
+        worker = self._worker
+        while self._owner == UNVERIFIED and worker.patience.give_up_idlest():
+            # The one that was given up lets its bytes go when it has its turn.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            if worker.memory.hold(self._owner, size):
+                return True
+        return False
 
 
 def _joined(body: bytes | bytearray, chunk: bytes) -> bytearray:

@@ -1,12 +1,15 @@
 """The journal on disk: one folder a worker, locked while the worker lives.
 
     <journal>/lock                     held by the one collector that uses this journal
+    <journal>/sealer.lock              held by the one process that seals
+    <journal>/sealer.work              the segment being sealed, while it is, and how often a sealer died of it
     <journal>/counters/<pid>.counts    see counters
     <journal>/workers/<name>/lock      held by the worker that writes here
     <journal>/workers/<name>/00000001.open     being written
-    <journal>/workers/<name>/00000002.closed   complete; waits to be sealed
-    <journal>/workers/<name>/00000002.rest     what is left of it, being written; takes its place when it is whole
-    <journal>/damaged/                 segments with a damaged middle, kept for a look; what was readable is landed
+    <journal>/workers/<name>/00000002.closed   closed by its worker, with an end record; waits to be sealed
+    <journal>/workers/<name>/00000003.adopted  left by a worker that died, closed by somebody else; waits as well
+    <journal>/workers/<name>/00000002.<token>.rest   what is left of a segment, being written; then takes its place
+    <journal>/damaged/                 segments that are not whole, kept for a look; what was readable is landed
 
 A folder whose lock can be had belongs to a dead worker; whoever has the lock may take its segments over.
 """
@@ -17,12 +20,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from justai_assets.collector.config import CollectorError
 
 OPEN = ".open"
 CLOSED = ".closed"
+ADOPTED = ".adopted"
 REST = ".rest"
 
 
@@ -69,9 +74,11 @@ def lock_journal(journal: Path, *, wait_seconds: float = 0.0) -> int:
     if descriptor is None:
         raise CollectorError(f"another collector uses the journal {journal}", mend="give each its own --journal")
     for making in (journal / "workers").glob(".*"):
-        # A worker that died while it made its folder: nothing was ever written there.
-        (making / "lock").unlink(missing_ok=True)
-        making.rmdir()
+        # A worker that died while it made its folder: nothing was ever written there. What else lies there is not ours.
+        if making.is_dir():
+            with suppress(OSError):
+                (making / "lock").unlink(missing_ok=True)
+                making.rmdir()
     return descriptor
 
 
@@ -105,15 +112,16 @@ def worker_folders(journal: Path) -> Iterator[Path]:
 
 
 def closed_segments(folder: Path) -> list[Path]:
-    """The complete segments of a worker's folder, oldest first."""
-    return sorted(path for path in folder.iterdir() if path.suffix == CLOSED)
+    """The segments of a worker's folder that wait to be sealed, oldest first."""
+    return sorted(path for path in folder.iterdir() if path.suffix in {CLOSED, ADOPTED} and path.is_file())
 
 
 def adopt(folder: Path) -> bool:
-    """Close the segments of a dead worker; False when the worker lives.
+    """Take over the segments of a dead worker; False when the worker lives.
 
     What the dead worker wrote and did not sync is synced first: sealing must read the same bytes however often it is
-    repeated, also after a power cut in between.
+    repeated, also after a power cut in between. An adopted segment is named so, because nothing says where it ends. A
+    folder without segments goes away, unless something lies there that is not ours.
     """
     descriptor = try_lock(folder / "lock")
     if descriptor is None:
@@ -122,25 +130,33 @@ def adopt(folder: Path) -> bool:
         for path in sorted(folder.glob(f"*{OPEN}")):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            path.rename(path.with_suffix(CLOSED))
+            path.rename(path.with_suffix(ADOPTED))
         sync_folder(folder)
         if not closed_segments(folder):
             for rest in folder.glob(f"*{REST}"):
                 rest.unlink()
-            (folder / "lock").unlink()
-            folder.rmdir()
+            if {path.name for path in folder.iterdir()} <= {"lock"}:
+                (folder / "lock").unlink(missing_ok=True)
+                folder.rmdir()
     finally:
         os.close(descriptor)
     return True
 
 
-def backlog_bytes(journal: Path) -> int:
-    """Bytes of the journal's segments that wait for the landing zone."""
-    total = 0
+def waiting_segments(journal: Path) -> tuple[int, float | None]:
+    """Bytes of the journal's segments that wait for the landing zone, and since when the oldest complete one does.
+
+    The time is a Unix time; None when no complete segment waits. A folder or file that cannot be looked at is left out.
+    """
+    total, oldest = 0, None
     for folder in worker_folders(journal):
-        for path in folder.glob("0*"):
-            try:
-                total += path.stat().st_size
-            except FileNotFoundError:  # sealed meanwhile
-                continue
-    return total
+        with suppress(OSError):
+            for path in folder.glob("0*"):
+                try:
+                    found = path.stat()
+                except FileNotFoundError:  # sealed meanwhile
+                    continue
+                total += found.st_size
+                if path.suffix in {CLOSED, ADOPTED}:
+                    oldest = found.st_mtime if oldest is None else min(oldest, found.st_mtime)
+    return total, oldest

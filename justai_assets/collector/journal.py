@@ -12,11 +12,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from justai_assets.collector.config import CollectorError
-from justai_assets.collector.folders import CLOSED, OPEN, create_worker_folder, sync_folder
-from justai_assets.collector.records import pack
+from justai_assets.collector.folders import ADOPTED, CLOSED, OPEN, create_worker_folder, sync_folder
+from justai_assets.collector.records import Payload, pack
 
 FREE_SPACE_SECONDS = 1.0
 
@@ -28,7 +29,7 @@ class JournalUnavailableError(CollectorError):
     transient = True
 
 
-_Pending = tuple[bytes, "asyncio.Future[None]"]
+_Pending = tuple[Payload, "asyncio.Future[None]"]
 
 
 class Journal:
@@ -42,6 +43,7 @@ class Journal:
         segment_seconds: … or this old.
         min_free_bytes: with less free disk than this, records are refused before anything is written.
         on_commit: called after each fsync with (records, bytes, seconds), from the committing thread.
+        on_trouble: called with what went wrong and in which segment, from the committing thread.
     """
 
     def __init__(
@@ -52,12 +54,16 @@ class Journal:
         segment_seconds: float,
         min_free_bytes: int,
         on_commit: Callable[[int, int, float], None] = lambda _records, _size, _seconds: None,
+        on_trouble: Callable[[str, str], None] = lambda _what, _segment: None,
     ) -> None:
         self.folder, self._lock = create_worker_folder(journal)
         self._segment_bytes = segment_bytes
         self._segment_seconds = segment_seconds
         self._min_free_bytes = min_free_bytes
         self._on_commit = on_commit
+        self._on_trouble = on_trouble
+        self._unnamed: list[Path] = []
+        self._told: set[Path] = set()
         self._loop = asyncio.get_running_loop()
         self._pending: deque[_Pending] = deque()
         self._wake = threading.Event()
@@ -97,7 +103,7 @@ class Journal:
         if self._stopping or not self._thread.is_alive():
             raise JournalUnavailableError("the journal is closed")
         done: asyncio.Future[None] = self._loop.create_future()
-        self._pending.append((pack(tag, line), done))
+        self._pending.append((Payload.of(tag, line), done))
         # The thread clears the event before it drains: a record appended while it is still set is drained.
         if not self._wake.is_set():
             self._wake.set()
@@ -137,6 +143,8 @@ class Journal:
                 # Nobody may send while we say that we are not ready: try by ourselves whether the disk is back.
                 self._commit([])
             self._check_free_space(now)
+            if self._unnamed:
+                self._name_closed_segments()
             due = stopping or self._size >= self._segment_bytes or now - self._opened >= self._segment_seconds
             if self._file is not None and due:
                 self._close_segment()
@@ -144,12 +152,13 @@ class Journal:
                 return
 
     def _commit(self, batch: list[_Pending]) -> str | None:
-        content = b"".join([record for record, _ in batch])
         begun = time.perf_counter()
         try:
             if self._file is None:
                 self._open_segment()
             assert self._file is not None
+            # Numbered here, in the order in which they are written: the head has number 0.
+            content = b"".join([one.record(self._records + at + 1) for at, (one, _) in enumerate(batch)])
             _write_all(self._file, content)
             os.fdatasync(self._file)
         except OSError as error:
@@ -183,7 +192,7 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = self._records = 0
         self._opened = time.monotonic()
-        head = pack(f"segment/{self.folder.name}/{self._number:08d}".encode(), b"")
+        head = pack(f"segment/{self.folder.name}/{self._number:08d}".encode(), b"", 0)
         _write_all(self._file, head)
         self._size = len(head)
         sync_folder(self.folder)
@@ -193,7 +202,7 @@ class Journal:
         assert self._file is not None
         try:
             if self._records:
-                _write_all(self._file, pack(b"end", b""))
+                _write_all(self._file, pack(b"end", b"", self._records + 1))
                 os.fsync(self._file)
         except OSError as error:
             self.failure = os.strerror(error.errno or 0)
@@ -212,21 +221,42 @@ class Journal:
             # The reader tells records from garbage; an unacknowledged record that survives is an event that
             # the sender repeats.
             self.failure = self.failure or "cannot truncate"
-        self._leave_segment()
+        # It has no end record, and says so by its name.
+        self._leave_segment(ADOPTED)
 
-    def _leave_segment(self) -> None:
+    def _leave_segment(self, suffix: str = CLOSED) -> None:
         assert self._file is not None
         descriptor, self._file = self._file, None
+        path = self._path(OPEN)
         try:
             os.close(descriptor)
-            if self._records:
-                self._path(OPEN).rename(self._path(CLOSED))
-            else:
-                self._path(OPEN).unlink()
-            sync_folder(self.folder)
         except OSError as error:
-            # The file keeps its name and is adopted when this worker ends.
-            self.failure = os.strerror(error.errno or 0)
+            self._on_trouble(f"closing failed: {os.strerror(error.errno or 0)}", path.name)
+        if self._records:
+            self._unnamed.append(path.with_suffix(suffix))
+            self._name_closed_segments()
+            return
+        try:
+            path.unlink()
+        except OSError as error:
+            # Nothing was acknowledged in it; it is adopted, and found empty, when this worker ends.
+            self._on_trouble(f"removing failed: {os.strerror(error.errno or 0)}", path.name)
+
+    def _name_closed_segments(self) -> None:
+        """Give closed segments the name under which they are sealed; a rename that fails is tried again."""
+        left = []
+        for path in self._unnamed:
+            try:
+                path.with_suffix(OPEN).rename(path)
+            except OSError as error:
+                left.append(path)
+                if path not in self._told:
+                    self._told.add(path)
+                    self._on_trouble(f"renaming failed, tried again: {os.strerror(error.errno or 0)}", path.name)
+        self._unnamed = left
+        with suppress(OSError):
+            # A name that a power cut takes back leaves the segment under its old one, and that is adopted.
+            sync_folder(self.folder)
 
     def _path(self, suffix: str) -> Path:
         return self.folder / f"{self._number:08d}{suffix}"

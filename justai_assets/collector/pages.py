@@ -10,8 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from justai_assets.collector.accounts import BUCKETS_MS
-from justai_assets.collector.counters import total
-from justai_assets.collector.folders import backlog_bytes
 from justai_assets.collector.openapi import document
 from justai_assets.collector.worker import Worker
 
@@ -30,8 +28,13 @@ _HELP = {
     "justai_collector_landed_lines_total": ("counter", "Envelopes in them."),
     "justai_collector_landed_bytes_total": ("counter", "Compressed bytes of them."),
     "justai_collector_landing_failures_total": ("counter", "Segments that could not be landed at a try; tried again."),
-    "justai_collector_torn_bytes_total": ("counter", "Unfinished writes of dead workers; never acknowledged."),
+    "justai_collector_torn_bytes_total": ("counter", "Bytes at the end of dead workers' segments that are no record."),
     "justai_collector_damaged_bytes_total": ("counter", "Journal bytes that were damaged after they were written."),
+    "justai_collector_lost_records_total": ("counter", "Records that segments lack by their numbers."),
+    "justai_collector_damaged_segments_total": ("counter", "Segments that were not whole, kept in damaged/."),
+    "justai_collector_sealer_passes_total": ("counter", "Passes of the sealer over the journal."),
+    "justai_collector_journal_oldest_segment_seconds": ("gauge", "How long the oldest complete segment has waited."),
+    "justai_collector_landing_stalled": ("gauge", "1 when the sealer has given no sign of life for five minutes."),
     "justai_collector_log_entries_dropped_total": ("counter", "Access log entries that nobody read in time."),
     "justai_collector_ready": ("gauge", "1 when the answering worker takes requests."),
 }
@@ -98,17 +101,30 @@ class Pages:
         return Response(b"ok\n", media_type="text/plain")
 
     async def ready(self, _: Request) -> Response:
-        """Requests would be taken: there are doors, the journal can be written, and the disk has room."""
-        if self._worker().ready:
-            return Response(b"ready\n", media_type="text/plain")
-        return Response(b"not ready\n", 503, {"retry-after": "10"}, media_type="text/plain")
+        """Requests would be taken: there are sources, the journal can be written, the disk has room, landing goes on.
+
+        A landing zone that is away does not end readiness: what arrives is safe in the journal, and the metric of the
+        oldest waiting segment tells.
+        """
+        worker = self._worker()
+        if not worker.ready:
+            return Response(b"not ready\n", 503, {"retry-after": "10"}, media_type="text/plain")
+        if worker.state.seen.is_stalled:
+            said = b"not ready: nothing is brought into the landing zone\n"
+            return Response(said, 503, {"retry-after": "10"}, media_type="text/plain")
+        return Response(b"ready\n", media_type="text/plain")
 
     async def metrics(self, _: Request) -> Response:
         """Counters of every worker, in the text format of Prometheus."""
         worker = self._worker()
-        counted = total(worker.config.journal / "counters")
-        gauges = {"ready": int(worker.ready), "journal_backlog_bytes": backlog_bytes(worker.config.journal)}
-        return Response(prometheus(counted, gauges), media_type="text/plain; version=0.0.4")
+        seen = await worker.state.fresh()
+        gauges = {
+            "ready": int(worker.ready and not seen.is_stalled),
+            "journal_backlog_bytes": seen.backlog_bytes,
+            "journal_oldest_segment_seconds": int(seen.oldest_seconds),
+            "landing_stalled": int(seen.is_stalled),
+        }
+        return Response(prometheus(seen.counted, gauges), media_type="text/plain; version=0.0.4")
 
     async def openapi(self, _: Request) -> Response:
         """The OpenAPI document."""

@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Callable
 from types import TracebackType
 
+IDLE_SECONDS = 0.25
+"""A body of which nothing came for so long may have to make room for others."""
+
 
 class SlowSenderError(Exception):
     """A body that did not arrive in time."""
@@ -28,10 +31,36 @@ class Patience:
         self.monotonic = monotonic
         self.waiting: dict[asyncio.Task[object], float] = {}
         self.given_up: set[asyncio.Task[object]] = set()
+        self._unverified: dict[asyncio.Task[object], float] = {}
 
     def with_sender(self) -> _Wait:
         """A block that may wait for a sender; it raises SlowSenderError when that takes too long."""
         return _Wait(self)
+
+    def progressed(self, *, is_unverified: bool) -> None:
+        """The current request received a part of its body."""
+        task = asyncio.current_task()
+        if task is None or task not in self.waiting:
+            return
+        if is_unverified:
+            self._unverified[task] = self.monotonic()
+        else:
+            self._unverified.pop(task, None)
+
+    def give_up_idlest(self) -> bool:
+        """End the wait of the unverified body that has been idle longest; False when every one of them goes on."""
+        own = asyncio.current_task()
+        idle = [
+            (since, task) for task, since in self._unverified.items() if task is not own and task not in self.given_up
+        ]
+        if not idle:
+            return False
+        since, task = min(idle, key=lambda one: one[0])
+        if self.monotonic() - since < IDLE_SECONDS:
+            return False
+        self.given_up.add(task)
+        task.cancel()
+        return True
 
     async def sweep(self) -> None:
         """End waits that are over, for ever."""
@@ -61,6 +90,7 @@ class _Wait:
     ) -> None:
         patience = self._patience
         del patience.waiting[self._task]
+        patience._unverified.pop(self._task, None)
         if self._task in patience.given_up:
             patience.given_up.discard(self._task)
             # The cancellation was ours and may not have been delivered yet: either way it ends here.

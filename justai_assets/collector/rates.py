@@ -1,7 +1,8 @@
 """How fast an org may send, over all workers, without a lock between them.
 
-A request costs a token, and one more for every kilobyte beyond its first four: reading a body takes time in proportion
-to its length, so a few large bodies are as much of a flood as many small ones.
+A request costs a token, one more for every kilobyte beyond its first four, and one for every so many values beyond the
+first few: reading a body takes time in proportion to its length and to its structure, so a few large bodies are as much
+of a flood as many small ones.
 
 Each worker keeps a token bucket for every org and takes from it for its own requests at once, and for those that the
 other workers admitted whenever it looks at their counters. Between two looks the workers together can admit a little
@@ -17,9 +18,13 @@ FREE_BYTES: Final = 4096
 TOKEN_BYTES: Final = 1024
 
 
-def cost_of(size: int) -> int:
-    """Tokens of a request whose body has so many bytes."""
-    return 1 + max(0, size - FREE_BYTES) // TOKEN_BYTES
+FREE_VALUES: Final = 256
+TOKEN_VALUES: Final = 32
+
+
+def cost_of(size: int, values: int = 0) -> int:
+    """Tokens of a request whose body has so many bytes and values."""
+    return 1 + max(0, size - FREE_BYTES) // TOKEN_BYTES + max(0, values - FREE_VALUES) // TOKEN_VALUES
 
 
 class Rates:
@@ -34,7 +39,7 @@ class Rates:
         self._per_second = per_second
         self._burst = max(burst, 1.0)
         self._buckets: dict[str, list[float]] = {}
-        self._others: dict[str, int] = {}
+        self._others: dict[str, int] | None = None
 
     def take(self, slug: str, now: float, cost: float = 1.0) -> float:
         """Take tokens; 0.0 when there were enough, otherwise the seconds until there will be.
@@ -58,12 +63,17 @@ class Rates:
         self._refilled(slug, now)[0] -= cost
 
     def charge_others(self, admitted: Iterable[tuple[str, int]], now: float) -> None:
-        """Take what other workers admitted since the last call.
+        """Take what other workers admitted since the last call; the first call only looks.
+
+        What they admitted before this worker began is nothing that it has to make up for.
 
         Args:
             admitted: org and how many tokens all other workers spent on it since they started.
             now: a monotonic time in seconds.
         """
+        if self._others is None:
+            self._others = dict(admitted)
+            return
         for slug, count in admitted:
             new = count - self._others.get(slug, 0)
             if new > 0:

@@ -1,28 +1,39 @@
 """The journal's format: records that prove themselves, so that a torn tail is seen for what it is.
 
-A record is `magic (4) · length (4) · CRC-32 (4) · payload`; CRC and length are little-endian, and the CRC covers length
-and payload. A payload is `tag length (2) · tag · envelope line`, and a tag is `door/slug/day`, where the day of undated
-records is `-`. The first record of a segment has the tag `segment/<folder>/<number>` and no line: it names the segment,
-wherever the file is moved. The last one of a segment that was closed in order has the tag `end`.
+A record is `magic (4) · length (4) · CRC-32 (4) · number (4) · payload`, all little-endian; the CRC covers the payload,
+then length and number. Records of a segment are numbered from 0, so that one that is missing is noticed also where the
+file was cut between two records. A payload is `tag length (2) · tag · envelope line`, and a tag is `source/slug/day`,
+where the day of undated records is `-`. The first record of a segment has the tag `segment/<folder>/<number>` and no
+line: it names the segment, wherever the file is moved. The last one of a segment that was closed in order has the tag
+`end`.
+
+Segments of an earlier version have another magic and no numbers; they are read as well.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
-MAGIC: Final = b"\xabJ1\n"
-_HEAD = struct.Struct("<4sII")
+MAGIC: Final = b"\xabJ2\n"
+UNNUMBERED_MAGIC: Final = b"\xabJ1\n"
+_COMMON: Final = b"\xabJ"
+_HEAD = struct.Struct("<4sIII")
+_UNNUMBERED_HEAD = struct.Struct("<4sII")
+_CHECKED = struct.Struct("<II")
 _TAG = struct.Struct("<H")
 HEAD_BYTES: Final = _HEAD.size
 UNDATED_MARK: Final = "-"
+_CHUNK = 1 << 20
+_SECTOR = 4096
 
 
 @lru_cache(maxsize=4096)
@@ -37,19 +48,38 @@ def place_of(tag: bytes) -> tuple[str, str, date | None]:
     return door, slug, None if day == UNDATED_MARK else date.fromisoformat(day)
 
 
-def pack(tag: bytes, line: bytes) -> bytes:
+@dataclass(frozen=True)
+class Payload:
+    """A tag and a line with their checksum, before they have a number in a segment."""
+
+    content: bytes
+    crc: int
+
+    @classmethod
+    def of(cls, tag: bytes, line: bytes) -> Payload:
+        """From a tag and a line."""
+        content = _TAG.pack(len(tag)) + tag + line
+        return cls(content, zlib.crc32(content))
+
+    def record(self, number: int) -> bytes:
+        """The record with that number."""
+        length = len(self.content)
+        return _HEAD.pack(MAGIC, length, zlib.crc32(_CHECKED.pack(length, number), self.crc), number) + self.content
+
+
+def pack(tag: bytes, line: bytes, number: int) -> bytes:
     """One record."""
-    payload = _TAG.pack(len(tag)) + tag + line
-    return _HEAD.pack(MAGIC, len(payload), zlib.crc32(payload, len(payload))) + payload
+    return Payload.of(tag, line).record(number)
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record found in a segment: its tag, and where its line lies in the file."""
+    """A record found in a segment: its tag, where its line lies, and its number (None in an earlier version's)."""
 
     tag: bytes
     start: int
     end: int
+    number: int | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +91,7 @@ class Damage:
     tail: bool
 
 
-def scan(content: mmap | bytes) -> Iterator[Record | Damage]:
+def scan(content: bytes) -> Iterator[Record | Damage]:
     """Every record of a segment in order, and every stretch of bytes between that is none.
 
     After damage the scan goes on at the next bytes that are a whole record: acknowledged records behind a bad sector
@@ -75,44 +105,72 @@ def scan(content: mmap | bytes) -> Iterator[Record | Damage]:
             yield record
             at = record.end
             continue
-        following = content.find(MAGIC, at + 1)
+        following = content.find(_COMMON, at + 1)
         while following >= 0 and _record_at(content, following, size) is None:
-            following = content.find(MAGIC, following + 1)
+            following = content.find(_COMMON, following + 1)
         yield Damage(at, size if following < 0 else following, tail=following < 0)
         at = size if following < 0 else following
 
 
-def _record_at(content: mmap | bytes, at: int, size: int) -> Record | None:
-    start = at + _HEAD.size
-    if start + _TAG.size > size:
+def _record_at(content: bytes, at: int, size: int) -> Record | None:
+    magic = content[at : at + len(MAGIC)]
+    head = {MAGIC: _HEAD, UNNUMBERED_MAGIC: _UNNUMBERED_HEAD}.get(magic)
+    if head is None or at + head.size + _TAG.size > size:
         return None
-    magic, length, crc = _HEAD.unpack_from(content, at)
+    _, length, crc, *numbers = head.unpack_from(content, at)
+    start = at + head.size
     end = start + length
-    if magic != MAGIC or length < _TAG.size or end > size:
+    if length < _TAG.size or end > size:
         return None
     payload = content[start:end]
-    if zlib.crc32(payload, length) != crc:
+    number = numbers[0] if numbers else None
+    found = (
+        zlib.crc32(payload, length)
+        if number is None
+        else zlib.crc32(_CHECKED.pack(length, number), zlib.crc32(payload))
+    )
+    if found != crc:
         return None
     (tag_length,) = _TAG.unpack_from(payload)
     line = start + _TAG.size + tag_length
-    return Record(payload[_TAG.size : _TAG.size + tag_length], line, end) if line <= end else None
+    return Record(payload[_TAG.size : _TAG.size + tag_length], line, end, number) if line <= end else None
 
 
+@dataclass(frozen=True)
 class SegmentFile:
-    """A closed segment, read through the page cache; use it as a context manager."""
+    """The content of a segment, and how many bytes of it the disk did not give.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        # An empty file cannot be mapped.
-        empty = path.stat().st_size == 0
-        self.content: mmap | bytes = b"" if empty else mmap(self._file.fileno(), 0, access=ACCESS_READ)
+    Bytes that cannot be read are zeros in the content: what lies around them is found all the same.
+    """
 
-    def __enter__(self) -> SegmentFile:
-        """Itself."""
-        return self
+    content: bytes
+    unreadable: int
 
-    def __exit__(self, *_: object) -> None:
-        """Give the mapping back."""
-        if isinstance(self.content, mmap):
-            self.content.close()
-        self._file.close()
+    @classmethod
+    def read(cls, path: Path) -> SegmentFile:
+        """Read a segment; OSError when it cannot be opened.
+
+        It is read and not mapped: a bad sector under a mapping ends the process with a signal.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
+            parts, unreadable = [], 0
+            for at in range(0, size, _CHUNK):
+                part, lost = _read(descriptor, at, min(_CHUNK, size - at))
+                parts.append(part)
+                unreadable += lost
+        finally:
+            os.close(descriptor)
+        return cls(b"".join(parts), unreadable)
+
+
+def _read(descriptor: int, at: int, size: int) -> tuple[bytes, int]:
+    """Bytes of a file, zeros where the disk gives none, and how many those are."""
+    with suppress(OSError):
+        # A file that is shorter by now ends here; the rest of it is not there.
+        return os.pread(descriptor, size, at), 0
+    if size <= _SECTOR:
+        return bytes(size), size
+    parts = [_read(descriptor, one, min(_SECTOR, at + size - one)) for one in range(at, at + size, _SECTOR)]
+    return b"".join(part for part, _ in parts), sum(lost for _, lost in parts)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import multiprocessing
 import os
 import resource
 import signal
+import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -19,8 +23,10 @@ from starlette.applications import Starlette
 from justai_assets.collector.app import create_app
 from justai_assets.collector.config import CollectorConfig, CollectorError
 from justai_assets.collector.folders import lock_journal
-from justai_assets.collector.logs import logger
-from justai_assets.collector.sealer import run_sealer
+from justai_assets.collector.logs import SERVER_LOGGING, logger, writer
+from justai_assets.collector.sealer import count_death, run_sealer
+from justai_assets.landing.listing import LANDING
+from justai_assets.storage import Root
 
 PARENT_CHECK_SECONDS = 1.0
 PREDECESSOR_SECONDS = 20.0
@@ -70,10 +76,12 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
         SystemExit: with a code other than 0 when the workers could not be kept alive.
     """
     ensure_descriptors(config.limits.connections)
+    Root.parse(config.landing).require(LANDING)
     journal = config.journal.resolve()
     parent = os.getpid()
     lock = lock_journal(journal, wait_seconds=PREDECESSOR_SECONDS)
     try:
+        require_free(host, port)
         for old in (journal / "counters").iterdir():
             old.unlink()
         keeper = _SealerKeeper(journal, config.landing, drain_seconds)
@@ -83,6 +91,7 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
             keeper.stop()
     finally:
         os.close(lock)
+        writer().flush()
 
 
 def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: str, port: int, workers: int) -> None:
@@ -93,10 +102,9 @@ def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: s
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
 
     limits = config.limits
-    server = Server(
+    server = _server_class()(
         "justai_assets.collector",
         address=host,
         port=port,
@@ -112,9 +120,72 @@ def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: s
         ),
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
+        log_dictconfig=copy.deepcopy(SERVER_LOGGING),
         workers_kill_timeout=int(limits.body_seconds) + 15,
     )
     server.serve(target_loader=make_app, wrap_loader=False)
+
+
+def _server_class() -> Any:
+    """The server, with an end that kills a worker only if its process is still there.
+
+    A thread of the server waits for the same process. Where that one is told of its end, the server's own question
+    finds nothing and takes the worker for alive.
+    """
+    from granian.server import Server
+
+    def stop_workers(server: Any) -> None:
+        for one in server.wrks:
+            one.terminate()
+        deadline = time.monotonic() + float(server.workers_kill_timeout or 0)
+        for one in server.wrks:
+            while not _has_ended(one) and time.monotonic() < deadline:
+                one.join(0.05)
+            if not _has_ended(one):
+                logger().warning("worker_killed", worker=one.idx + 1)
+                one.kill()
+                one.join()
+        server.wrks.clear()
+
+    return type("CollectorServer", (Server,), {"_stop_workers": stop_workers})
+
+
+def _has_ended(worker: Any) -> bool:
+    """Whether a worker's process is gone, whoever was told so."""
+    if not worker.is_alive():
+        return True
+    try:
+        os.kill(worker.inner.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def require_free(host: str, port: int) -> None:
+    """That nobody listens where the collector is to.
+
+    The workers share their port, so that a second collector on it would start, and each would get some of the requests.
+
+    Raises:
+        CollectorError: the port is taken, may not be used, or is none.
+    """
+    where = f"{host}:{port}"
+    if not 0 < port < 65_536:
+        raise CollectorError(f"{port} is no port", mend="give --port a number from 1 to 65535")
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except socket.gaierror:
+        raise CollectorError(f"cannot listen on {where}: no such host", mend="give --host an address here") from None
+    except OSError as error:
+        mend = {
+            errno.EADDRINUSE: "stop whoever listens there, or give another --port",
+            errno.EACCES: "ports below 1024 need a privilege; give another --port",
+        }.get(error.errno or 0, "give --host and --port of this machine")
+        raise CollectorError(f"cannot listen on {where}: {os.strerror(error.errno or 0)}", mend=mend) from None
 
 
 def _worker_app(config: CollectorConfig, parent: int) -> Starlette:
@@ -160,6 +231,7 @@ class _SealerKeeper:
     def _watch(self) -> None:
         while not self._stopping.wait(0.5):
             if not self._process.is_alive():
+                count_death(self._journal)
                 logger().error("sealer_died", exit_code=self._process.exitcode)
                 self._stopping.wait(2.0)  # not faster than it can fail
                 if not self._stopping.is_set():

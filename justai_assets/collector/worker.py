@@ -11,6 +11,7 @@ from justai_assets.collector.accounts import Accounts
 from justai_assets.collector.config import CollectorConfig
 from justai_assets.collector.directory import Directory
 from justai_assets.collector.journal import Journal
+from justai_assets.collector.journal_state import JournalState
 from justai_assets.collector.memory import Memory
 from justai_assets.collector.patience import Patience
 from justai_assets.collector.rates import Rates
@@ -30,6 +31,7 @@ class Worker:
         now: the time, with a zone; receipts are stamped with it.
         monotonic: seconds that only grow; durations and rates are measured with it.
         memory: bytes of bodies held, by owner.
+        state: the journal as a whole, as it was seen last.
         large_turn: large bodies are parsed one at a time.
     """
 
@@ -42,6 +44,7 @@ class Worker:
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     memory: Memory
+    state: JournalState
     large_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -38,7 +38,7 @@ def attribute(
         campaign_id, user_id.
     custom
         The same for custom events: event_name, event_timestamp, user_id. Times are timestamps, not text; without a zone
-        they are UTC. A null or blank user_id matches nothing.
+        they are UTC. A user_id that is null, blank or a placeholder (undefined, 0, n/a) matches nothing.
     out
         Folder for event_date=…/part-*.parquet with the six contract columns; must be absent or empty. event_date is
         in the files too: pandas.read_parquet and pyarrow.parquet.read_table want partitioning=None.
@@ -58,7 +58,7 @@ def attribute(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from justai_assets.attribution.files import attribute_files
+    from justai_assets.attribution.apart import attribute_apart
     from justai_assets.attribution.rule import Rule
     from justai_assets.contract.days import Days, parse_day
     from justai_assets.contract.errors import UsageError
@@ -86,7 +86,7 @@ def attribute(
     # Drawn for a person only: piped, it would put an empty line before an error.
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
         task = bar.add_task("reading", total=1.0)
-        summary = attribute_files(
+        summary = attribute_apart(
             esp,
             custom,
             out,
@@ -104,4 +104,6 @@ def attribute(
     reasons = "".join(f", {reason} {count:,}" for reason, count in sorted(summary.unattributed.items()))
     console.print(f"attributed {summary.attributed:,}{reasons}")
     if summary.incomplete:
-        console.print(f"left out, without a name or a time: {summary.incomplete:,}")
+        console.print(f"left out, without a name or a usable time, or not UTF-8: {summary.incomplete:,}")
+    for path in summary.unreadable:
+        shown.print(f"left out, cannot be read to its end: {path}", markup=False, highlight=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class JustAIError(Exception):
     """An error with a verdict.
@@ -21,10 +23,21 @@ class JustAIError(Exception):
         super().__init__(message)
         self.mend = mend
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive a pipe between processes, whatever a subclass asks of its constructor."""
+        return _restored, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         """The message, then the mend."""
         message = super().__str__()
         return f"{message} ({self.mend})" if self.mend else message
+
+
+def _restored(kind: type[JustAIError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> JustAIError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 class UsageError(JustAIError):

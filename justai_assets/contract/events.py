@@ -45,3 +45,9 @@ WINDOWS_HOURS: Final = (24, 48, 72)
 MAX_WINDOW_HOURS: Final = 72
 LOOKBACK_DAYS: Final = 3
 """Days of sends a day needs besides its own: the widest window in whole days."""
+MOST_LINKED: Final = 10
+"""An id that occurs together with more ids of the other kind than this, in a day and its lookback, names nobody.
+
+It is an unknown placeholder, a shared device or a test account. People have few addresses, and few accounts at one
+address; ten in four days is nobody's. Where the id is honest after all, its events lose little: their other id counts.
+"""

@@ -14,12 +14,13 @@ REJECTIONS: Final = {
     "bad_body": "The body's fields do not have the documented JSON types.",
     # a request that the collector refused, its sender being known
     "empty": "The request had no body.",
-    "invalid_utf8": "The request's body is not UTF-8.",
+    "invalid_utf8": "The request's body, or a text of the dropped row, is not UTF-8.",
     "lone_surrogate": "The request's body holds half of a surrogate pair.",
     "number_out_of_range": "The request's body holds a number of thousands of digits, or beyond any float.",
     "duplicate_key": "The request's body gives a key twice, so that readers would disagree.",
     "not_an_object": "The request's body is JSON, but not one object.",
     "too_deep": "The request's body is nested too deeply.",
+    "too_complex": "The request's body holds too many arrays, objects or values.",
     "query_too_long": "The request's query string is too long.",
     "body_too_large": "The request's body is too large.",
     "content_type": "The request's content type is not JSON in UTF-8.",
@@ -38,18 +39,22 @@ REJECTIONS: Final = {
     "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
     # a dropped file
     "unreadable_file": "The object could not be read as what its name says.",
+    "link_outside": "The object is a link to a file outside the org's folder; it was not read.",
     "missing_column": "A required column is absent from the file.",
     "wrong_type": "A required column has a type that cannot be read as the contract's.",
     "not_committed": "The writer's manifest or commit list does not name this file.",
     "missing_file": "The writer's manifest or commit list names a file that is not there.",
 }
 
+CONNECTION_TEST: Final = "connection_test"
+"""Counted and quarantined as every record that is no event, but nobody's fault: no finding, no check is made of it."""
+
 NO_IDENTITY: Final = "no_identity"
 NO_SEND: Final = "no_send"
 OUTSIDE_WINDOW: Final = "outside_window"
 
 UNATTRIBUTED: Final = {
-    NO_IDENTITY: "The custom event carries neither an email nor a user id.",
+    NO_IDENTITY: "The custom event carries no email and no user id that names one person.",
     NO_SEND: "No send to this person precedes the event on its day or the three days before.",
     OUTSIDE_WINDOW: "The latest prior send is older than the event's window.",
 }

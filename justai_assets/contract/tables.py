@@ -189,10 +189,11 @@ FATES: Final = Table(
         Column(
             "fate",
             _STRING,
-            "received, accepted, duplicate, quarantined, attributed, unattributed; unread_column is a remark.",
+            "An outcome: received, accepted, duplicate, quarantined, attributed, unattributed. Or a note: "
+            "unread_column, placeholder_id, placeholder_people, shared_id, shared_people.",
             nullable=False,
         ),
-        Column("reason", _STRING, "Code, for quarantined and unattributed; for unread_column the column's name."),
+        Column("reason", _STRING, "Code, for quarantined and unattributed; for a note the column or field."),
         Column("records", pl.Int64(), "How many.", nullable=False),
     ),
     "How many records of a day met which fate. received = accepted + duplicate + quarantined.",

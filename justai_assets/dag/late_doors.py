@@ -16,6 +16,7 @@ from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.dag.door_sensor import now_utc
 from justai_assets.dag.org_assets import LANDING_NAMES, table_key
 from justai_assets.dag.resources import Platform
+from justai_assets.landing.listing import stray_note
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import DoorStatus, door_status, share_status
 from justai_assets.storage import Root
@@ -86,7 +87,8 @@ def _judged(key: dg.AssetKey, status: DoorStatus | JustAIError, start: date, now
         )
     lateness = status.lateness(now, start)
     lag = status.lag(now)
-    said = "nothing ever landed" if lag is None else f"nothing has landed for {lag // timedelta(hours=1)} hours"
+    never = stray_note(status.strays) if status.strays else "nothing ever landed"
+    said = never if lag is None else f"nothing has landed for {lag // timedelta(hours=1)} hours"
     metadata: dict[str, dg.MetadataValue | str] = {"last day": str(status.last_day or "none")}
     if status.last_file is not None:
         metadata["last file"] = dg.MetadataValue.timestamp(status.last_file)

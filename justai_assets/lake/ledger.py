@@ -20,7 +20,16 @@ QUARANTINED = "quarantined"
 ATTRIBUTED = "attributed"
 UNATTRIBUTED = "unattributed"
 UNREAD_COLUMN = "unread_column"
-"""No fate of a record but a remark: so many records came with a column (the reason) that the contract does not have."""
+"""A note, not an outcome: so many records came with a column (the reason) that the contract does not have."""
+PLACEHOLDER_ID = "placeholder_id"
+"""A note: so many accepted events carry a placeholder (`null`, `0`) in a field (the reason). The field names nobody."""
+PLACEHOLDER_PEOPLE = "placeholder_people"
+"""A note: so many people the other ids of these events name."""
+SHARED_ID = "shared_id"
+"""A note: so many custom events carry an id of a kind (the reason) that too many people share. It names nobody."""
+SHARED_PEOPLE = "shared_people"
+"""A note: so many ids of the other kind share one of these ids in the day's engagement events and three days before."""
+NOTES = (UNREAD_COLUMN, PLACEHOLDER_ID, PLACEHOLDER_PEOPLE, SHARED_ID, SHARED_PEOPLE)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
@@ -29,6 +28,7 @@ from justai_assets.contract.tables import Table
 from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_empty, write_files
 from justai_assets.lake.schema import delta_schema
 from justai_assets.orgs.model import SLUG
+from justai_assets.scratch import scratch_folder
 from justai_assets.storage import Root, lasting_reason
 
 COMMIT_ATTEMPTS = 12
@@ -204,8 +204,8 @@ class Lake:
         """
         partition = partition or {}
         base = self.key(slug, table)
-        with TemporaryDirectory(prefix="justai-lake-") as spool:
-            writer = DayWriter(table, days, partition, self.root, base, None if self.root.is_local else Path(spool))
+        with scratch_folder("lake") as spool:
+            writer = DayWriter(table, days, partition, self.root, base, None if self.root.is_local else spool)
             try:
                 yield writer
                 self._commit(slug, writer, dict(note or {}))

@@ -89,7 +89,7 @@ class Landed:
     @cached_property
     def listing(self) -> str:
         """Hash of how the day looks; "" when it has no object and none is announced."""
-        is_there = self.day.data or self.day.signs or self.differing
+        is_there = self.day.data or self.day.signs or self.day.links or self.differing
         return self.signed(self.day.fingerprint) if is_there else ""
 
     def signed(self, fingerprint: str) -> str:

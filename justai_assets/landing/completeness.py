@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import unquote
 
+from justai_assets.landing.commits import COMMITTED, VACUUMED, transaction_of
 from justai_assets.landing.listing import MANIFEST, LandedDay
 from justai_assets.landing.paths import day_of
 from justai_assets.storage import LandedObject
@@ -93,13 +94,15 @@ def is_complete(day: LandedDay, signs: DoorSigns) -> bool:
         return all(name in sizes and named.lengths.get(name, sizes[name]) == sizes[name] for name in named.records)
     opened = {found.name.removeprefix("_started_") for found in day.signs if found.name.startswith("_started_")}
     closed = {
-        found.name.removeprefix("_committed_"): found.modified
+        found.name.removeprefix(COMMITTED): found.modified
         for found in day.signs
-        if found.name.startswith("_committed_")
+        if found.name.startswith(COMMITTED) and not found.name.startswith(VACUUMED)
     }
     if opened - closed.keys():
         return False
-    if closed and max(closed.values()) >= newest:
+    # Each transaction's list speaks of its own files; a file of no transaction is covered by a list written after it.
+    last = max(closed.values(), default=None)
+    if last is not None and all(transaction_of(one.name) in closed or one.modified <= last for one in day.data):
         return True
     return _is_after((*day.signs, *((signs.success,) if signs.success else ())), newest)
 

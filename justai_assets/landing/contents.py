@@ -76,6 +76,8 @@ class Contents:
             if not (is_whole and reading.files == len(objects)) and is_late():
                 self._keep(place, reading)
                 return Unread.LATE
+        for link in found.day.links:
+            reading.fingerprint.update(line_of(link))
         return found.signed(reading.fingerprint.hexdigest())
 
     def _keep(self, place: tuple[str, Key], reading: _Reading) -> None:

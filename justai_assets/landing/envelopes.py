@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,10 @@ REJECTED_SCHEMA = pl.Schema(
 
 LINE_NUMBER: Final = "_line"
 """Column of the line an envelope stood on: from 0, blank lines not counted."""
+
+MAX_WHOLE: Final = 1e40
+MAX_DIGITS: Final = 80
+"""A number beyond these is no id, and stays as it is written."""
 
 BATCH_LINES: Final = 32_768
 BATCH_BYTES: Final = 32 << 20
@@ -69,7 +74,7 @@ def read_envelopes(
         files: each with its landing key, which becomes source_file.
         door: the door, which says how an envelope that its writer left without an id gets one.
         body: the fields of the body that are needed, all text at the leaves. Numbers come as their JSON digits, never
-            through a float; objects and lists as JSON.
+            through a float, and whole ones as whole (`digits`); objects and lists as JSON.
         with_line: also give the line itself, as `line`, for fields whose names are not known beforehand.
 
     A line's fate depends on that line alone. Nothing is raised for a bad line or a damaged file.
@@ -118,7 +123,7 @@ class _Reader:
         self._door = door
         self._schema = pl.Struct({**_ENVELOPE, "body": body})
         self._with_line = with_line
-        self._decode = msgspec.json.Decoder(_struct(self._schema), float_hook=_digits).decode
+        self._decode = msgspec.json.Decoder(_struct(self._schema), float_hook=digits).decode
 
     def batch(self, held: _Held) -> Batch:
         found: list[Any] = []
@@ -227,10 +232,17 @@ def _written(value: Any) -> str:
     return str(value) if type(value) is int else msgspec.json.encode(value).decode()
 
 
-def _digits(number: str) -> str:
-    if math.isinf(float(number)):
+def digits(number: str) -> str:
+    """A JSON number with a point or an exponent as text: `501.0` and `5.01e2` are the id 501, `1.50` stays."""
+    size = abs(float(number))
+    if math.isinf(size):
         raise ValueError("a number beyond any")
-    return number
+    if size >= MAX_WHOLE or size < 1 or len(number) > MAX_DIGITS:
+        # Something other than a whole zero may be too small for a float.
+        return "0" if size == 0 and not number.lower().partition("e")[0].strip("-0.") else number
+    exact = Decimal(number)
+    whole = int(exact)
+    return str(whole) if whole == exact else number
 
 
 def _id_of(line: bytes, door: str) -> str | None:

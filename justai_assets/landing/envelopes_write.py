@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+from justai_assets.landing.lines import BOM
+
 MAX_REJECTED_BYTES: Final = 64 << 10
 """How much of a refused body is kept: enough to see what it was; a flood of large ones must not fill the disk."""
 
@@ -34,7 +36,8 @@ def envelope_line(
     r"""One envelope with its line feed.
 
     The body's own bytes are kept, because decoding and encoding again would change numbers that a float cannot hold.
-    Line feeds and carriage returns become spaces: in valid JSON they only ever stand between tokens.
+    Line feeds and carriage returns become spaces: in valid JSON they only ever stand between tokens. A byte order mark
+    before the body goes.
 
     Args:
         identity: the event's id.
@@ -46,6 +49,7 @@ def envelope_line(
     >>> envelope_line("1", "2026-01-05T12:41:03.000000Z", {}, b'{"a":\n1}')
     b'{"id":"1","received_at":"2026-01-05T12:41:03.000000Z","query":{},"body":{"a": 1}}\n'
     """
+    body = body.removeprefix(BOM)
     if b"\n" in body or b"\r" in body:
         body = body.translate(_FLAT)
     mark = b"" if authenticated else b',"authenticated":false'

@@ -14,6 +14,9 @@ from justai_assets.contract.errors import JustAIError
 MAX_LINE_BYTES: Final = 32 << 20
 """A longer line is cut, and then is no JSON."""
 
+BOM: Final = b"\xef\xbb\xbf"
+"""What editors and exports put before UTF-8; files set one behind the other have it in the middle too."""
+
 _CHUNK: Final = 1 << 18
 _UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
     b"\x28\xb5\x2f\xfd": lambda: zstandard.ZstdDecompressor().decompressobj(),
@@ -31,6 +34,7 @@ class UnreadableError(JustAIError):
 def lines(file: Path) -> Iterator[list[bytes]]:
     """The lines that are not blank, some at a time, in order. Blank is ASCII white space alone.
 
+    A byte order mark at the start of a line is not part of it.
     zstd and gzip are unpacked, several frames in a row too; anything else is read as it stands.
 
     Raises:
@@ -38,7 +42,9 @@ def lines(file: Path) -> Iterator[list[bytes]]:
     """
     begun: list[bytes] = []
     size = 0
+    may_hold_mark = False
     for chunk in _content(file):
+        may_hold_mark = may_hold_mark or BOM[:1] in chunk
         first, *rest = chunk.split(b"\n")
         if size < MAX_LINE_BYTES:
             begun.append(first)
@@ -46,8 +52,10 @@ def lines(file: Path) -> Iterator[list[bytes]]:
         if rest:
             whole = [b"".join(begun)[:MAX_LINE_BYTES], *rest[:-1]]
             begun, size = [rest[-1]], len(rest[-1])
+            if may_hold_mark:
+                whole = [line.removeprefix(BOM) for line in whole]
             yield [line for line in whole if line and not line.isspace()]
-    last = b"".join(begun)[:MAX_LINE_BYTES]
+    last = b"".join(begun)[:MAX_LINE_BYTES].removeprefix(BOM)
     if last and not last.isspace():
         yield [last]
 

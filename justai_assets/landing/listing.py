@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from justai_assets.contract.foreign_names import safe_key
+from justai_assets.landing.links import split_links
 from justai_assets.landing.paths import day_of, day_prefix, door_prefix
 from justai_assets.storage import LandedObject, Root
 
@@ -34,11 +36,13 @@ class LandedDay:
     Attributes:
         data: what is read as records.
         signs: what lies beside it (manifests, markers, empty or foreign objects).
+        links: what a link below a local root brings in from outside the org's folder; refused.
     """
 
     day: date | None
     data: tuple[LandedObject, ...]
     signs: tuple[LandedObject, ...]
+    links: tuple[LandedObject, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -48,7 +52,7 @@ class LandedDay:
     @property
     def foreign(self) -> tuple[LandedObject, ...]:
         """Objects that are neither read nor a writer's mark: somebody meant them to be data, perhaps."""
-        return tuple(found for found in self.signs if found.size and _is_foreign(found.name))
+        return tuple(found for found in self.signs if found.size and is_foreign(found.name))
 
     @property
     def newest(self) -> datetime | None:
@@ -59,7 +63,7 @@ class LandedDay:
     @property
     def fingerprint(self) -> str:
         """Hash of the set of (key, ETag, size) of everything in the folder; equal content, equal hash."""
-        return fingerprint((*self.data, *self.signs))
+        return fingerprint((*self.data, *self.signs, *self.links))
 
 
 def fingerprint(objects: Iterable[LandedObject]) -> str:
@@ -87,13 +91,25 @@ def list_day(root: Root, door: str, slug: str, day: date | None) -> LandedDay:
         StorageError: the landing root itself is not there, which is not the same as nothing landed.
     """
     root.require(LANDING)
-    return _landed(day, root.list(day_prefix(door, slug, day)), SUFFIXES.get(door, WEBHOOK_SUFFIXES))
+    return landed_day(root, door, slug, day, root.list(day_prefix(door, slug, day)))
 
 
-def days_with_folder(root: Root, door: str, slug: str) -> list[date]:
-    """The days that have a folder at a door of an org, sorted; one request per thousand. On disk it may be empty."""
-    found = (day_of(f"{folder}/") for folder in root.list_folders(door_prefix(door, slug)))
-    return sorted(day for day in found if day is not None)
+def days_and_strays(root: Root, door: str, slug: str) -> tuple[list[date], list[str]]:
+    """The days that have a folder at a door of an org, and what lies beside them and is read by nothing; both sorted.
+
+    One request per thousand. On disk, a day's folder may be empty.
+
+    A stray is a loose object, or a folder (with a slash) that is no day: one not written as `event_date=2026-01-05`
+    (`2026-1-5`, `EVENT_DATE=…`, a timestamp).
+    """
+    prefix = door_prefix(door, slug)
+    objects, folders = root.list_level(prefix)
+    found = {key: day_of(f"{key}/x") for key in folders}
+    days = sorted(day for day in found.values() if day is not None)
+    loose = [one.key for one in objects if one.size and is_foreign(one.name)]
+    undated = day_prefix(door, slug, None)
+    odd = [f"{key}/" for key, day in found.items() if day is None and key != undated and is_foreign(_name(key))]
+    return days, sorted((*loose, *odd))
 
 
 def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
@@ -104,27 +120,30 @@ def list_days(root: Root, door: str, slug: str) -> dict[date, LandedDay]:
         day = day_of(found.key)
         if day is not None:
             by_day[day].append(found)
-    return {day: _landed(day, objects, SUFFIXES.get(door, WEBHOOK_SUFFIXES)) for day, objects in sorted(by_day.items())}
+    return {day: landed_day(root, door, slug, day, objects) for day, objects in sorted(by_day.items())}
 
 
-def strays(root: Root, door: str, slug: str) -> list[str]:
-    """Keys below a door's prefix of one org that belong to no day, sorted: loose objects, and folders (with a slash).
+NAMED: Final = 5
+"""Objects that are named before the others are counted."""
 
-    A day not written as `event_date=2026-01-05` (2026-1-5, say) is none.
-    """
-    prefix = door_prefix(door, slug)
-    objects, folders = root.list_level(prefix)
-    loose = [found.key for found in objects if found.size and _is_foreign(found.name)]
-    undated = day_prefix(door, slug, None)
-    odd = [f"{key}/" for key in folders if key != undated and day_of(f"{key}/x") is None and _is_foreign(_name(key))]
-    return sorted((*loose, *odd))
+
+def stray_note(keys: Collection[str]) -> str:
+    """What is said of strays, wherever they are met: by a run, a sensor, the doctor or the status."""
+    return f"not read, because it lies in no event_date=YYYY-MM-DD folder: {named(sorted(keys))}"
+
+
+def named(keys: Sequence[str]) -> str:
+    """The first few keys as they may be shown, and how many more there are."""
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(map(safe_key, keys[:NAMED])) + more
 
 
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _is_foreign(name: str) -> bool:
+def is_foreign(name: str) -> bool:
+    """Whether a name is neither hidden nor a writer's mark."""
     return name != MANIFEST and not name.startswith(("_", ".")) and not name.endswith(".crc")
 
 
@@ -133,7 +152,9 @@ def is_bare(root: Root, door: str, slug: str) -> bool:
     return next(iter(root.list(door_prefix(door, slug))), None) is None
 
 
-def _landed(day: date | None, objects: Iterable[LandedObject], suffixes: tuple[str, ...]) -> LandedDay:
-    found = sorted(objects, key=lambda one: one.key)
+def landed_day(root: Root, door: str, slug: str, day: date | None, objects: Iterable[LandedObject]) -> LandedDay:
+    """The objects of one day, sorted out."""
+    suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
+    found, links = split_links(root, door, slug, objects)
     data = tuple(one for one in found if is_data(one, suffixes))
-    return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)))
+    return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)), links)

@@ -1,26 +1,29 @@
-"""Reading a Parquet file that somebody else wrote: columns by name, times in UTC, ids as text.
+"""A Parquet file that somebody else wrote, as the contract's columns: by name, times in UTC, ids as text.
 
 Accepts what Redshift and Spark write: the partition column in the file or not, columns in any order and case, extra
-columns, INT96 or INT64 timestamps, naive (UTC by contract) or zoned ones, ids as integers.
+columns of any type, INT96 or INT64 timestamps, naive (UTC by contract) or zoned ones, ids as integers. Decoding happens
+in a process of its own (`decoder`); what is read here is always a file of our own making.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import UTC_TIMESTAMP
+from justai_assets.contract.foreign_names import safe_columns
+from justai_assets.landing import decoder
 
 ROW = "source_row"
-_BATCH_ROWS = 1 << 17
-_ODD_ZONE = re.compile(r"tz=(?!UTC\b)")
+UNDECODABLE = "_undecodable"
+"""Column: whether a text of the row is not UTF-8; that text is null."""
+
+NOT_TEXT = "invalid_utf8"
+"""The reason against such a row."""
 
 
 class DropFileError(JustAIError):
@@ -30,7 +33,7 @@ class DropFileError(JustAIError):
         code: the quarantine reason.
         column: the column at fault, or several with commas, or "".
         rows: rows in the file, where the footer could be read; else 1.
-        extra: columns beyond the contract, where the footer could be read.
+        extra: columns beyond the contract, as they may be shown, where the footer could be read.
     """
 
     def __init__(self, code: str, name: str, column: str = "", rows: int = 1, extra: tuple[str, ...] = ()) -> None:
@@ -41,140 +44,106 @@ class DropFileError(JustAIError):
         self.extra = extra
 
 
-class DamagedError(Exception):
-    """A page of a Parquet file cannot be read."""
-
-
 @dataclass(frozen=True)
 class DropFile:
-    """A readable file: how many rows its footer promises, and the columns beyond the contract.
+    """A file that was read to its end, as a file of our own.
 
-    `through_arrow`: it holds INT96 times, or a time zone that Polars may not know (it panics), even in a column that is
-    not read: its columns are rewritten by Arrow first.
+    Attributes:
+        path: the decoded columns, as Arrow IPC or Parquet.
+        rows: rows in it.
+        columns: the contract's columns that it has.
+        extra: its columns beyond the contract, as they may be shown.
+        undecodable: column → values that are not UTF-8.
     """
 
     path: Path
     rows: int
-    columns: Mapping[str, str]
+    columns: tuple[str, ...]
     extra: tuple[str, ...]
-    through_arrow: bool
+    undecodable: Mapping[str, int] = field(default_factory=dict)
+
+    def scan(self) -> pl.LazyFrame:
+        """`source_row`, the columns, typed, and UNDECODABLE. Values that no type of ours can hold are null."""
+        scanned = pl.scan_ipc(self.path, row_index_name=ROW, glob=False, hive_partitioning=False)
+        return scanned.select(pl.col(ROW).cast(pl.Int64), *self.columns, pl.col(UNDECODABLE).cast(pl.Boolean))
 
 
-def inspect(path: Path, name: str, required: Iterable[str], optional: Iterable[str] = ()) -> DropFile:
-    """Read a file's footer and find the contract's columns in it.
+def decoded(
+    path: Path,
+    name: str,
+    kinds: Mapping[str, str],
+    target: Path,
+    *,
+    known: Iterable[str] = (),
+    may_lack: bool = False,
+    spoiled: str = "",
+) -> DropFile:
+    """Read the contract's columns of a file to their end.
 
     Args:
         path: the file.
         name: what to call it in an error.
-        required: columns that must be there.
-        optional: columns that are known but may be absent (the partition column).
+        kinds: column, in lower case → `time`, `date` or `text`.
+        target: where to put them, as Parquet if it is called so, else as Arrow IPC, which is faster; it must outlive
+            what is made of it.
+        known: columns that are known and not read (the partition column).
+        may_lack: whether columns may be absent.
+        spoiled: a text column that is null in rows of which any text is not UTF-8.
 
     Raises:
-        DropFileError: `unreadable_file`, or `missing_column`.
+        DropFileError: `unreadable_file` (with its rows where the footer tells them), `missing_column` or `wrong_type`.
+        OSError: the folder of `target` is full or absent.
     """
+    answer = _answer(path, name, kinds, known, target, may_lack=may_lack, spoiled=spoiled)
+    columns = tuple(column for column in kinds if column not in answer["lacking"])
+    return DropFile(target, answer["rows"], columns, safe_columns(answer["extra"]), answer.get("bad", {}))
+
+
+def rows_in(path: Path, name: str) -> int:
+    """The rows of a file, from its footer. Raises DropFileError: `unreadable_file`."""
+    return footer(path, name).rows
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a file's footer says.
+
+    Attributes:
+        rows: rows.
+        columns: the names of its columns, not fit to be shown: see `safe_columns`.
+        is_plain: whether polars may be given the file itself, as far as its types go.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    is_plain: bool
+
+
+def footer(path: Path, name: str) -> Footer:
+    """A file's footer. Raises DropFileError: `unreadable_file`."""
+    answer = _answer(path, name, {}, (), None)
+    return Footer(answer["rows"], tuple(name for _, name in answer["extra"]), answer["is_plain"])
+
+
+def _answer(
+    path: Path, name: str, kinds: Mapping[str, str], known: Iterable[str], target: Path | None, **how: Any
+) -> dict[str, Any]:
+    request = {"path": str(path), "kinds": dict(kinds), "known": list(known), "target": str(target or ""), **how}
     try:
-        metadata = pq.read_metadata(path)
-        schema = metadata.schema.to_arrow_schema()
-        names = schema.names
-        physical = [metadata.schema.column(index).physical_type for index in range(metadata.num_columns)]
-    except (pa.ArrowException, OSError, ValueError):
-        raise DropFileError("unreadable_file", name) from None
-    by_lower = {column.lower(): column for column in reversed(names)}
-    required = tuple(required)
-    known = {*required, *optional}
-    extra = tuple(sorted(column for column in names if column.lower() not in known))
-    missing = ", ".join(column for column in required if column not in by_lower)
-    if missing:
-        raise DropFileError("missing_column", name, missing, metadata.num_rows, extra)
-    return DropFile(
-        path,
-        metadata.num_rows,
-        {column: by_lower[column] for column in required},
-        extra,
-        "INT96" in physical or any(_ODD_ZONE.search(str(kind)) for kind in schema.types),
-    )
+        answer = decoder.ask(request)
+    except decoder.DecoderDiedError:
+        answer = {"code": "unreadable_file"}
+    if answer.get("code") == "unreadable_file" and kinds and "rows" not in answer:
+        # The footer may be sound where a page is not: the file's rows are then all counted.
+        raise DropFileError("unreadable_file", name, rows=_rows_or_one(path))
+    if "code" in answer:
+        rows, extra = answer.get("rows", 1), safe_columns(answer.get("extra", ()))
+        raise DropFileError(answer["code"], name, answer.get("column", ""), rows, extra)
+    return answer
 
 
-def rows(file: DropFile, name: str, kinds: Mapping[str, str], scratch: Path) -> pl.LazyFrame:
-    """The contract's columns of a file, typed, with `source_row`.
-
-    Args:
-        file: from `inspect`.
-        name: what to call it in an error.
-        kinds: column → `time`, `date` or `text`.
-        scratch: a path that may be written to; it must outlive the plan.
-
-    Raises:
-        DropFileError: `wrong_type`, or `unreadable_file` for a damaged page of a file read through Arrow; for other
-            files, executing the plan raises a PolarsError when a page is damaged.
-    """
-    path = file.path
-    if file.through_arrow:
-        try:
-            rewrite_in_utc(path, list(file.columns.values()), scratch)
-        except DamagedError:
-            raise DropFileError("unreadable_file", name, rows=file.rows) from None
-        path = scratch
-    # Hive parsing stays off: the folder's event_date and an INCLUDEd column of that name must not clash.
-    scanned = pl.scan_parquet(path, hive_partitioning=False, row_index_name=ROW)
-    schema = scanned.collect_schema()
-    columns = [
-        _typed(pl.col(actual), schema[actual], kinds[column], name, column, file.rows).alias(column)
-        for column, actual in file.columns.items()
-    ]
-    return scanned.select(pl.col(ROW).cast(pl.Int64), *columns)
-
-
-def _typed(column: pl.Expr, dtype: pl.DataType, kind: str, name: str, called: str, count: int) -> pl.Expr:
-    if kind == "time":
-        if not isinstance(dtype, pl.Datetime):
-            raise DropFileError("wrong_type", name, called, count)
-        moment = column.dt.convert_time_zone("UTC") if dtype.time_zone else column.dt.replace_time_zone("UTC")
-        return moment.cast(UTC_TIMESTAMP)
-    if kind == "date":
-        if dtype != pl.Date:
-            raise DropFileError("wrong_type", name, called, count)
-        return column
-    if dtype == pl.String:
-        return column
-    if isinstance(dtype, pl.Categorical | pl.Enum) or dtype.is_integer():
-        return column.cast(pl.String)
-    if dtype == pl.Null:
-        return pl.lit(None, pl.String)
-    if dtype.is_decimal() or dtype.is_float():
-        # Warehouses write an id column with nulls as NUMERIC or DOUBLE. Only whole numbers are ids, and NaN is a null.
-        if dtype.is_float():
-            column = pl.when(column.is_finite()).then(column)
-        whole = column.cast(pl.Int64, strict=False)
-        return pl.when(whole.cast(dtype) == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
-    if dtype == pl.Binary:
-        return column.cast(pl.String, strict=False)
-    raise DropFileError("wrong_type", name, called, count)
-
-
-def rewrite_in_utc(path: Path, columns: Sequence[str], target: Path) -> None:
-    """Copy columns of a file by Arrow, batch by batch, with zoned times in UTC and INT96 as microseconds.
-
-    Raises:
-        DamagedError: a page of the file cannot be read.
-    """
-    # INT96 holds years that nanoseconds cannot: read as microseconds, or a sentinel like year 9999 wraps to a real day.
-    with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as parquet:
-        schema = pa.schema([_in_utc(parquet.schema_arrow.field(column)) for column in columns])
-        with pq.ParquetWriter(target, schema, compression="lz4") as writer:
-            batches = parquet.iter_batches(_BATCH_ROWS, columns=list(columns))
-            while (batch := _next(batches)) is not None:
-                writer.write_batch(batch.select(columns).cast(schema))
-
-
-def _in_utc(field: pa.Field) -> pa.Field:
-    is_zoned = pa.types.is_timestamp(field.type) and field.type.tz is not None
-    return field.with_type(pa.timestamp(field.type.unit, "UTC")) if is_zoned else field
-
-
-def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
-    # pyarrow says OSError of a damaged page as well as of a full disk: only what reading raises is the file's fault.
+def _rows_or_one(path: Path) -> int:
     try:
-        return next(batches, None)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError from error
+        return rows_in(path, path.name)
+    except DropFileError:
+        return 1

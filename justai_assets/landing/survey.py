@@ -11,7 +11,16 @@ from typing import Final
 from justai_assets.landing.changes import Key, Landed, differing_names
 from justai_assets.landing.commits import MANIFEST, MAX_LIST_BYTES
 from justai_assets.landing.completeness import SUCCESS, DoorSigns, Named, is_complete, parse_manifest
-from justai_assets.landing.listing import SUFFIXES, WEBHOOK_SUFFIXES, LandedDay, is_data, list_day
+from justai_assets.landing.links import split_links
+from justai_assets.landing.listing import (
+    SUFFIXES,
+    WEBHOOK_SUFFIXES,
+    LandedDay,
+    is_data,
+    is_foreign,
+    landed_day,
+    list_day,
+)
 from justai_assets.landing.paths import UNDATED, door_prefix, partition_of
 from justai_assets.storage import LandedObject, Root
 
@@ -28,12 +37,13 @@ class Survey:
 
     Attributes:
         looked: every day that was looked at, those known or announced without an object included; None is undated.
-        strays: data objects in a folder that is neither a day nor the undated one; nothing ever reads them.
+        strays: where data objects lie outside the days and the undated folder, as `days_and_strays` gives them;
+            nothing ever reads them.
         resume: where to go on, when the listing was cut off; everything before it was looked at.
     """
 
     looked: dict[Key, Landed]
-    strays: int = 0
+    strays: frozenset[str] = frozenset()
     resume: date | None = None
 
 
@@ -60,7 +70,7 @@ def survey(
     """
     prefix = door_prefix(door, slug)
     by_day: dict[Key, list[LandedObject]] = defaultdict(list)
-    strays = 0
+    strays: set[str] = set()
     resume: date | None = None
     suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
     for index, found in enumerate(_in_order(root, prefix, first), start=1):
@@ -68,7 +78,9 @@ def survey(
         if is_known:
             by_day[day].append(found)
         elif is_data(found, suffixes):
-            strays += 1
+            folder, slash, _ = found.key.removeprefix(f"{prefix}/").partition("/")
+            if is_foreign(folder):
+                strays.add(f"{prefix}/{folder}{slash}")
         if index % CHECK_EVERY == 0 and day is not None and is_late():
             whole: dict[Key, list[LandedObject]] = {}
             whole |= {one: objects for one, objects in by_day.items() if one is not None and one < day}
@@ -84,13 +96,8 @@ def survey(
             is_inside = (first is None or key >= first) and (resume is None or key < resume)
         if is_inside and key not in by_day:
             by_day[key] = []
-    looked = {}
-    for key, objects in by_day.items():
-        ordered = sorted(objects, key=lambda one: one.key)
-        data = tuple(one for one in ordered if is_data(one, suffixes))
-        beside = tuple(one for one in ordered if not is_data(one, suffixes))
-        looked[key] = _landed(LandedDay(key, data, beside), signs)
-    return Survey(looked, strays, resume)
+    looked = {key: _landed(landed_day(root, door, slug, key, objects), signs) for key, objects in by_day.items()}
+    return Survey(looked, frozenset(strays), resume)
 
 
 def survey_days(root: Root, door: str, slug: str, days: Iterable[Key], manifests: ManifestCache) -> Survey:
@@ -103,7 +110,7 @@ def door_signs(root: Root, door: str, slug: str, manifests: ManifestCache) -> Do
     """What lies beside the days of a drop. A manifest that cannot be read says nothing, as when the day is read."""
     if door not in SUFFIXES:
         return DoorSigns()
-    beside = {found.name: found for found in root.list_flat(door_prefix(door, slug))}
+    beside = {found.name: found for found in split_links(root, door, slug, root.list_flat(door_prefix(door, slug)))[0]}
     manifest = beside.get(MANIFEST)
     if manifest is None or not 0 < manifest.size <= MAX_LIST_BYTES:
         return DoorSigns(beside.get(SUCCESS))

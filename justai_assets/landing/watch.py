@@ -12,7 +12,7 @@ from justai_assets.contract.errors import JustAIError, TransientStorageError
 from justai_assets.landing import memory as memories
 from justai_assets.landing.changes import Changes, Key, Memory, bridged, compare
 from justai_assets.landing.contents import Contents
-from justai_assets.landing.listing import LandedDay
+from justai_assets.landing.listing import LandedDay, stray_note
 from justai_assets.landing.rotation import Cursor, Place, Turn, kept, turns
 from justai_assets.landing.survey import ManifestCache, Survey, survey, survey_days
 from justai_assets.storage import Root
@@ -296,7 +296,7 @@ def _remarks(changes: Changes, found: _Look) -> list[str]:
         (changes.is_gone, "every known day is gone at once; believed after an hour, check JUSTAI_LANDING"),
         (changes.early > 0, f"{changes.early} days before its start_date are not read"),
         (changes.late > 0, f"{changes.late} days after today wait for their day"),
-        (found.survey.strays > 0, f"{found.survey.strays} files lie in a folder that is not event_date=YYYY-MM-DD"),
+        (bool(found.survey.strays), stray_note(found.survey.strays)),
         (changes.held_back > 0, f"{changes.held_back} changed days are left to the next tick"),
     )
     return [text for holds, text in said if holds]

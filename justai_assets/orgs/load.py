@@ -13,9 +13,11 @@ from pydantic import ValidationError
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.model import SLUG, Org
+from justai_assets.orgs.regular_file import OddFileError, read_small_text
 from justai_assets.orgs.secrets import SecretError, references
 
 MAX_ORG_FILE_BYTES = 1 << 20
+MAX_PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,11 @@ class OrgFileError(JustAIError):
     def __init__(self, file: Path, problems: Iterable[Problem]) -> None:
         self.file = file
         self.problems = tuple(problems)
-        lines = [f"{file}: {problem.key or 'file'}: {problem.message}" for problem in self.problems]
+        lines = [
+            f"{file}: {problem.key or 'file'}: {problem.message}" for problem in self.problems[:MAX_PROBLEMS_SHOWN]
+        ]
+        if len(self.problems) > MAX_PROBLEMS_SHOWN:
+            lines.append(f"{file}: {len(self.problems):,} mistakes in all; the first {MAX_PROBLEMS_SHOWN} are shown")
         super().__init__("\n".join(lines))
 
 
@@ -144,9 +150,9 @@ def _read(file: Path) -> dict[str, Any]:
             file, [Problem("slug", "the file's name is not a slug; use a-z, 0-9 and hyphens, at most 63")]
         )
     try:
-        if file.stat().st_size > MAX_ORG_FILE_BYTES:
-            raise OrgFileError(file, [Problem("", "is larger than 1 MiB; an org file is a few kilobytes")])
-        data = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
+        data = yaml.load(read_small_text(file, MAX_ORG_FILE_BYTES), Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
+    except OddFileError as error:
+        raise OrgFileError(file, [Problem("", f"{error}; an org file is a text file of a few kilobytes")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise OrgFileError(file, [Problem("", f"cannot be read: {type(error).__name__}")]) from None
     except yaml.YAMLError as error:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 from pydantic.fields import FieldInfo
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.orgs.regular_file import OddFileError, read_small_text
 
 _REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
 MAX_SECRET_BYTES = 1 << 20
@@ -51,9 +52,9 @@ def resolve(reference: str, *, base: Path | None = None) -> SecretStr:
         path = Path(name) if base is None else base / name
         mend = f"write the secret to {name}, readable by this process"
         try:
-            if path.stat().st_size > MAX_SECRET_BYTES:
-                raise SecretError(f"{reference} is larger than 1 MiB", mend=mend)
-            value = path.read_text(encoding="utf-8")
+            value = read_small_text(path, MAX_SECRET_BYTES)
+        except OddFileError as error:
+            raise SecretError(f"{reference} {error}", mend=mend) from None
         except (OSError, ValueError) as error:  # a path with a NUL, a text that is no UTF-8
             raise SecretError(f"{reference} cannot be read: {type(error).__name__}", mend=mend) from None
     else:

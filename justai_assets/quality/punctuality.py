@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
@@ -10,7 +10,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, TABLES
 from justai_assets.lake.ledger import Accounts
 from justai_assets.lake.store import Lake
-from justai_assets.landing.listing import days_with_folder, list_day
+from justai_assets.landing.listing import days_and_strays, list_day
 from justai_assets.storage import Root
 
 LATE_AFTER: Final = timedelta(hours=26)
@@ -38,6 +38,7 @@ class DoorStatus:
         complete: the latest day with data that is built from everything that had landed for it; None when none is, or
             when no table reads the door. A day that was rebuilt empty is no complete one.
         behind: days of the range that have landed, or changed, since they were built.
+        strays: what lies in no day's folder and is never read; see `days_and_strays`.
     """
 
     slug: str
@@ -46,6 +47,7 @@ class DoorStatus:
     last_day: date | None
     complete: date | None
     behind: tuple[date, ...]
+    strays: tuple[str, ...] = ()
 
     def lag(self, now: datetime) -> timedelta | None:
         """How long ago the newest object was written."""
@@ -70,7 +72,8 @@ def door_status(landing: Root, slug: str, door: str, days: Days, built: dict[dat
 
     A file that lands while its day is being built counts as built: the sensors, which compare contents, are exact.
     """
-    there = [day for day in days_with_folder(landing, door, slug) if day <= days.last]
+    folders, strays = days_and_strays(landing, door, slug)
+    there = [day for day in folders if day <= days.last]
     looked = {day: list_day(landing, door, slug, day) for day in there if day in days}
     if not any(found.data for found in looked.values()):
         for day in [one for one in reversed(there) if one not in days][:_EMPTY_FOLDERS]:
@@ -78,7 +81,8 @@ def door_status(landing: Root, slug: str, door: str, days: Days, built: dict[dat
             if looked[day].data:
                 break
     written = {day: found.newest for day, found in looked.items() if found.newest is not None}
-    return _status(slug, door, days, written, {day for day, found in looked.items() if found.data}, built)
+    filled = {day for day, found in looked.items() if found.data}
+    return replace(_status(slug, door, days, written, filled, built), strays=tuple(strays))
 
 
 def share_status(lake: Lake, slug: str, days: Days, built: dict[date, datetime]) -> DoorStatus:

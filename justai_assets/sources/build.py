@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
-from typing import Final
 
 import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import StorageError
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import (
     ACCEPTED,
     DUPLICATE,
+    PLACEHOLDER_ID,
+    PLACEHOLDER_PEOPLE,
     QUARANTINED,
     RECEIVED,
     UNREAD_COLUMN,
@@ -24,15 +26,12 @@ from justai_assets.lake.ledger import (
     read_fates,
 )
 from justai_assets.lake.store import Lake
-from justai_assets.landing.listing import is_bare, strays
+from justai_assets.landing import decoder
+from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
-from justai_assets.sources.privacy import safe_key
 from justai_assets.storage import Root
-
-NAMED: Final = 5
-"""Objects that a remark names before it counts the others."""
 
 
 class EmptyDoorError(StorageError):
@@ -81,6 +80,8 @@ def build_from_doors(
     """
     asset = table.name
     reports = []
+    if any(door in SUFFIXES for door in doors):
+        decoder.start()
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
     with ExitStack() as stack:
@@ -101,7 +102,7 @@ def build_from_doors(
                     written = rows.write(day, intake.accepted) if rows is not None else 0
                     quarantine.write(day, _quarantined(intake, day, asset, door))
                     fates += _fates(intake, day, door, written)
-                    marks += [f"{door}: {mark}" for mark in (*intake.marks, *_foreign(intake))]
+                    marks += [f"{door}: {mark}" for mark in (*intake.marks, *_foreign(intake), *_placeholders(intake))]
                     files += len(intake.landed.data)
             ledger.write(day, fates_frame(asset, fates))
             size = rows.bytes(day) if rows is not None else 0
@@ -113,20 +114,22 @@ def build_from_doors(
 
 
 def _astray(landing: Root, door: str, slug: str) -> Iterator[str]:
-    found = strays(landing, door, slug)
+    _, found = days_and_strays(landing, door, slug)
     if found:
-        yield f"{door}: not read, because it lies in no event_date=YYYY-MM-DD folder: {_named(found)}"
+        yield f"{door}: {stray_note(found)}"
 
 
 def _foreign(intake: Intake) -> Iterator[str]:
     found = intake.landed.foreign
     if found:
-        yield f"not read, because the name is not that of the door's files: {_named([one.key for one in found])}"
+        keys = [one.key for one in found]
+        yield f"not read, because the name is not that of the door's files: {named(keys)}"
 
 
-def _named(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(map(safe_key, keys[:NAMED])) + more
+def _placeholders(intake: Intake) -> Iterator[str]:
+    for name, (events, people) in intake.placeholders.items():
+        said = f"{events:,} events have a placeholder (null, undefined, 0, …) as {name}, which names nobody"
+        yield f"{said}; {people:,} people are named by another id of these events"
 
 
 def _held(lake: Lake, slug: str, asset: str, days: Days) -> dict[tuple[date | None, str], int]:
@@ -147,6 +150,9 @@ def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterato
         yield Fate(day, door, QUARANTINED, 0)
     for column, records in intake.extra_columns.items():
         yield Fate(day, door, UNREAD_COLUMN, records, safe_key(column))
+    for name, (events, people) in intake.placeholders.items():
+        yield Fate(day, door, PLACEHOLDER_ID, events, name)
+        yield Fate(day, door, PLACEHOLDER_PEOPLE, people, name)
 
 
 def _quarantined(intake: Intake, day: date | None, asset: str, door: str) -> pl.LazyFrame:

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from justai_assets.landing.envelopes import LINE_NUMBER
+from justai_assets.landing.envelopes import LINE_NUMBER, digits
 from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, REJECTED, USER_ID, finished, has_no_body, present, refused_at_the_door
+from justai_assets.sources.identity import EMAIL, USER_ID, first_given, given
+from justai_assets.sources.rows import REJECTED, finished, has_no_body, present, refused_at_the_door
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
@@ -67,8 +67,8 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         pl.coalesce(present(body.field("id")), pl.col("id")).alias("event_id"),
         present(body.field("kind")).alias("event_name"),
         utc(body.field("sent_at")).alias("event_timestamp"),
-        pl.coalesce(normal_email(profile.field("email")), normal_email(found.field("email"))).alias(EMAIL),
-        normal_user_id(profile.field("uid")).alias(USER_ID),
+        first_given(profile.field("email"), found.field("email")).alias(EMAIL),
+        given(profile.field("uid")).alias(USER_ID),
         template.alias("template_id"),
         present(found.field("copy_id")).alias("copy_id"),
         pl.col("source_file", LINE_NUMBER),
@@ -100,7 +100,7 @@ def _found(rows: pl.Series) -> pl.Series:
 def _in_line(line: str, template_id: str | None) -> dict[str, str | None] | None:
     """The copy of this template, and an email among properties, in the body of an envelope."""
     try:
-        body = json.loads(line).get("body")
+        body = json.loads(line, parse_float=digits).get("body")
     except (ValueError, RecursionError):
         # The parser of the fast path took the line, so this is a number of thousands of digits or the like.
         return None

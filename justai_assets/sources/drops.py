@@ -10,10 +10,19 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
 from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import email_key, normal_email, normal_user_id, user_key
+from justai_assets.sources.identity import (
+    EMAIL,
+    PLACEHOLDER,
+    USER_ID,
+    email_key,
+    given,
+    identified,
+    user_key,
+)
 from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import EMAIL, USER_ID, canonical, present
+from justai_assets.sources.rows import canonical, present
 from justai_assets.sources.verdict import first_reason, time_reason, when
 
 KINDS: Final = {
@@ -28,6 +37,9 @@ KINDS: Final = {
 }
 """Content → its columns. event_date is known but never read: the folder and the time decide."""
 
+IDENTITY: Final = "user_id_or_email"
+_DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
+
 OPTIONAL: Final = ("event_date",)
 
 
@@ -35,24 +47,25 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
     """Rows of a custom-events drop as custom_events, each with its `reason` (null: accepted).
 
     Args:
-        rows: KINDS["custom_events"], source_row and source_file.
+        rows: KINDS["custom_events"], source_row, UNDECODABLE and source_file.
         org: gives the salt.
         day: the folder's day; None for the default partition.
         door: `redshift` or `databricks`.
 
-    A value of user_id_or_email with an @ is an email, anything else a user id.
+    A value of user_id_or_email that is an address is an email, and a user id too: some orgs have addresses as user ids.
+    Anything else is a user id.
     """
     salt = org.secret(org.pseudonym_salt)
-    identity = pl.col("user_id_or_email")
-    is_email = identity.str.contains("@", literal=True)
+    identity = given(pl.col(IDENTITY))
     return (
-        rows.with_columns(
-            normal_email(pl.when(is_email).then(identity)).alias(EMAIL),
-            normal_user_id(pl.when(~is_email).then(identity)).alias(USER_ID),
+        identified(rows.with_columns(pl.lit(None, pl.String).alias(EMAIL), identity.alias(USER_ID)))
+        .with_columns(
+            pl.when(pl.col(PLACEHOLDER).is_not_null()).then(pl.lit(IDENTITY)).alias(PLACEHOLDER),
             present(pl.col("event_name")).alias("event_name"),
         )
         .with_columns(
             first_reason(
+                _DECODABLE,
                 when(pl.col("event_name").is_null(), "missing_event_name"),
                 refusal(("event_name",), (USER_ID,)),
                 time_reason(day),
@@ -65,21 +78,31 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
             pl.lit(day, pl.Date).alias("event_date"),
             pl.lit(door).alias("door"),
         )
-        .drop(EMAIL, USER_ID, "user_id_or_email")
+        .drop(EMAIL, USER_ID, IDENTITY, UNDECODABLE)
     )
 
 
 def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
-    """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case."""
+    """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case.
+
+    Args:
+        rows: KINDS["unified_events"], source_row, UNDECODABLE and source_file.
+        day: the folder's day; None for the default partition.
+    """
     text = ("event_name", "message_id", "template_id", "campaign_id")
-    return rows.with_columns(
-        canonical(present(pl.col("event_name"))).alias("event_name"),
-        *(present(pl.col(name)).alias(name) for name in text[1:]),
-    ).with_columns(
-        first_reason(
-            when(pl.col("event_name").is_null(), "missing_event_name"),
-            refusal(text, ()),
-            time_reason(day),
-        ),
-        pl.lit(day, pl.Date).alias("event_date"),
+    return (
+        rows.with_columns(
+            canonical(present(pl.col("event_name"))).alias("event_name"),
+            *(present(pl.col(name)).alias(name) for name in text[1:]),
+        )
+        .with_columns(
+            first_reason(
+                _DECODABLE,
+                when(pl.col("event_name").is_null(), "missing_event_name"),
+                refusal(text, ()),
+                time_reason(day),
+            ),
+            pl.lit(day, pl.Date).alias("event_date"),
+        )
+        .drop(UNDECODABLE)
     )

@@ -14,6 +14,7 @@ import polars as pl
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
+from justai_assets.sources.identity import normal_user_id
 from justai_assets.sources.privacy import refusal
 from justai_assets.sources.rows import has_no_body, present
 from justai_assets.sources.verdict import first_reason, time_reason, when
@@ -53,7 +54,7 @@ def typed(envelopes: pl.LazyFrame, _: Org, day: date | None) -> pl.LazyFrame:
         _moment(body.field("event_timestamp")).alias("event_timestamp"),
         message_of(tracking).alias("message_id"),
         present(body.field("copy_id")).alias("copy_id"),
-        body.field("user_id").alias("_user_id"),
+        normal_user_id(body.field("user_id")).alias("_user_id"),
         pl.col("source_file", LINE_NUMBER),
         has_no_body().alias("_has_no_body"),
     )

@@ -6,21 +6,89 @@ people the chance that any two share a key is below 1e-20.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote
+
 import polars as pl
 import polars_hash as plh
 from pydantic import SecretStr
 
+from justai_assets.contract.placeholders import PATTERN, SPACES, trimmed
+
 KEY_HEX_DIGITS = 32
+
+EMAIL: Final = "_email"
+USER_ID: Final = "_user_id"
+PLACEHOLDER: Final = "_placeholder"
+"""Column of typed rows: the field in which a placeholder stands instead of an id; null for none."""
+
+_ADDRESS = r"[^@]@[^@]"
+_ODD = r"[^!-~]|[<>:]|xn--"
+"""What a plain address does not have: beyond ASCII, a space, `Name <…>`, `mailto:`, a domain in Punycode."""
+_ANGLE = re.compile(r"<([^<>]*@[^<>]*)>\s*$")
+_FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
+
+
+def given(raw: pl.Expr) -> pl.Expr:
+    """A field as its sender gives it: trimmed, blank is null, a placeholder still stands."""
+    text = trimmed(raw)
+    return pl.when(text != "").then(text)
+
+
+def first_given(*raw: pl.Expr) -> pl.Expr:
+    """The first of several fields that names somebody, else the first that is not blank."""
+    fields = pl.struct(given(one).alias(str(number)) for number, one in enumerate(raw))
+    return fields.map_batches(_first_given, return_dtype=pl.String, is_elementwise=True)
+
+
+def identified(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with EMAIL and USER_ID normalised, and PLACEHOLDER.
+
+    Args:
+        rows: EMAIL and USER_ID as `given` or `first_given` returns them.
+
+    A user id that is an address is spelled as an email. It is the email too where no other is given: an event that
+    names the same person by email then meets it.
+    """
+    address = is_address(pl.col(USER_ID))
+    return (
+        rows.with_columns(
+            normal_email(pl.col(EMAIL)).alias("_by_email"),
+            normal_email(pl.when(address).then(USER_ID)).alias("_by_address"),
+            normal_user_id(pl.when(~address).then(USER_ID)).alias("_by_id"),
+        )
+        .with_columns(
+            pl.coalesce("_by_email", "_by_address").alias(EMAIL),
+            pl.coalesce("_by_address", "_by_id").alias(USER_ID),
+            pl.when(pl.col(EMAIL).is_not_null() & pl.col("_by_email").is_null())
+            .then(pl.lit("email"))
+            .when(pl.col(USER_ID).is_not_null() & pl.col("_by_address").is_null() & pl.col("_by_id").is_null())
+            .then(pl.lit("user id"))
+            .alias(PLACEHOLDER),
+        )
+        .drop("_by_email", "_by_address", "_by_id")
+    )
+
+
+def is_address(text: pl.Expr) -> pl.Expr:
+    """Whether a text is an email address rather than a user id: something on both sides of an @."""
+    return text.str.contains(_ADDRESS)
 
 
 def normal_email(raw: pl.Expr) -> pl.Expr:
-    """Trimmed and lower-cased; blank is null."""
-    return _blank_is_null(raw.str.strip_chars().str.to_lowercase())
+    """One spelling for all the forms of an address; blank and placeholders are null.
+
+    Trimmed and lower-cased; and without invisible characters, in NFC, without `mailto:`, a display name and angle
+    brackets, with the domain in Unicode. A plain address in ASCII only is trimmed and lower-cased.
+    """
+    return raw.map_batches(_emails, return_dtype=pl.String, is_elementwise=True)
 
 
 def normal_user_id(raw: pl.Expr) -> pl.Expr:
-    """Trimmed; blank is null. User ids are case-sensitive."""
-    return _blank_is_null(raw.str.strip_chars())
+    """Trimmed; blank and placeholders are null. User ids are case-sensitive."""
+    return raw.map_batches(_user_ids, return_dtype=pl.String, is_elementwise=True)
 
 
 def email_key(email: str, salt: SecretStr) -> pl.Expr:
@@ -39,5 +107,63 @@ def _pseudonym(space: str, column: str, salt: SecretStr) -> pl.Expr:
     return digest.str.head(KEY_HEX_DIGITS)
 
 
-def _blank_is_null(text: pl.Expr) -> pl.Expr:
-    return pl.when(text != "").then(text)
+def _first_given(fields: pl.Series) -> pl.Series:
+    chosen, *others = fields.struct.unnest().iter_columns()
+    for other in others:
+        better = _nobody(chosen) & ~_nobody(other)
+        chosen = other.zip_with(better, chosen) if better.any() else chosen
+    for other in others:
+        better = chosen.is_null() & other.is_not_null()
+        chosen = other.zip_with(better, chosen) if better.any() else chosen
+    return chosen.alias(fields.name)
+
+
+def _emails(texts: pl.Series) -> pl.Series:
+    if texts.null_count() == len(texts):
+        return texts
+    texts = texts.str.strip_chars(SPACES).str.to_lowercase()
+    odd = texts.str.contains(_ODD).fill_null(value=False)
+    if odd.any():
+        spelled = pl.Series([_one_spelling(one) for one in texts.filter(odd)], dtype=pl.String)
+        texts = texts.scatter(odd.arg_true(), spelled)
+    return _somebody(texts)
+
+
+def _user_ids(texts: pl.Series) -> pl.Series:
+    return texts if texts.null_count() == len(texts) else _somebody(texts.str.strip_chars(SPACES))
+
+
+def _somebody(texts: pl.Series) -> pl.Series:
+    nobody = texts.str.contains(PATTERN).fill_null(value=False)
+    return texts.set(nobody, None) if nobody.any() else texts
+
+
+def _nobody(texts: pl.Series) -> pl.Series:
+    if texts.null_count() == len(texts):
+        return texts.is_null()
+    return texts.str.contains(PATTERN).fill_null(value=True)
+
+
+def _one_spelling(address: str) -> str:
+    found = _ANGLE.search(address)
+    text = (found.group(1) if found else address).strip()
+    if text.startswith("mailto:"):
+        text = unquote(text.removeprefix("mailto:").partition("?")[0])
+    text = "".join(one for one in text if unicodedata.category(one) != "Cf").strip()
+    local, at, domain = unicodedata.normalize("NFC", text).lower().rpartition("@")
+    return f"{local}{at}{_in_unicode(domain)}" if at else domain
+
+
+def _in_unicode(domain: str) -> str:
+    """A domain's labels out of Punycode, in the form that IDNA compares: `xn--bcher-kva.de` is `bücher.de`."""
+    labels = _FULL_STOPS.sub(".", unicodedata.normalize("NFKC", domain).lower()).split(".")
+    return ".".join(_label(one) for one in labels)
+
+
+def _label(label: str) -> str:
+    if not label.startswith("xn--") or label == "xn--":
+        return label
+    try:
+        return unicodedata.normalize("NFC", label.removeprefix("xn--").encode("ascii").decode("punycode")).lower()
+    except (UnicodeError, ValueError, OverflowError):
+        return label

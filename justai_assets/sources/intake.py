@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
 from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.model import Org
+from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
-from justai_assets.sources.privacy import safe_key
+from justai_assets.sources.delta_share.judge import judged
+from justai_assets.sources.identity import PLACEHOLDER
 from justai_assets.storage import LandedObject, Root
 
 
@@ -57,7 +58,8 @@ class Intake:
         extra_columns: columns of drops that the contract does not know and that are not read, and the records of the
             files that have them.
         marks: what a person should know of this day, in words.
-        columns: reason → the columns of the contract for which files of a drop were refused whole.
+        columns: reason → the columns of the contract for which files or rows of a drop were refused.
+        placeholders: field → accepted events that carry a placeholder in it, and the people their other ids name.
     """
 
     received: int
@@ -68,6 +70,7 @@ class Intake:
     extra_columns: Mapping[str, int] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    placeholders: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -85,11 +88,11 @@ def open_day(landing: Root, org: Org, door: str, day: date | None, table: Table)
     full disk. Memory stays bounded: records pass through a temporary Parquet file, removed at the end.
     """
     landed = list_day(landing, door, org.slug, day)
-    with TemporaryDirectory(prefix="justai-intake-") as scratch:
+    with scratch_folder("intake") as scratch:
         if door in WEBHOOKS:
-            yield _webhooks(landing, org, door, landed, table, Path(scratch))
+            yield _webhooks(landing, org, door, landed, table, scratch)
         else:
-            yield _drop(landing, org, door, landed, table, Path(scratch))
+            yield _drop(landing, org, door, landed, table, scratch)
 
 
 @dataclass
@@ -120,14 +123,28 @@ class _Parts:
         }
         self.rejected.append(pl.DataFrame([row], schema=REJECTED_SCHEMA))
 
+    def refuse_links(self, landed: LandedDay) -> int:
+        """Refuse what a link brings in from outside the org's folder: how many, one record each."""
+        for found in landed.links:
+            self.refuse("link_outside", found.key)
+        return len(landed.links)
+
+    def blame(self, reason: str, columns: Iterable[str]) -> None:
+        """Name the columns for which records are refused."""
+        self.columns[reason] = tuple(dict.fromkeys((*self.columns.get(reason, ()), *columns)))
+
     def scan(self) -> pl.LazyFrame | None:
-        return pl.scan_parquet(self.paths, row_index_name="_row") if self.paths else None
+        return (
+            pl.scan_parquet(self.paths, row_index_name="_row", glob=False, hive_partitioning=False)
+            if self.paths
+            else None
+        )
 
 
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     reader = WEBHOOKS[door]
     parts = _Parts(scratch)
-    received = 0
+    received = parts.refuse_links(landed)
     with (
         landing.on_disk([found.key for found in landed.data]) as paths,
         # Parsing holds Python's lock and one core; typing leaves it: one batch is typed while the next is parsed.
@@ -143,7 +160,8 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
             typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
         if typing is not None:
             typing.result()
-    return _intake(received, parts, landed, table, {})
+    marks = tuple(f"link_outside: {safe_key(found.key)}" for found in landed.links)
+    return _intake(received, parts, landed, table, {}, marks)
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
@@ -153,7 +171,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     parts = _Parts(scratch)
     marks: list[str] = []
     extra: Counter[str] = Counter()
-    received = 0
+    received = parts.refuse_links(landed)
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
             received += _one_drop_file(parts, path, found, kinds, extra, org, landed.day, door, content)
@@ -187,35 +205,29 @@ def _one_drop_file(
     door: str,
     content: str,
 ) -> int:
-    records = 1
+    target = parts.folder / "decoded.arrow"
     try:
-        file = parquet.inspect(path, found.name, kinds, drops.OPTIONAL)
-        records = file.rows
-        extra.update(dict.fromkeys(file.extra, records))
-        rows = parquet.rows(file, found.name, kinds, parts.folder / f"int96-{len(parts.paths)}.parquet")
-        rows = rows.with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
-        if content == "custom_events":
-            typed = drops.typed_custom(rows, org, day, door)
-        else:
-            typed = drops.typed_unified(rows, day)
+        file = parquet.decoded(path, found.name, kinds, target, known=drops.OPTIONAL)
+        extra.update(dict.fromkeys(file.extra, file.rows))
+        if file.undecodable:
+            parts.blame(parquet.NOT_TEXT, file.undecodable)
+        rows = file.scan().with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
+        typed = drops.typed_custom(rows, org, day, door) if content == "custom_events" else judged(rows, day)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
         extra.update(dict.fromkeys(error.extra, error.rows))
         if error.column:
-            named = (*parts.columns.get(error.code, ()), *error.column.split(", "))
-            parts.columns[error.code] = tuple(dict.fromkeys(named))
+            parts.blame(error.code, error.column.split(", "))
         return error.rows
-    except (pl.exceptions.PolarsError, pa.ArrowException):
-        # The footer was sound, a page is not: none of the file's rows is taken, all are counted.
-        parts.refuse("unreadable_file", found.key, max(records, 1))
-        return max(records, 1)
-    return records
+    finally:
+        target.unlink(missing_ok=True)
+    return file.rows
 
 
 def _rows_of(path: Path, found: LandedObject) -> int:
     try:
-        return max(parquet.inspect(path, found.name, ()).rows, 1)
+        return max(parquet.rows_in(path, found.name), 1)
     except parquet.DropFileError as error:
         return error.rows
 
@@ -243,9 +255,17 @@ def _intake(
             "reason", "source_file", pl.col(row).alias("source_row"), "record_id", pl.lit(1, pl.Int64).alias("records")
         )
     )
-    names = table.schema.names()
-    accepted = accepted.select(names)
-    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns)
+    found = _placeholders(accepted)
+    accepted = accepted.select(table.schema.names())
+    return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns, found)
+
+
+def _placeholders(rows: pl.LazyFrame) -> dict[str, tuple[int, int]]:
+    if PLACEHOLDER not in rows.collect_schema():
+        return {}
+    people = pl.coalesce("email_key", "user_key").drop_nulls().hash().n_unique()
+    with_one = rows.filter(pl.col(PLACEHOLDER).is_not_null()).group_by(PLACEHOLDER).agg(pl.len(), people)
+    return {name: (events, others) for name, events, others in sorted(with_one.collect(engine="streaming").iter_rows())}
 
 
 def _repeats(rows: pl.LazyFrame) -> pl.Series:

@@ -8,11 +8,9 @@ import polars as pl
 
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import normal_email, normal_user_id
+from justai_assets.sources.identity import EMAIL, USER_ID, first_given
 from justai_assets.sources.rows import (
-    EMAIL,
     REJECTED,
-    USER_ID,
     canonical,
     finished,
     has_no_body,
@@ -68,8 +66,8 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
         pl.coalesce(present(fields.field("campaignId")), present(pl.col("query").struct.field("campaignId"))).alias(
             "campaign_id"
         ),
-        pl.coalesce(normal_email(body.field("email")), normal_email(fields.field("email"))).alias(EMAIL),
-        pl.coalesce(normal_user_id(body.field("userId")), normal_user_id(fields.field("userId"))).alias(USER_ID),
+        first_given(body.field("email"), fields.field("email")).alias(EMAIL),
+        first_given(body.field("userId"), fields.field("userId")).alias(USER_ID),
         (present(fields.field("proxySource")).is_not_null() | (fields.field("isBot") == "true"))
         .fill_null(value=False)
         .alias("is_machine"),

@@ -13,8 +13,8 @@ import polars as pl
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import normal_email, normal_user_id
-from justai_assets.sources.rows import EMAIL, REJECTED, USER_ID, finished, has_no_body, refused_at_the_door
+from justai_assets.sources.identity import EMAIL, USER_ID, given
+from justai_assets.sources.rows import REJECTED, finished, has_no_body, refused_at_the_door
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
 
@@ -44,8 +44,8 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
             is_elementwise=True,
         ).alias("event_name"),
         utc(pl.col("received_at")).alias("event_timestamp"),
-        normal_email(body.field("email")).alias(EMAIL),
-        normal_user_id(body.field("userId")).alias(USER_ID),
+        given(body.field("email")).alias(EMAIL),
+        given(body.field("userId")).alias(USER_ID),
         (workflow.is_null() | (workflow == "")).alias("_has_no_workflow"),
         pl.col("source_file", LINE_NUMBER),
         has_no_body(),

@@ -6,23 +6,16 @@ emails into all of them (Iterable's own emailId is one), so each is looked at.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 
 import polars as pl
 
+from justai_assets.contract.foreign_names import PERSONAL
+
 MAX_IDENTIFIER_BYTES = 256
 EVENT_NAME = "event_name"
 
-_PERSONAL = (
-    r"@|%40"  # an email, plain or in a URL
-    r"|(^|[^0-9.])([0-9]{1,3}\.){3}[0-9]{1,3}($|[^0-9.])"  # IPv4
-    # IPv6, whole or shortened; a name like Account::Created is none
-    r"|(^|[^0-9A-Za-z:])(([0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f]{1,4}|([0-9A-Fa-f]{1,4}:){1,6}(:[0-9A-Fa-f]{1,4}){1,6}"
-    r"|:(:[0-9A-Fa-f]{1,4}){1,7})($|[^0-9A-Za-z:])"
-    r"|(^|[\x1f\s:;=/])\+[0-9][0-9 ().-]{6,}"  # a phone number with its +
-)
 _PERSONAL_COLUMN = re.compile(
     r"e_?mail|phone|mobile|msisdn|address|(first|last|full|sur|middle)_?name|birth|gender|(^|_)ip(_|$)|user_?agent"
     r"|(user|customer|profile|contact|person|subscriber)_?id|post_?code|postal|zip|(^|_)city(_|$)|latitude|longitude"
@@ -35,20 +28,6 @@ Digits alone need more of them: six of a user's number stand in somebody's campa
 """
 
 
-def safe_key(key: str) -> str:
-    """A landing key as it may be stored: of one that holds personal data, what lies below its day is a digest.
-
-    Folders that a sender makes below `event_date=…/` are the sender's words as much as the file's name is.
-    """
-    if re.search(_PERSONAL, key) is None:
-        return key
-    parts = key.split("/")
-    days = [index for index, part in enumerate(parts) if part.startswith("event_date=")]
-    ours = parts[: days[0] + 1] if days and re.search(_PERSONAL, "/".join(parts[: days[0] + 1])) is None else []
-    rest = "/".join(parts[len(ours) :])
-    return "/".join([*ours, f"sha256-{hashlib.sha256(rest.encode()).hexdigest()[:16]}"])
-
-
 def is_personal_column(name: str) -> bool:
     """Whether a column's name says that it holds personal data or a person's id; any case and spelling."""
     return _PERSONAL_COLUMN.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]", "_", name).lower()) is not None
@@ -56,7 +35,7 @@ def is_personal_column(name: str) -> bool:
 
 def is_personal(column: str) -> pl.Expr:
     """Whether a stored name or id holds an email, phone number or address by its form alone; null is not."""
-    return _readable(column).str.contains(_PERSONAL)
+    return _readable(column).str.contains(PERSONAL)
 
 
 def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
@@ -71,7 +50,7 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
     everything = pl.concat_str([_readable(name) for name in published], separator="\x1f")
     too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > MAX_IDENTIFIER_BYTES for name in published)
     nested = pl.any_horizontal(pl.col(name).str.contains(r"^\s*[\[{]") for name in published)
-    leaks = everything.str.contains(_PERSONAL)
+    leaks = everything.str.contains(PERSONAL)
     if EVENT_NAME in published:
         # Bare digits are nobody's event name, but they are somebody's phone number.
         leaks = leaks | ~pl.col(EVENT_NAME).str.contains(r"\p{L}")

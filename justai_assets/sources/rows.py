@@ -11,12 +11,10 @@ from pydantic import SecretStr
 
 from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.reasons import REJECTIONS
-from justai_assets.sources.identity import email_key, user_key
+from justai_assets.sources.identity import EMAIL, USER_ID, email_key, identified, user_key
 from justai_assets.sources.privacy import refusal
 from justai_assets.sources.verdict import REASON, first_reason, time_reason, when
 
-EMAIL = "_email"
-USER_ID = "_user_id"
 HAS_NO_BODY = "_has_no_body"
 REFUSED = "_refused"
 
@@ -74,7 +72,8 @@ def finished(
     """Rows with reason, record_id, event_date, door and keys, without any raw personal value.
 
     Args:
-        rows: event_id, event_timestamp, _email, _user_id, _has_no_body, _refused, and the columns named below.
+        rows: event_id, event_timestamp, _email and _user_id as `identity.first_given` returns them, _has_no_body,
+            _refused, and the columns named below.
         door: the door's name.
         day: the folder's day, or None for undated records.
         salt: the org's pseudonym salt.
@@ -83,7 +82,8 @@ def finished(
         personal: further raw columns to compare them with; they are dropped.
     """
     return (
-        rows.with_columns(
+        identified(rows)
+        .with_columns(
             first_reason(
                 when(pl.col(HAS_NO_BODY) | pl.col("event_id").is_null(), "bad_envelope"),
                 pl.col(REFUSED),

@@ -12,7 +12,7 @@ zone does not matter.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
@@ -27,17 +27,24 @@ _SALTS = 1000
 """Groups for events without a person, which would otherwise be one group on one core."""
 
 
-def attributed(tables: Tables, task: Task, scratch: Scratch) -> DataFrame:
-    """Every custom event of the task's days exactly once, with the target's columns."""
+Notes = dict[date, dict[str, tuple[int, int]]]
+"""Day → kind of id → the day's events that carry a shared one, and the people who share them; where there are any."""
+
+
+def attributed(tables: Tables, task: Task, scratch: Scratch) -> tuple[DataFrame, Notes]:
+    """Every custom event of the task's days exactly once, with the target's columns; and what to note of the days."""
     from pyspark.sql import functions as F
 
     engagement = _by_day(tables.read("esp_events", task.lo - timedelta(days=LOOKBACK_DAYS), task.hi), task)
     custom = tables.read("custom_events", task.lo, task.hi).drop("template_id")
     linked = engagement.where("email_key IS NOT NULL AND user_key IS NOT NULL")
-    persons = people(linked.select(_node("email_key").alias("email"), _node("user_key").alias("user")), scratch)
+    found_people = people(
+        linked.select("for_day", _node("email_key").alias("email"), _node("user_key").alias("user")), scratch
+    )
+    persons, shared = found_people.persons, found_people.shared
 
     is_send = F.col("event_name").isin(*task.send_events)
-    sends = engagement.where(is_send).select(
+    sends = _named(_named(engagement.where(is_send), "email_key", shared), "user_key", shared).select(
         # The keys of an engagement row are one person, so either will do.
         F.coalesce(_node("email_key"), _node("user_key")).alias("node"),
         F.unix_micros("event_timestamp").alias("ts"),
@@ -45,6 +52,12 @@ def attributed(tables: Tables, task: Task, scratch: Scratch) -> DataFrame:
     )
     sends = _resolved(sends.where("node IS NOT NULL"), persons, "node", "person").drop("node")
     events = custom.withColumn("for_day", F.col("event_date")).withColumn("ts", F.unix_micros("event_timestamp"))
+    with_one = {"email": _carrying(events, "email_key", shared), "user id": _carrying(events, "user_key", shared)}
+    notes = {
+        day: {kind: (with_one[kind].get(day, 0), others) for kind, others in kinds.items()}
+        for day, kinds in found_people.sharing.items()
+    }
+    events = _named(_named(events, "email_key", shared), "user_key", shared)
     events = events.select("*", _node("email_key").alias("by_email"), _node("user_key").alias("by_user")).drop(
         "for_day"
     )
@@ -62,7 +75,7 @@ def attributed(tables: Tables, task: Task, scratch: Scratch) -> DataFrame:
         found = _latest(found, sends, "second").withColumn("best", F.greatest("best_first", "best"))
     else:
         found = found.withColumnRenamed("best_first", "best")
-    return _judged(found, task)
+    return _judged(found, task), notes
 
 
 def _by_day(engagement: DataFrame, task: Task) -> DataFrame:
@@ -79,6 +92,27 @@ def _node(key: str) -> Any:
     from pyspark.sql import functions as F
 
     return F.concat(F.col("for_day").cast("string"), F.lit(f":{key[0]}:"), F.col(key))
+
+
+def _named(frame: DataFrame, key: str, shared: DataFrame | None) -> DataFrame:
+    """The rows, with null for a key that is shared by too many."""
+    from pyspark.sql import functions as F
+
+    if shared is None:
+        return frame
+    many = F.broadcast(shared.select(F.col("node").alias("shared_node")))
+    joined = frame.join(many, _node(key) == F.col("shared_node"), "left")
+    return joined.withColumn(key, F.when(F.col("shared_node").isNull(), F.col(key))).drop("shared_node")
+
+
+def _carrying(events: DataFrame, key: str, shared: DataFrame | None) -> dict[date, int]:
+    """Events by day that carry a key which is shared by too many."""
+    from pyspark.sql import functions as F
+
+    if shared is None:
+        return {}
+    carrying = events.join(F.broadcast(shared), _node(key) == F.col("node"), "semi")
+    return {row["for_day"]: row["count"] for row in carrying.groupBy("for_day").count().collect()}
 
 
 def _resolved(frame: DataFrame, persons: DataFrame, node: str, name: str) -> DataFrame:

@@ -3,6 +3,7 @@
 `python -m justai_assets.spark.job` beside the asset, `justai-spark-job` as the wheel's entry point on Databricks. What
 is to be done comes in the session's extras (`task.Task`); one message a day goes back:
 `{"day": "2026-01-05", "rows": 10, "attributed": 7, "reasons": {"no_send": 3}}`.
+A day on which an id is shared by too many has `"shared": {"user id": [events that carry it, people who share it]}` too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from justai_assets.spark.attributed import attributed
+from justai_assets.spark.attributed import Notes, attributed
 from justai_assets.spark.tables import DataFrame, Scratch, Tables, tables_of
 from justai_assets.spark.task import ATTRIBUTED, UNIFIED, Task, TaskError
 
@@ -64,9 +65,10 @@ def run(spark: Any, task: Task, report: Callable[[dict[str, Any]], None]) -> Non
         TaskError: a table that this code does not make.
     """
     tables = tables_of(spark, task)
+    notes: Notes = {}
     if task.table == ATTRIBUTED:
-        written = tables.replace(attributed(tables, task, Scratch(spark, task.scratch)))
-        counts = _counts(written, "reason")
+        rows_of_days, notes = attributed(tables, task, Scratch(spark, task.scratch))
+        counts = _counts(tables.replace(rows_of_days), "reason")
     elif task.table == UNIFIED:
         counts = _counts(tables.replace(unified(tables, task)))
     else:
@@ -76,7 +78,8 @@ def run(spark: Any, task: Task, report: Callable[[dict[str, Any]], None]) -> Non
         reasons = counts.get(day, {})
         rows = sum(reasons.values())
         attributions = reasons.pop(None, 0)  # without a reason; of the unified stream, every row
-        report({"day": day.isoformat(), "rows": rows, "attributed": attributions, "reasons": reasons})
+        said = {"day": day.isoformat(), "rows": rows, "attributed": attributions, "reasons": reasons}
+        report(said | ({"shared": notes[day]} if day in notes else {}))
         day += timedelta(days=1)
 
 

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from justai_assets.contract.events import MOST_LINKED
 from justai_assets.spark.tables import DataFrame, Scratch
 
 MAX_ROUNDS = 100
 """Rounds are about the square of the logarithm of the largest component: a hundred are past any data."""
 
 
-def people(pairs: DataFrame, scratch: Scratch) -> DataFrame:
-    """`node` → `person` for the nodes whose person is not plainly themselves.
+KINDS = {"email": "email", "user": "user id"}
+
+
+@dataclass(frozen=True)
+class People:
+    """Who is one person.
+
+    Attributes:
+        persons: `node` → `person` for the nodes whose person is not plainly themselves.
+        shared: `node` for the nodes that more than MOST_LINKED others share, and that name nobody; None for none.
+        sharing: day → kind of id → the nodes of the other kind that share one.
+    """
+
+    persons: DataFrame
+    shared: DataFrame | None
+    sharing: dict[date, dict[str, int]]
+
+
+def people(pairs: DataFrame, scratch: Scratch) -> People:
+    """Persons from linked nodes.
 
     Args:
-        pairs: `email`, `user`: nodes that are one person, with any repeats, never null.
+        pairs: `for_day`, `email`, `user`: nodes that are one person, with any repeats, never null.
         scratch: for intermediate results.
 
     The person of a component is its least node. A pair that shares no node with another pair is a whole component,
@@ -23,17 +44,33 @@ def people(pairs: DataFrame, scratch: Scratch) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    def alone(name: str) -> Any:
-        return F.count(F.lit(1)).over(Window.partitionBy(name)) == 1
+    def others(name: str) -> Any:
+        return F.count(F.lit(1)).over(Window.partitionBy(name))
 
-    counted = scratch.cut(pairs.distinct().withColumn("alone", alone("email") & alone("user")))
-    plain = counted.where("alone").select(
+    counted = pairs.distinct().withColumn("of_email", others("email")).withColumn("of_user", others("user"))
+    counted = scratch.cut(counted)
+    plain = counted.where("of_email = 1 AND of_user = 1").select(
         F.greatest("email", "user").alias("node"), F.least("email", "user").alias("person")
     )
-    rest = counted.where("NOT alone")
+    rest = counted.where("of_email > 1 OR of_user > 1")
     if not rest.head(1):
-        return plain
-    return plain.unionByName(_stars(rest, scratch))
+        return People(plain, None, {})
+    few = rest.where(f"of_email <= {MOST_LINKED} AND of_user <= {MOST_LINKED}")
+    return People(plain.unionByName(_stars(few, scratch)), *_shared(rest))
+
+
+def _shared(rest: DataFrame) -> tuple[DataFrame | None, dict[date, dict[str, int]]]:
+    from pyspark.sql import functions as F
+
+    nodes: DataFrame | None = None
+    sharing: dict[date, dict[str, int]] = {}
+    for kind, other in (("email", "user"), ("user", "email")):
+        many = rest.where(f"of_{kind} > {MOST_LINKED}")
+        for row in many.groupBy("for_day").agg(F.countDistinct(other).alias("others")).collect():
+            sharing.setdefault(row["for_day"], {})[KINDS[kind]] = row["others"]
+        mine = many.select(F.col(kind).alias("node")).distinct()
+        nodes = mine if nodes is None else nodes.unionByName(mine)
+    return (nodes if sharing else None), sharing
 
 
 def _stars(pairs: DataFrame, scratch: Scratch) -> DataFrame:

@@ -5,6 +5,7 @@ The SQL is the product documentation's, with its slips mended: see `bench/docume
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ import polars as pl
 
 from justai_assets.attribution.rule import Rule
 from justai_assets.bench.documented_sql import documented_sql
+from justai_assets.contract.events import MOST_LINKED
 
 
 def unified_by_sql(esp: pl.DataFrame, custom: pl.DataFrame, rule: Rule) -> pl.DataFrame:
@@ -46,6 +48,9 @@ class Verdict:
 def judge(custom: dict[str, Any], engagement: Iterable[dict[str, Any]], rule: Rule) -> Verdict:
     """One custom event against every engagement event of its window, by looking at each."""
     rows = list(engagement)
+    nobody = shared_keys(rows)
+    rows = [_named(row, nobody) for row in rows]
+    custom = _named(custom, nobody)
     window = rule.window_for(custom["event_name"])
     own = keys_of(custom)
     if not own:
@@ -84,6 +89,19 @@ def person_of(key: tuple[str, str], engagement: list[dict[str, Any]]) -> set[tup
         if grown == person:
             return person
         person = grown
+
+
+def shared_keys(engagement: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The keys that more than ten keys of the other kind occur with."""
+    found = set()
+    for name, other in (("email_key", "user_key"), ("user_key", "email_key")):
+        pairs = {(row[name], row[other]) for row in engagement if None not in (row[name], row[other])}
+        found |= {(name, key) for key, many in Counter(key for key, _ in pairs).items() if many > MOST_LINKED}
+    return found
+
+
+def _named(row: dict[str, Any], nobody: set[tuple[str, str]]) -> dict[str, Any]:
+    return row | {name: None for name in ("email_key", "user_key") if (name, row[name]) in nobody}
 
 
 def _rank(send: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from justai_assets.attribution import identity
 from justai_assets.attribution.day import attribute_day
@@ -168,3 +169,41 @@ def test_two_persons_with_the_same_64_bits_are_told_apart_under_another_seed(mon
     out = attribute(engagement, [purchase(2, f"{n:032x}", None) for n in range(9)], Rule()).sort("source_row")
     assert out["message_id"].to_list() == [f"m{n}" for n in range(9)]
     assert max(tried) > 16
+
+
+def test_a_key_that_more_than_ten_share_is_nobodys() -> None:
+    many = [send(1, f"m{n}", f"{n:032x}", U1) for n in range(11)]
+    few = [send(1, f"n{n}", f"{n + 50:032x}", U2) for n in range(10)]
+    office = [send(1, f"o{n}", E1, f"{n:032x}") for n in range(11)]
+    custom = [
+        purchase(2, f"{3:032x}", None), purchase(3, None, U1), purchase(4, "a" * 32, U1), purchase(5, None, U2),
+        purchase(6, E1, f"{4:032x}"), purchase(7, E1, None),
+    ]  # fmt: skip
+    shared: dict[str, tuple[int, int]] = {}
+    out = attribute([*many, *few, *office, send(1, "nobody", None, U1)], custom, Rule(), shared=shared)
+    out = out.sort("event_timestamp")
+    assert out["message_id"].to_list() == ["m3", None, None, "n9", "o4", None]
+    assert out["reason"].to_list() == [None, "no_identity", "no_send", None, None, "no_identity"]
+    assert out["user_key"].to_list() == [None, None, None, U2, f"{4:032x}", None]
+    assert shared == {"email": (2, 11), "user id": (2, 11)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 14), st.integers(0, 2), st.booleans()), min_size=20, max_size=60),
+    st.lists(st.tuples(st.sampled_from([*range(16), None]), st.sampled_from([*range(3), None]), st.booleans()), max_size=9),
+    limits,
+)  # fmt: skip
+def test_shared_keys_on_both_sides_give_what_looking_at_every_row_gives(
+    linked: list[tuple[int, int, bool]], bought: list[tuple[int | None, int | None, bool]], cut: Limits
+) -> None:
+    def keys(many: int | None, few: int | None, turned: bool) -> tuple[str | None, str | None]:
+        found = (None if many is None else f"{many:032x}", None if few is None else f"{few + 100:032x}")
+        return found[::-1] if turned else found
+
+    engagement = [send(1 + n % 5, f"m{n % 7}", *keys(*one)) for n, one in enumerate(linked)]
+    custom = [purchase(2 + n % 6, *keys(*one)) for n, one in enumerate(bought)]
+    out = attribute(engagement, custom, Rule(), limits=cut).sort("source_row")
+    for row, event in zip(out.iter_rows(named=True), custom, strict=True):
+        verdict = judge(event, engagement, Rule())
+        assert (row["message_id"], row["reason"]) == (verdict.send[1] if verdict.send else None, verdict.reason)

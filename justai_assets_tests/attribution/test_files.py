@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -157,11 +158,63 @@ def test_a_blank_user_id_is_nobody(blank: str, tmp_path: Path) -> None:
     assert (summary.engagement, summary.unattributed) == (1, {"no_identity": 1})
 
 
-def test_ids_of_bytes_that_are_no_text_are_named_by_file_and_column(tmp_path: Path) -> None:
-    pl.DataFrame([{**SEND, "user_id": b"\xff"}]).write_parquet(tmp_path / "esp.parquet")
-    pl.DataFrame([PURCHASE]).write_parquet(tmp_path / "custom.parquet")
-    with pytest.raises(InputError, match=r"esp\.parquet cannot be read to its end, in user_id .*UTF-8"):
-        attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "out", Rule())
+@pytest.mark.parametrize("kind", [pa.binary(), pa.string()])
+def test_a_row_with_an_id_that_is_no_text_is_left_out_and_counted(kind: pa.DataType, tmp_path: Path) -> None:
+    table = esp_file([SEND, {**SEND, "message_id": "n"}]).to_arrow()
+    ids = pa.array([b"7", b"\xff"]).view(kind)
+    pq.write_table(table.set_column(table.column_names.index("user_id"), "user_id", ids), tmp_path / "esp.parquet")
+    custom_file([PURCHASE]).write_parquet(tmp_path / "custom.parquet")
+    out = tmp_path / "out"
+    summary = attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", out, Rule())
+    assert (summary.engagement, summary.attributed, summary.incomplete, summary.unreadable) == (1, 1, 1, ())
+    assert set(read_out(out, summary)["message_id"]) == {"m"}
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [pa.array([2**63 - 1], pa.timestamp("us")), pa.array([-(2**63) + 1], pa.timestamp("us")),
+     pa.array([2**63 - 1], pa.timestamp("ms")), pa.array([1_795_000_000_000_000_000], pa.timestamp("us", "UTC")),
+     pa.array([1_795_000_000_000_000_000], pa.timestamp("us", "+05:30")),
+     pa.array([18446744073709552 + 1773100800000], pa.timestamp("ms"))],
+)  # fmt: skip
+@pytest.mark.parametrize("side", ["esp", "custom"])
+def test_a_row_with_a_time_that_no_date_can_hold_is_left_out_and_counted(
+    impossible: pa.Array, side: str, tmp_path: Path
+) -> None:
+    frames = {"esp": esp_file([SEND, SEND]), "custom": custom_file([PURCHASE, PURCHASE])}
+    for name, frame in frames.items():
+        table = frame.to_arrow()
+        if name == side:
+            moment = table["event_timestamp"].combine_chunks()[:1].cast(impossible.type, safe=False)
+            at = table.column_names.index("event_timestamp")
+            table = table.set_column(at, "event_timestamp", pa.concat_arrays([moment, impossible]))
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    summary = attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "out", Rule())
+    counted = (2 if side == "custom" else 1, 1 if side == "custom" else 2, 1)
+    assert (summary.engagement, summary.custom, summary.incomplete) == counted
+
+
+def test_a_type_that_polars_does_not_know_in_a_column_that_is_not_read_does_not_matter(tmp_path: Path) -> None:
+    esp_file([SEND]).write_parquet(tmp_path / "esp.parquet")
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT 'purchase' AS event_name, TIMESTAMP '2026-03-10 01:00:00' AS event_timestamp, "
+            f"'7' AS user_id, INTERVAL 1 MONTH AS props) TO '{tmp_path}/custom.parquet' (FORMAT parquet)"
+        )
+    summary = attribute_files(f"{tmp_path}/esp.parquet", f"{tmp_path}/custom.parquet", tmp_path / "out", Rule())
+    assert (summary.custom, summary.attributed) == (1, 1)
+
+
+def test_names_with_glob_characters_are_read_once(tmp_path: Path) -> None:
+    folder = tmp_path / "a/[b]"
+    folder.mkdir(parents=True)
+    for name in ("esp[1].parquet", "esp1.parquet", "esp*.parquet"):
+        esp_file([SEND]).write_parquet(folder / name)
+    custom_file([PURCHASE]).write_parquet(tmp_path / "custom.parquet")
+    for number, (pattern, count) in enumerate({"esp[1].parquet": 1, "esp*.parquet": 1, "": 3, "esp[[]*": 1}.items()):
+        out = tmp_path / f"out-{number}"
+        summary = attribute_files(f"{folder}/{pattern}".rstrip("/"), f"{tmp_path}/custom.parquet", out, Rule())
+        assert (pattern, summary.engagement, summary.attributed) == (pattern, count, 1)
 
 
 def test_a_glob_that_matches_folders_searches_them_and_counts_each_file_once(tmp_path: Path) -> None:
@@ -268,13 +321,28 @@ def test_the_date_is_that_of_the_timestamp_whatever_the_files_own_event_date_say
     assert out["event_date"].to_list() == [date(2026, 3, 10)]
 
 
+def damage(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(60) + content[64:])
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_left_out_and_named(tmp_path: Path) -> None:
+    sends = [SEND, {**SEND, "message_id": "other"}]
+    run(tmp_path, esp_file(sends), custom_file([PURCHASE]), Rule())
+    damage(tmp_path / "esp/2.parquet")
+    (tmp_path / "custom/9.parquet").write_bytes(b"PAR1 not really")
+    summary = attribute_files(f"{tmp_path}/esp", f"{tmp_path}/custom", tmp_path / "again", Rule())
+    assert (summary.engagement, summary.attributed) == (1, 1)
+    assert sorted(summary.unreadable) == [f"{tmp_path}/custom/9.parquet", f"{tmp_path}/esp/2.parquet"]
+    assert set(read_out(tmp_path / "again", summary)["message_id"]) == {"m"}
+
+
 def test_a_failure_leaves_the_previous_output_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(tmp_path, esp_file([SEND]), custom_file([PURCHASE]), Rule())
     before = sorted(tmp_path.rglob("*"))
-    path = tmp_path / "esp/2.parquet"
-    content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(60) + content[64:])
-    with pytest.raises((InputError, OSError), match=r"esp/2\.parquet"):
+    for path in (tmp_path / "esp").glob("*.parquet"):
+        damage(path)
+    with pytest.raises(InputError, match=r"esp/2\.parquet cannot be read"):
         attribute_files(f"{tmp_path}/esp", f"{tmp_path}/custom", out, Rule(), overwrite=True)
     assert sorted(tmp_path.rglob("*")) == before

@@ -13,6 +13,12 @@ def starter() -> Iterator[Nursery]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def landing_root(tmp_path: Path) -> None:
+    """A local landing root, which the collector never makes."""
+    (tmp_path / "landing").mkdir()
+
+
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with org files, and their secrets in the environment."""

@@ -84,6 +84,8 @@ def settings(base: Path, **changes: Any) -> CollectorConfig:
     """A configuration below a folder; names of limits go to the limits."""
     limits = {name: changes.pop(name) for name in list(changes) if name in Limits.__dataclass_fields__}
     limits = {"org_requests_per_second": 1e6, "org_burst": 1e6, **limits}
+    # A landing root is never made by the collector.
+    (base / "landing").mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {
         "journal": base / "journal",
         "landing": str(base / "landing"),

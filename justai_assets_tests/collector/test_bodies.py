@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def refusal(raw: bytes, depth: int = DEPTH) -> str:
         (b"", "empty"),
         (b" \r\n\t", "empty"),
         (b"\x00", "not_json"),
-        (b"\xef\xbb\xbf{}", "not_json"),
+        (b"{}\xef\xbb\xbf", "not_json"),
         (b"eventName=emailOpen", "not_json"),
         (b'{"a":1}{"a":1}', "not_json"),
         (b'{"a":1,}', "not_json"),
@@ -56,6 +57,11 @@ def refusal(raw: bytes, depth: int = DEPTH) -> str:
 def test_what_is_not_one_plain_object_is_refused_with_its_reason(raw: bytes, reason: str) -> None:
     assert refusal(raw) == reason
     assert 400 <= STATUS[reason] < 500
+
+
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it() -> None:
+    assert parse(b'\xef\xbb\xbf{"a":1}', DEPTH) == parse(b'{"a":1}', DEPTH)
+    assert refusal(b"\xef\xbb\xbf") == "empty"
 
 
 def test_nesting_is_accepted_up_to_the_limit() -> None:
@@ -101,3 +107,31 @@ def test_any_bytes_are_an_object_or_a_refusal_with_a_known_reason(raw: bytes) ->
     else:
         assert isinstance(body, dict)
         assert body == json.loads(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":[' + b",".join([b"[]"] * 2_001) + b"]}",
+        b'{"a":[' + b",".join([b"1"] * 5_002) + b"]}",
+        b'{"a":[' + b",".join([b"1.7976931348623157e308"] * 101) + b"]}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(5_002)) + b"}",
+    ],
+    ids=["arrays", "values", "numbers that are slow to read", "keys"],
+)
+def test_a_body_of_thousands_of_values_is_refused_before_it_is_decoded(raw: bytes) -> None:
+    assert refusal(raw) == "too_complex"
+
+
+def test_what_stands_in_strings_is_no_structure() -> None:
+    body, _ = parse(b'{"a":"' + b"[{,}]" * 10_000 + b'"}', 64)
+    assert len(body["a"]) == 50_000
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 500_000, b'{"a":' + b"[" * 500_000 + b"]" * 500_000 + b"}", b"[" + b"[]," * 300_000]
+)
+def test_a_megabyte_of_brackets_is_judged_in_no_time(raw: bytes) -> None:
+    begun = time.process_time()
+    assert refusal(raw) in {"too_deep", "too_complex"}
+    assert time.process_time() - begun < 0.5

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,26 @@ def test_counters_that_wait_for_room_lose_nothing(tmp_path: Path) -> None:
             "landed_objects": 3,
             "landed_lines": 5,
         }
+
+
+def test_where_no_file_can_be_made_counting_goes_on_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "counters").touch()
+    found = Counters.in_any_case(tmp_path / "counters" / "1.counts")
+    found.add("x", 2)
+    found.add_at(found.slot("x"))
+    assert found.get("x") == 3
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EROFS, errno.EACCES])
+def test_whatever_the_disk_says_a_new_counter_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    counters = Counters(tmp_path / "1.counts")
+
+    def refuse(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("os.posix_fallocate", refuse)
+    for number in range(2 * RESERVED_BYTES // 100):
+        counters.add(f"{number:080d}")
+    assert counters.get("overflow") > 0

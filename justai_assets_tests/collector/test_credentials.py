@@ -1,4 +1,5 @@
 import base64
+import hmac
 
 import pytest
 
@@ -88,3 +89,16 @@ def test_nobody_passes_for_an_org_that_does_not_exist() -> None:
 def test_secrets_cannot_be_read_back() -> None:
     credentials = Credentials(api_keys=["very-secret"], authorizations=["very-secret"], signing_secrets=["very-secret"])
     assert "very-secret" not in repr(vars(credentials))
+
+
+def test_every_signature_costs_as_many_hashes_whatever_the_org_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of an answer must not tell who is rotating a secret, nor who does not exist."""
+    compared: list[int] = []
+    compare = hmac.compare_digest
+    monkeypatch.setattr("hmac.compare_digest", lambda a, b: compared.append(1) or compare(a, b))
+    counts = []
+    for found in (NOBODY, Credentials(signing_secrets=["a"]), Credentials(signing_secrets=["a", "b"])):
+        compared.clear()
+        found.of_signature(b"body", b"0" * 64)
+        counts.append(len(compared))
+    assert len(set(counts)) == 1

@@ -6,10 +6,10 @@ import pytest
 from justai_assets.collector.config import CollectorError
 from justai_assets.collector.folders import (
     adopt,
-    backlog_bytes,
     closed_segments,
     create_worker_folder,
     lock_journal,
+    waiting_segments,
     worker_folders,
 )
 
@@ -35,8 +35,8 @@ def test_a_living_worker_keeps_its_folder_and_a_dead_ones_is_taken_over(tmp_path
     assert closed_segments(folder) == []
     os.close(lock)
     assert adopt(folder)
-    assert [path.name for path in closed_segments(folder)] == ["00000001.closed"]
-    assert backlog_bytes(tmp_path) == 1
+    assert [path.name for path in closed_segments(folder)] == ["00000001.adopted"]
+    assert waiting_segments(tmp_path)[0] == 1
 
 
 def test_a_dead_workers_folder_goes_once_it_is_empty(tmp_path: Path) -> None:
@@ -53,3 +53,16 @@ def test_a_folder_that_was_being_made_is_never_mistaken_and_is_cleared_away(tmp_
     assert list(worker_folders(tmp_path)) == []
     os.close(lock_journal(tmp_path))
     assert not making.exists()
+
+
+def test_what_else_lies_among_the_workers_does_not_refuse_the_start(tmp_path: Path) -> None:
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    (workers / ".DS_Store").write_bytes(b"x")
+    (workers / ".half-made").mkdir()
+    (workers / ".kept").mkdir()
+    (workers / ".kept" / "note").touch()
+    (workers / "README").touch()
+    os.close(lock_journal(tmp_path))
+    assert sorted(path.name for path in workers.iterdir()) == [".DS_Store", ".kept", "README"]
+    assert list(worker_folders(tmp_path)) == []

@@ -20,7 +20,8 @@ def journal(folder: Path, **changes: object) -> Journal:
 def lines(folder: Path) -> list[bytes]:
     found = []
     for path in sorted(folder.glob("0*")):
-        with SegmentFile(path) as segment:
+        segment = SegmentFile.read(path)
+        if segment.content:
             for one in scan(segment.content):
                 assert isinstance(one, Record)
                 found += [segment.content[one.start : one.end]] if one.tag == TAG else []
@@ -215,3 +216,34 @@ def test_a_mistake_of_ours_leaves_nobody_waiting(tmp_path: Path) -> None:
         await found.close()
 
     asyncio.run(scenario())
+
+
+def test_a_rename_that_fails_is_told_and_tried_until_it_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    rename = Path.rename
+    failing = [True]
+
+    def refuse(path: Path, target: Path) -> Path:
+        if failing[0] and path.suffix == OPEN:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    async def scenario() -> None:
+        found = journal(tmp_path, segment_seconds=0.1, on_trouble=lambda what, segment: told.append((what, segment)))
+        monkeypatch.setattr(Path, "rename", refuse)
+        await found.append(TAG, b"first")
+        await asyncio.sleep(0.4)
+        assert [path.suffix for path in found.folder.glob("0*")] == [OPEN]
+        assert found.ready, "a name is no reason to refuse events"
+        await found.append(TAG, b"second")
+        failing[0] = False
+        await asyncio.sleep(0.4)
+        assert {path.suffix for path in found.folder.glob("0*")} == {CLOSED}
+        await found.close()
+        assert lines(found.folder) == [b"first", b"second"]
+
+    asyncio.run(scenario())
+    assert len(told) == len({segment for _, segment in told})
+    assert all("renaming failed" in what for what, _ in told)

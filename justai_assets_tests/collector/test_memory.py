@@ -11,6 +11,7 @@ import pytest
 
 from justai_assets.collector.config import Limits
 from justai_assets.collector.memory import UNVERIFIED, Memory
+from justai_assets.collector.patience import IDLE_SECONDS
 from justai_assets_tests.collector.service import JSON, in_process, iterable_body, run, settings, sign
 from justai_assets_tests.collector.test_doors import CHAMELEON, exchange, iterable
 
@@ -122,9 +123,9 @@ def test_an_anonymous_body_takes_no_memory_from_known_senders_either(base: Path)
 
 
 def large(size: int, **changes: Any) -> dict[str, Any]:
-    """An event of `size` bytes that is expensive to decode."""
+    """An event of `size` bytes."""
     head = json.dumps(iterable_body(a=0)).encode()[:-3]
-    return iterable(head + b"[" + b",".join([b"{}"] * ((size - len(head)) // 3)) + b"]}}", **changes)
+    return iterable(head + b'"' + b"x" * (size - len(head) - 5) + b'"}}', **changes)
 
 
 def test_large_bodies_of_an_org_are_few_at_a_time_and_others_pass(base: Path) -> None:
@@ -176,3 +177,20 @@ def test_between_two_large_bodies_small_ones_have_their_turn(base: Path) -> None
     assert statuses == [202] * 8
     assert len(waits) > 16, "more than a turn between two"
     assert sorted(waits)[len(waits) // 2] < alone
+
+
+def test_uploads_that_nobody_goes_on_with_make_room_for_others(base: Path) -> None:
+    signed = json.dumps(
+        {"id": "c", "sent_at": "2026-01-05T12:00:00Z", "kind": "ping", "data": {"x": "y" * 900}}
+    ).encode()
+    chameleon = {"url": CHAMELEON, "content": signed, "headers": {**JSON, "x-chameleon-signature": sign(signed)}}
+    idle = {"url": "/api/webhook/chameleon/no-such-org", "content": b"x" * 1000,
+            "headers": {**JSON, "x-chameleon-signature": "0" * 64}}  # fmt: skip
+
+    async def scenario() -> list[int]:
+        config = settings(base, body_bytes=1000, in_flight_bytes=2000, unverified_bytes=8000)
+        async with in_process(config) as client, stalled(client, *[idle] * 8):
+            await asyncio.sleep(IDLE_SECONDS + 0.1)
+            return [(await client.post(**chameleon)).status_code for _ in range(3)]
+
+    assert run(scenario()) == [202, 202, 202]

@@ -23,13 +23,28 @@ def test_the_flood_of_one_org_takes_nothing_from_another() -> None:
 
 def test_what_other_workers_admitted_is_charged_once() -> None:
     rates = Rates(10, 5)
+    rates.charge_others([], 0.0)
     rates.charge_others([("acme", 3)], 0.0)
     rates.charge_others([("acme", 3)], 0.0)
     assert [rates.take("acme", 0.0) for _ in range(3)] == [0.0, 0.0, 0.1]
 
 
+def test_what_was_admitted_before_a_worker_began_is_not_charged_to_it() -> None:
+    rates = Rates(10, 5)
+    rates.charge_others([("acme", 1_000_000)], 0.0)
+    assert rates.take("acme", 0.0) == 0.0
+    rates.charge_others([("acme", 1_000_004)], 0.0)
+    assert rates.take("acme", 0.0) > 0
+
+
+def test_many_values_cost_as_much_as_many_bytes() -> None:
+    assert cost_of(2_000, 256) == 1
+    assert cost_of(20_000, 5_000) == cost_of(20_000) + (5_000 - 256) // 32
+
+
 def test_a_debt_is_never_deeper_than_a_burst() -> None:
     rates = Rates(10, 5)
+    rates.charge_others([], 0.0)
     rates.charge_others([("acme", 1_000_000)], 0.0)
     assert rates.take("acme", 0.0) == 0.6
     assert rates.take("acme", 0.61) == 0.0

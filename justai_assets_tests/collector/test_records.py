@@ -14,7 +14,7 @@ def read(content: bytes) -> list[tuple[bytes, bytes]]:
 
 @given(LINES)
 def test_what_was_packed_is_found_in_order(records: list[tuple[bytes, bytes]]) -> None:
-    content = b"".join(pack(tag, line) for tag, line in records)
+    content = b"".join(pack(tag, line, number) for number, (tag, line) in enumerate(records))
     assert read(content) == records
     assert not [one for one in scan(content) if isinstance(one, Damage)]
 
@@ -23,7 +23,7 @@ def test_what_was_packed_is_found_in_order(records: list[tuple[bytes, bytes]]) -
 def test_a_torn_tail_costs_the_torn_record_and_no_other(
     records: list[tuple[bytes, bytes]], data: st.DataObject
 ) -> None:
-    packed = [pack(tag, line) for tag, line in records]
+    packed = [pack(tag, line, number) for number, (tag, line) in enumerate(records)]
     content = b"".join(packed)
     cut = data.draw(st.integers(len(content) - len(packed[-1]) + 1, len(content) - 1))
     assert read(content[:cut]) == records[:-1]
@@ -35,7 +35,7 @@ def test_a_torn_tail_costs_the_torn_record_and_no_other(
 def test_a_changed_byte_costs_one_record_and_the_rest_is_found(
     records: list[tuple[bytes, bytes]], data: st.DataObject
 ) -> None:
-    packed = [pack(tag, line) for tag, line in records]
+    packed = [pack(tag, line, number) for number, (tag, line) in enumerate(records)]
     hit = data.draw(st.integers(0, len(packed) - 1))
     at = data.draw(st.integers(0, len(packed[hit]) - 1))
     changed = bytearray(packed[hit])

@@ -1,6 +1,10 @@
 import asyncio
+import errno
 import json
+import os
+import struct
 import time
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -8,8 +12,8 @@ import pytest
 
 from justai_assets.collector.folders import CLOSED
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.records import pack, tag_of
-from justai_assets.collector.seal import UPLOADS, seal_segment, shorten
+from justai_assets.collector.records import MAGIC, UNNUMBERED_MAGIC, pack, tag_of
+from justai_assets.collector.seal import UPLOADS, seal_segment, shorten, source_of
 from justai_assets.contract.errors import StorageError, TransientStorageError
 from justai_assets.landing.envelopes_write import envelope_line
 from justai_assets.landing.listing import list_days
@@ -90,13 +94,99 @@ def test_equal_lines_of_two_segments_are_two_objects(tmp_path: Path) -> None:
 
 def test_a_torn_tail_is_left_out_and_said(tmp_path: Path) -> None:
     root = Root.parse(str(tmp_path / "landing"))
-    path = tmp_path / "00000001.closed"
-    whole = pack(b"segment/w/00000001", b"") + pack(*RECORDS[0])
-    path.write_bytes(whole + pack(*RECORDS[1])[:-3])
+    path = tmp_path / "00000001.adopted"
+    whole = pack(b"segment/w/00000001", b"", 0) + pack(*RECORDS[0], 1)
+    path.write_bytes(whole + pack(*RECORDS[1], 2)[:-3])
     sealed = seal_segment(path, root)
     assert [one["id"] for one in landed(root)] == ["a"]
-    assert sealed.torn_bytes == len(pack(*RECORDS[1])) - 3
-    assert sealed.damaged_bytes == 0
+    assert sealed.torn_bytes == len(pack(*RECORDS[1], 2)) - 3
+    assert (sealed.damaged_bytes, sealed.lost_records, sealed.is_cut) == (0, 0, False)
+
+
+def cut(content: bytes, *, what: str) -> bytes:
+    """A closed segment as a bad disk leaves it."""
+    last = content.rfind(MAGIC)
+    before = content.rfind(MAGIC, 0, last)
+    return {
+        "to nothing": b"",
+        "at a record's border": content[:last],
+        "one record earlier": content[:before],
+        "zeroed": content[:before] + bytes(len(content) - before),
+        "flipped": content[:before] + bytes(one ^ 255 for one in content[before:]),
+    }[what]
+
+
+@pytest.mark.parametrize("what", ["to nothing", "at a record's border", "one record earlier", "zeroed", "flipped"])
+def test_a_closed_segment_whose_tail_is_gone_is_never_taken_for_whole(tmp_path: Path, what: str) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    segment.write_bytes(cut(segment.read_bytes(), what=what))
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert sealed.is_cut
+    assert not sealed.is_whole
+
+
+def test_a_record_that_is_missing_by_its_number_is_counted(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    content = segment.read_bytes()
+    third, fourth = pack(*RECORDS[2], 3), pack(*RECORDS[3], 4)
+    assert third + fourth in content
+    segment.write_bytes(content.replace(third + fourth, b""))
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert (sealed.lost_records, sealed.damaged_bytes, sealed.is_cut) == (2, 0, False)
+
+
+def test_a_segment_of_an_earlier_version_is_read_also_without_an_end_record(tmp_path: Path) -> None:
+    def old(tag: bytes, content: bytes) -> bytes:
+        payload = struct.pack("<H", len(tag)) + tag + content
+        return struct.pack("<4sII", UNNUMBERED_MAGIC, len(payload), zlib.crc32(payload, len(payload))) + payload
+
+    path = tmp_path / "00000001.closed"
+    path.write_bytes(old(b"segment/w/00000001", b"") + b"".join(old(*one) for one in RECORDS) + old(*RECORDS[0])[:9])
+    sealed = seal_segment(path, Root.parse(str(tmp_path / "landing")))
+    assert (sealed.lines, sealed.torn_bytes, sealed.is_cut) == (6, 9, False)
+
+
+def test_a_sector_that_cannot_be_read_costs_its_records_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Root.parse(str(tmp_path / "landing"))
+    segment = crowd(tmp_path, 60)
+    assert segment.stat().st_size > 3 * 4096
+    pread = os.pread
+
+    def bad(descriptor: int, size: int, at: int) -> bytes:
+        if at < 2 * 4096 and at + size > 4096:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(descriptor, size, at)
+
+    monkeypatch.setattr("os.pread", bad)
+    sealed = seal_segment(segment, root)
+    assert sealed.damaged_bytes >= 4096
+    assert sealed.lost_records > 0
+    assert sealed.lines + sealed.lost_records == sum(range(1, 61))
+
+
+def test_a_refused_day_holds_back_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+
+    def write(landing: Root, key: str, content: bytes) -> None:
+        if "iterable/acme/event_date=2026-01-05" in key:
+            raise StorageError("access denied")
+        landing.write(key, content)
+
+    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert sealed.left == {tag_of("iterable_webhooks", "acme", FIFTH)}
+    assert sealed.objects == 4
+
+
+def test_a_local_landing_root_that_is_gone_takes_nothing_and_is_not_made(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    (tmp_path / "landing").rmdir()
+    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    assert sealed.objects == 0
+    assert all(one.transient for one in sealed.refused)
+    assert not (tmp_path / "landing").exists()
 
 
 def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) -> None:
@@ -107,7 +197,7 @@ def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) 
     segment.write_bytes(content)
     sealed = seal_segment(segment, root)
     assert sorted(one["id"] for one in landed(root)) == ["a", "b", "d", "e", "f"]
-    assert sealed.damaged_bytes == len(pack(*RECORDS[2]))
+    assert (sealed.damaged_bytes, sealed.lost_records) == (len(pack(*RECORDS[2], 3)), 1)
 
 
 def test_garbage_behind_the_end_of_a_closed_segment_is_damage(tmp_path: Path) -> None:
@@ -125,11 +215,11 @@ def test_an_empty_segment_lands_nothing(tmp_path: Path) -> None:
 
 def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
-    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing").mkdir(exist_ok=True)
     (tmp_path / "landing" / "webhooks").write_text("in the way")
     sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
     assert sealed.left == {tag for tag, _ in RECORDS}
-    assert {one.source for one in sealed.refused} == {
+    assert {source_of(one.tag) for one in sealed.refused} == {
         "iterable_webhooks/acme", "journey_webhooks/acme", "iterable_webhooks/other",
     }  # fmt: skip
     assert {(one.error, one.transient) for one in sealed.refused} == {("storage_transient", True)}
@@ -139,12 +229,13 @@ def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(
 
 def crowd(folder: Path, orgs: int) -> Path:
     """A segment of many orgs, each with another number of lines."""
-    content = [pack(b"segment/w/00000001", b"")]
+    content = [pack(b"segment/w/00000001", b"", 0)]
     for number in range(orgs):
         tag = tag_of("iterable_webhooks", f"org{number:02d}", FIFTH)
-        content += [pack(tag, line(f"{number}-{one}")) for one in range(number + 1)]
+        for one in range(number + 1):
+            content.append(pack(tag, line(f"{number}-{one}"), len(content)))
     path = folder / "00000001.closed"
-    path.write_bytes(b"".join([*content, pack(b"end", b"")]))
+    path.write_bytes(b"".join([*content, pack(b"end", b"", len(content))]))
     return path
 
 
@@ -170,7 +261,7 @@ def test_one_orgs_refused_prefix_keeps_no_other_org_from_landing(
     sealed = seal_segment(crowd(tmp_path, 30), root)
     assert len({one["key"].split("/")[2] for one in landed(root)}) == sealed.objects == 28
     assert sealed.left == {tag_of("iterable_webhooks", org, FIFTH) for org in ("org00", "org17")}
-    assert [(one.source, one.error, one.transient) for one in sealed.refused] == [
+    assert [(source_of(one.tag), one.error, one.transient) for one in sealed.refused] == [
         ("iterable_webhooks/org00", "storage", False),
         ("iterable_webhooks/org17", "storage", False),
     ]
@@ -179,6 +270,7 @@ def test_one_orgs_refused_prefix_keeps_no_other_org_from_landing(
 def test_a_shortened_segment_holds_what_is_left_and_lands_it_under_the_same_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "whole").mkdir()
     whole = Root.parse(str(tmp_path / "whole"))
     path = crowd(tmp_path, 5)
     seal_segment(path, whole)
@@ -203,7 +295,7 @@ def test_sources_that_are_avoided_and_tags_that_are_done_are_not_tried(
     tried = denying(monkeypatch)
     tags = {org: tag_of("iterable_webhooks", org, FIFTH) for org in ("org01", "org02")}
     sealed = seal_segment(
-        crowd(tmp_path, 4), Root.parse(str(tmp_path / "landing")), avoid={"iterable_webhooks/org01"},
+        crowd(tmp_path, 4), Root.parse(str(tmp_path / "landing")), avoid={tags["org01"]},
         only=frozenset(tags.values()),
     )  # fmt: skip
     assert [key.split("/")[2] for key in tried] == ["org02"]
@@ -234,7 +326,7 @@ def test_lines_of_many_days_need_little_memory(tmp_path: Path) -> None:
     with path.open("wb") as file:
         for number in range(60_000):
             day = date.fromordinal(FIFTH.toordinal() + number % 300)
-            file.write(pack(tag_of("iterable_webhooks", "acme", day), line(str(number))))
+            file.write(pack(tag_of("iterable_webhooks", "acme", day), line(str(number)), number))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sealed = seal_segment(path, Root.parse(str(tmp_path / "landing")))
     assert (sealed.objects, sealed.lines) == (300, 60_000)

@@ -7,7 +7,7 @@ import pytest
 
 from justai_assets.collector.folders import worker_folders
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.sealer import REFUSED_SECONDS, Sealer
+from justai_assets.collector.sealer import REFUSED_SECONDS, Sealer, count_death, note_work
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import landed
 from justai_assets_tests.collector.test_seal import RECORDS, written
@@ -22,7 +22,7 @@ class Log:
         self.events.append(event)
         self.facts.append(facts)
 
-    error = info
+    error = warning = info
 
 
 class Clock:
@@ -71,7 +71,7 @@ def test_the_open_segment_of_a_living_worker_is_left_alone(tmp_path: Path) -> No
 def test_while_the_landing_zone_refuses_everything_stays_and_lands_later(tmp_path: Path) -> None:
     written(tmp_path / "journal", RECORDS)
     written(tmp_path / "journal", RECORDS)
-    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing").mkdir(exist_ok=True)
     wall = tmp_path / "landing" / "webhooks"
     wall.write_text("in the way")
     clock = Clock()
@@ -92,6 +92,8 @@ def test_while_the_landing_zone_refuses_everything_stays_and_lands_later(tmp_pat
     assert counted["landing_failures"] == 2
     wall.unlink()
     clock.now += REFUSED_SECONDS
+    assert found.run_once() == (0, 2), "each time it is left alone for twice as long"
+    clock.now += REFUSED_SECONDS
     assert found.run_once() == (2, 0)
     assert len(landed(tmp_path / "landing")) == 12
 
@@ -100,7 +102,7 @@ def test_one_orgs_refused_prefix_holds_its_own_lines_and_no_others(tmp_path: Pat
     for _ in range(3):
         written(tmp_path / "journal", RECORDS)
     wall = tmp_path / "landing" / "webhooks" / "iterable" / "other"
-    wall.parent.mkdir(parents=True)
+    wall.parent.mkdir(parents=True, exist_ok=True)
     wall.write_text("in the way")
     clock = Clock()
     found, counted, log = sealer(tmp_path, clock)
@@ -129,7 +131,7 @@ def test_a_source_refused_for_a_while_does_not_end_every_pass_at_the_same_segmen
     written(tmp_path / "journal", RECORDS[:1])
     written(tmp_path / "journal", RECORDS[3:4])
     wall = tmp_path / "landing" / "webhooks" / "iterable" / "acme"
-    wall.parent.mkdir(parents=True)
+    wall.parent.mkdir(parents=True, exist_ok=True)
     wall.write_text("in the way")
     found, _, _ = sealer(tmp_path)
     assert found.run_once() == (0, 2), "all that was tried failed: the landing zone may be away"
@@ -142,7 +144,7 @@ def test_with_no_room_for_the_shorter_segment_what_is_landed_is_not_written_agai
 ) -> None:
     written(tmp_path / "journal", RECORDS)
     wall = tmp_path / "landing" / "webhooks" / "iterable" / "other"
-    wall.parent.mkdir(parents=True)
+    wall.parent.mkdir(parents=True, exist_ok=True)
     wall.write_text("in the way")
 
     def full(*_: object) -> None:
@@ -158,7 +160,7 @@ def test_with_no_room_for_the_shorter_segment_what_is_landed_is_not_written_agai
     found.run_once()
     assert state(wall) == states
     wall.unlink()
-    clock.now += REFUSED_SECONDS
+    clock.now += 2 * REFUSED_SECONDS
     assert found.run_once() == (1, 0)
     assert len(landed(tmp_path / "landing")) == 6
 
@@ -208,3 +210,72 @@ def test_a_segment_with_a_tag_from_the_future_waits_and_does_not_hold_up_the_oth
     found, _, _ = sealer(tmp_path)
     assert found.run_once() == (1, 1)
     assert len(landed(tmp_path / "landing")) == 6
+
+
+def test_a_foreign_file_in_a_dead_workers_folder_stops_nobody(tmp_path: Path) -> None:
+    poisoned = written(tmp_path / "journal", RECORDS).parent
+    (poisoned / "core.1234").write_bytes(b"not ours")
+    written(tmp_path / "journal", RECORDS)
+    found, counted, _ = sealer(tmp_path)
+    for _ in range(3):
+        found.run_once()
+    assert len(landed(tmp_path / "landing")) == 12
+    assert [path.name for path in poisoned.iterdir() if path.name != "lock"] == ["core.1234"]
+    assert list(worker_folders(tmp_path / "journal")) == [poisoned]
+    assert counted["landing_failures"] == 0
+
+
+def test_a_folder_and_a_segment_that_make_trouble_hold_up_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "journal" / "workers" / "00000000000000000000-1"
+    written(tmp_path / "journal", RECORDS)
+    folder.mkdir()
+    (folder / "lock").mkdir()
+    other = written(tmp_path / "journal", RECORDS).parent
+    (other / "00000000.closed").mkdir()
+    (other / "00000000.closed" / "x").touch()
+    found, counted, log = sealer(tmp_path)
+    found.run_once()
+    assert len(landed(tmp_path / "landing")) == 12
+    assert counted["landing_failures"] >= 1
+    assert "folder_not_sealed" in log.events
+    found.run_once()
+    assert log.events.count("folder_not_sealed") == 1, "told once, counted each time"
+
+
+def test_a_segment_at_which_two_sealers_died_is_set_aside_whole(tmp_path: Path) -> None:
+    deadly = written(tmp_path / "journal", RECORDS)
+    content = deadly.read_bytes()
+    name = f"{deadly.parent.name}/{deadly.stem}"
+    for _ in range(2):
+        note_work(tmp_path / "journal", name)
+        count_death(tmp_path / "journal")
+    written(tmp_path / "journal", RECORDS)
+    found, counted, log = sealer(tmp_path)
+    found.run_once()
+    assert len(landed(tmp_path / "landing")) == 6
+    (aside,) = (tmp_path / "journal" / "damaged").iterdir()
+    assert aside.read_bytes() == content
+    assert counted["damaged_segments"] == 1
+    assert "segment_set_aside" in log.events
+
+
+def test_one_death_and_the_deaths_of_another_segment_set_nothing_aside(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    note_work(tmp_path / "journal", f"{segment.parent.name}/{segment.stem}")
+    count_death(tmp_path / "journal")
+    found, _, _ = sealer(tmp_path)
+    assert found.run_once() == (1, 0)
+    assert not (tmp_path / "journal" / "sealer.work").exists()
+    count_death(tmp_path / "journal")  # at no segment
+
+
+def test_a_torn_segment_of_a_dead_worker_is_kept_and_counted(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    torn = segment.with_suffix(".open")
+    torn.write_bytes(segment.read_bytes()[:-30])
+    segment.unlink()
+    found, counted, log = sealer(tmp_path)
+    found.run_once()
+    assert (counted["damaged_segments"], counted["torn_bytes"] > 0) == (1, True)
+    assert "unfinished_write" in log.events
+    assert len(list((tmp_path / "journal" / "damaged").iterdir())) == 1

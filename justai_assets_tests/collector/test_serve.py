@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -14,12 +15,15 @@ import psutil
 import pytest
 
 from justai_assets.bench.http_load import post, run_load
-from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors
+from justai_assets.collector.config import CollectorError
+from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors, require_free, serve
+from justai_assets.contract.errors import StorageError
 from justai_assets_tests.collector.service import (
     JSON,
     KEY,
     Nursery,
     Service,
+    free_port,
     http,
     iterable_body,
     landed,
@@ -288,3 +292,61 @@ def test_with_too_few_open_files_the_collector_says_so_instead_of_starting(
     with pytest.raises(CollectorError, match=r"1280 open files.*allows 1024.*--connections 768"):
         serve(settings(tmp_path), host="127.0.0.1", port=1, workers=1)
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_second_collector_on_the_same_port_and_impossible_ports_are_clear_errors(
+    tmp_path: Path, starter: Nursery
+) -> None:
+    write_orgs(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    with served(starter, settings(tmp_path)) as service:
+        config = dataclasses.replace(service.config, journal=other / "journal")
+        with pytest.raises(CollectorError, match=f"cannot listen on 127.0.0.1:{service.port}: Address already in use"):
+            serve(config, host="127.0.0.1", port=service.port, workers=1)
+    for host, port in (("127.0.0.1", 99_999), ("192.0.2.1", 8080), ("no.such.host.invalid", 8080)):
+        with pytest.raises(CollectorError, match=r"is no port|cannot listen on") as caught:
+            require_free(host, port)
+        assert caught.value.mend
+
+
+def test_a_landing_root_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
+    write_orgs(tmp_path)
+    config = settings(tmp_path, landing=str(tmp_path / "not-mounted"))
+    with pytest.raises(StorageError, match="there is no folder"):
+        serve(config, host="127.0.0.1", port=free_port(), workers=1)
+    assert not (tmp_path / "not-mounted").exists()
+
+
+def test_landing_objects_are_for_their_owner_alone(tmp_path: Path, starter: Nursery) -> None:
+    write_orgs(tmp_path)
+    with served(starter, settings(tmp_path)) as service:
+        assert send(service, 1).status_code == 202
+        service.wait_landed()
+        (found,) = (tmp_path / "landing").rglob("*.zst")
+        assert found.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("chunk", [b"zz\r\nabc\r\n", b"5\r\nab", b"-1\r\n", b"ffffffffffffffff\r\nx\r\n"])
+def test_a_malformed_chunk_is_the_senders_mistake(tmp_path: Path, starter: Nursery, chunk: bytes) -> None:
+    write_orgs(tmp_path)
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-type: application/json\r\n"
+        "transfer-encoding: chunked\r\n\r\n"
+    )
+    with served(starter, settings(tmp_path, body_seconds=1.0)) as service:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+            connection.sendall(head.encode() + chunk)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.makefile("rb").read()
+        assert not answer or answer.split()[1].startswith(b"4"), answer[:200]
+        assert not [name for name in service.metrics() if 'fate="failed"' in name]
+
+
+def test_a_clean_stop_says_nothing_of_killed_workers(tmp_path: Path, starter: Nursery) -> None:
+    write_orgs(tmp_path)
+    with served(starter, settings(tmp_path), workers=2) as service:
+        send(service, 1)
+    said = (tmp_path / "service.log").read_text()
+    assert "worker_killed" not in said
+    assert "Killing" not in said

@@ -1,15 +1,9 @@
 """The landing zone on S3 over real HTTP: away, back, and nothing lost; and a disk that is really full."""
 
-import contextlib
 import json
 import resource
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -29,28 +23,7 @@ from justai_assets_tests.collector.service import (
     settings,
     write_orgs,
 )
-
-BUCKET = "landing"
-
-
-@contextmanager
-def s3(port: int) -> Iterator[str]:
-    """An S3 server with an empty bucket."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(400):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
-        assert http().put(f"http://127.0.0.1:{port}/{BUCKET}").status_code == 200
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+from justai_assets_tests.e2e.s3_server import BUCKET, s3_server
 
 
 def send(service: Service, number: int) -> httpx.Response:
@@ -89,7 +62,7 @@ def test_while_s3_is_away_events_are_taken_and_land_once_it_is_back(
         # Killed and started again in the meantime: the journal is all that is left.
         service.kill()
         starter.reap(service)
-        with s3(port):
+        with s3_server(port):
             service = starter.start(config)
             ids.append(send(service, 21).json()["id"])
             service.wait_landed(60)

@@ -158,11 +158,49 @@ def test_commit_lists_add_and_remove(any_world: World) -> None:
     )  # fmt: skip
 
 
+def part(transaction: int) -> str:
+    return f"part-00000-tid-{transaction}-b57dcd81-0000-4e41-a35c-00000000000{transaction}-1-1-c000.snappy.parquet"
+
+
 @pytest.mark.parametrize("content", [{"added": []}, {"removed": []}], ids=["added", "removed"])
 def test_a_commit_list_may_have_either_key_alone(content: dict[str, Any], world: World) -> None:
-    lands(world, "databricks", "a.parquet")
+    lands(world, "databricks", part(1))
     put(world, "databricks", **{f"{FOLDER}/_committed_1": content})
-    assert names(judged(world, "databricks")) == ([], ["a.parquet"], [], [])
+    assert names(judged(world, "databricks")) == ([], [part(1)], [], [])
+
+
+def test_a_lists_silence_about_another_transaction_denies_nothing(any_world: World) -> None:
+    """Appends with a VACUUM between: the first list is gone, the second marker is gone, the third is whole."""
+    lands(any_world, "databricks", part(1), part(2), part(3), "_started_3", "_SUCCESS")
+    put(any_world, "databricks", **{
+        f"{FOLDER}/_committed_2": {"added": [part(2)], "removed": []},
+        f"{FOLDER}/_committed_3": {"added": [part(3)], "removed": []},
+        f"{FOLDER}/_committed_vacuum9": {"added": [], "removed": ["_committed_1", "_committed_vacuum8"]},
+    })  # fmt: skip
+    found = judged(any_world, "databricks")
+    assert names(found) == ([part(1), part(2), part(3)], [], [], [])
+    assert found.is_declared
+
+
+def test_a_file_that_its_own_transactions_list_leaves_out_does_not_count(world: World) -> None:
+    lands(world, "databricks", part(1), part(2))
+    put(world, "databricks", **{
+        f"{FOLDER}/_committed_1": {"added": ["other.parquet"], "removed": []},
+        f"{FOLDER}/other.parquet": b"x",
+    })  # fmt: skip
+    assert names(judged(world, "databricks"))[:2] == (["other.parquet", part(2)], [part(1)])
+
+
+def test_a_file_of_another_writer_counts_beside_the_lists_of_transactions(world: World) -> None:
+    lands(world, "databricks", "plain.parquet", part(1))
+    put(world, "databricks", **{f"{FOLDER}/_committed_1": {"added": [part(1)], "removed": []}})
+    assert names(judged(world, "databricks"))[0] == [part(1), "plain.parquet"]
+
+
+def test_a_list_that_cannot_be_read_denies_nothing_to_its_own_files(world: World) -> None:
+    lands(world, "databricks", part(1), part(2))
+    put(world, "databricks", **{f"{FOLDER}/_committed_1": b"{", f"{FOLDER}/_committed_2": {"added": [part(2)]}})
+    assert names(judged(world, "databricks")) == ([part(1), part(2)], [], [], ["_committed_1"])
 
 
 @pytest.mark.parametrize("content", [{}, {"files": ["a.parquet"]}, ["a.parquet"], "added"])

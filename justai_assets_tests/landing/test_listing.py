@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justai_assets.landing.listing import fingerprint, list_day, list_days, strays
+from justai_assets.landing.listing import days_and_strays, fingerprint, list_day, list_days
 from justai_assets.landing.paths import day_prefix
 from justai_assets.storage import LandedObject
 from justai_assets_tests.world import World
@@ -90,8 +90,8 @@ def test_what_lies_in_no_day_is_found_and_the_writers_marks_are_none(any_world: 
         any_world.landing.write(f"{prefix}/{key}", b"x")
     any_world.landing.write("redshift/acme-eu/loose.parquet", b"x")
     found = [f"{prefix}/{key}" for key in ("0013_part_00", "backup/", "event_date=2026-1-5/")]
-    assert strays(any_world.landing, "redshift", "acme") == found
-    assert strays(any_world.landing, "redshift", "nobody") == []
+    assert days_and_strays(any_world.landing, "redshift", "acme") == ([date(2026, 1, 6)], found)
+    assert days_and_strays(any_world.landing, "redshift", "nobody")[1] == []
 
 
 def test_the_fingerprint_of_a_day_sees_rewrites_arrivals_and_signs(any_world: World) -> None:

@@ -13,6 +13,7 @@ from justai_assets.contract.errors import StorageError, TransientStorageError
 from justai_assets.landing import memory as memories
 from justai_assets.landing import watch as watching
 from justai_assets.landing.changes import EMPTY, Memory
+from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import day_prefix, door_prefix
 from justai_assets.landing.rotation import Cursor, decode, encode
 from justai_assets.landing.watch import Cache, Hints, Watched
@@ -222,7 +223,8 @@ def test_days_before_the_start_and_after_today_and_strays_are_told_and_not_lost(
     said = "; ".join(tick.remarks["acme"])
     assert "1 days before its start_date" in said
     assert "1 days after today" in said
-    assert "3 files lie in a folder" in said
+    folders = ("event_date=2026-13-01/", "event_date=20260105/", "loose/")
+    assert stray_note([f"{door_prefix(DOOR, 'acme')}/{folder}" for folder in folders]) in said
     assert watcher.reported(now=ahead(days=1)) == [("acme", tomorrow)]
     watcher.orgs = {"acme": Watched(date(2025, 12, 1))}
     assert watcher.reported(now=ahead(days=1, hours=2)) == [("acme", "2025-12-31")]

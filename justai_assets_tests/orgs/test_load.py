@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.load import MAX_ORG_FILE_BYTES, OrgFileError, load_org, load_orgs
+from justai_assets.orgs.secrets import SecretError, resolve
 from justai_assets.settings import Settings
 
 SMALL = """\
@@ -139,3 +141,34 @@ def test_every_reference_of_an_org_is_checked(tmp_path: Path, monkeypatch: pytes
         "sources.chameleon_webhooks.signing_secret",
         "sources.delta_share.profile",
     }
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device", "endless device", "folder"])
+def test_what_is_no_regular_file_is_said_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    file, pipe = tmp_path / "acme.yaml", tmp_path / "pipe"
+    os.mkfifo(file if kind == "pipe" else pipe)
+    if kind == "link to a pipe":
+        file.symlink_to(pipe)
+    elif kind.endswith("device"):
+        file.symlink_to("/dev/zero" if kind == "endless device" else "/dev/null")
+    elif kind == "folder":
+        file.mkdir()
+    with pytest.raises(OrgFileError, match="is no regular file"):
+        load_org(file)
+
+
+def test_a_secret_in_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SecretError, match="file:pipe is no regular file"):
+        resolve("file:pipe", base=tmp_path)
+
+
+def test_of_thousands_of_mistakes_the_first_twenty_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "acme.yaml"
+    file.write_text("".join(f"wrong{number}: 1\n" for number in range(3000)), encoding="utf-8")
+    with pytest.raises(OrgFileError) as caught:
+        load_org(file)
+    lines = str(caught.value).splitlines()
+    assert len(caught.value.problems) > 3000
+    assert len(lines) == 21
+    assert lines[-1].endswith("mistakes in all; the first 20 are shown")

@@ -34,7 +34,7 @@ def test_a_file_that_gives_no_secret_is_named_and_not_quoted(content: bytes | No
 
 
 def test_a_folder_is_no_secret(tmp_path: Path) -> None:
-    with pytest.raises(SecretError, match=r"cannot be read: IsADirectoryError"):
+    with pytest.raises(SecretError, match=r"is no regular file"):
         resolve(f"file:{tmp_path}")
 
 

@@ -29,12 +29,12 @@ def unified(world: World, *rows: dict[str, Any], door: str = "databricks") -> Ta
 
 
 @pytest.mark.parametrize("door", ["redshift", "databricks"])
-def test_a_value_with_an_at_is_an_email_and_anything_else_a_user_id(door: str, world: World) -> None:
+def test_an_address_is_an_email_and_a_user_id_and_anything_else_a_user_id(door: str, world: World) -> None:
     found = custom(
         world, (AT, "purchase", "ada@example.com"), (AT, "purchase", "ada-9"), (AT, "purchase", " "), door=door
     )
     keys = found.accepted.select(pl.col("email_key", "user_key").is_not_null()).rows()
-    assert keys == [(True, False), (False, True), (False, False)]
+    assert keys == [(True, True), (False, True), (False, False)]
     assert found.accepted["source_row"].to_list() == [0, 1, 2]
     assert found.accepted["event_id"].null_count() == 3
 

@@ -238,7 +238,9 @@ def test_nothing_is_left_in_the_temporary_folder(acme: World, tmp_path: Path, mo
     acme.drop("redshift", "acme", DAY, frame())
     take(acme, "iterable_webhooks")
     take(acme, "redshift")
-    assert list(scratch.iterdir()) == []
+    (ours,) = scratch.iterdir()
+    assert [*ours.iterdir(), *(ours / "scratch").iterdir()] == [ours / "scratch"]
+    assert {path.stat().st_mode & 0o777 for path in (ours, ours / "scratch")} == {0o700}
 
 
 @pytest.mark.parametrize("door", ["iterable_webhooks", "journey_webhooks", "chameleon_webhooks"])

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from justai_assets.attribution.day import attribute_day
 from justai_assets.attribution.rule import Rule
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.lake.schema import delta_types
@@ -156,3 +157,37 @@ def test_a_task_of_another_protocol_is_refused_with_its_mend() -> None:
     task = Task("unified_events", FIRST, DAY, {}, Target({}), "")
     with pytest.raises(TaskError, match="build and upload it anew"):
         Task.of({**task.extras(), "protocol": 0})
+
+
+@pytest.mark.spark
+def test_an_id_that_too_many_share_is_nobodys_and_is_noted(spark: Any, tmp_path: Path) -> None:
+    sent = {"event_name": "emailSend", "event_timestamp": MIDNIGHT + timedelta(hours=1), **dict.fromkeys(IDS, "t")}
+    bought = {"event_name": "purchase", "event_timestamp": MIDNIGHT + timedelta(hours=2)}
+    everybodys, few, office = "f" * 32, "e" * 32, "d" * 32
+    engagement = [
+        *({**sent, "message_id": f"m{n}", "email_key": f"{n:032x}", "user_key": everybodys} for n in range(11)),
+        *({**sent, "message_id": f"n{n}", "email_key": f"{n + 100:032x}", "user_key": few} for n in range(10)),
+        *({**sent, "message_id": f"o{n}", "email_key": office, "user_key": f"{n + 200:032x}"} for n in range(11)),
+        {**sent, "message_id": "nobody", "email_key": None, "user_key": everybodys},
+    ]
+    custom = [
+        {**bought, "email_key": f"{3:032x}", "user_key": None},
+        {**bought, "email_key": f"{99:032x}", "user_key": everybodys},
+        {**bought, "email_key": None, "user_key": everybodys},
+        {**bought, "email_key": None, "user_key": few},
+        {**bought, "email_key": office, "user_key": f"{205:032x}"},
+    ]
+    sources = files(tmp_path, esp_events=engagement_table(engagement), custom_events=custom_table(custom))
+    said = run(spark, tmp_path, "attributed_events", sources, delta_types(ATTRIBUTED_EVENTS))
+    out = written(tmp_path / "out", ATTRIBUTED_EVENTS.schema).sort("source_row")
+    assert out["message_id"].to_list() == ["m3", None, None, "n9", "o5"]
+    assert out["reason"].to_list() == [None, "no_send", "no_identity", None, None]
+    assert said[DAY.isoformat()]["shared"] == {"email": (1, 11), "user id": (2, 11)}
+    assert "shared" not in said[FIRST.isoformat()]
+    notes: dict[str, tuple[int, int]] = {}
+    chunks = attribute_day(
+        engagement_table(engagement).lazy(), custom_table(custom).lazy(), DAY, RULE,
+        shared=notes,
+    )  # fmt: skip
+    assert pl.concat(chunks).sort("source_row").equals(out.select(ATTRIBUTED_EVENTS.schema.names()))
+    assert notes == said[DAY.isoformat()]["shared"]

@@ -31,6 +31,7 @@ from justai_assets.attribution.sql.dialects import (
     text_literal,
 )
 from justai_assets.attribution.sql.inputs import Inputs
+from justai_assets.attribution.sql.persons import bare, names_somebody, trimmed
 from justai_assets.attribution.sql.span import Span
 
 RULE_SQL: Final = """
@@ -54,14 +55,24 @@ custom_events AS (
     WHERE custom.event_name IS NOT NULL AND custom.event_timestamp IS NOT NULL
 ),
 time_line AS (
-    SELECT user_id, event_name, event_timestamp, message_id, template_id, campaign_id, 0 AS is_event
+    SELECT TRIMMED(user_id) AS user_id, event_name, event_timestamp, message_id, template_id, campaign_id,
+           0 AS is_event
     FROM engagement_events
-    WHERE user_id IS NOT NULL AND IS_SEND(event_name)
+    WHERE IS_SEND(event_name)
     UNION ALL
-    SELECT user_id, event_name, event_timestamp, CAST(NULL AS TEXT) AS message_id, CAST(NULL AS TEXT) AS template_id,
-           CAST(NULL AS TEXT) AS campaign_id, 1 AS is_event
+    SELECT TRIMMED(user_id) AS user_id, event_name, event_timestamp, CAST(NULL AS TEXT) AS message_id,
+           CAST(NULL AS TEXT) AS template_id, CAST(NULL AS TEXT) AS campaign_id, 1 AS is_event
     FROM custom_events
-    WHERE user_id IS NOT NULL
+),
+spelled AS (
+    SELECT user_id, event_name, event_timestamp, message_id, template_id, campaign_id, is_event,
+           LOWER(user_id) AS lower_id, BARE(user_id) AS bare_id
+    FROM time_line
+),
+known AS (
+    SELECT user_id, event_name, event_timestamp, message_id, template_id, campaign_id, is_event
+    FROM spelled
+    WHERE NAMES_SOMEBODY(user_id, lower_id, bare_id)
 ),
 numbered AS (
     SELECT
@@ -72,7 +83,7 @@ numbered AS (
                      template_id ASC NULLS FIRST, campaign_id ASC NULLS FIRST
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS send_number
-    FROM time_line
+    FROM known
 ),
 with_send AS (
     SELECT
@@ -116,8 +127,9 @@ def rule_query(
         is_zoned: whether event_timestamp holds instants; None: what the dialect's plain TIMESTAMP is. Naive times are
             UTC by contract.
 
-    The result has the six columns of the contract and no other. Rows without a name or a time are left out, and a null
-    user_id matches nothing, as in `files.attribute_files`.
+    The result has the six columns of the contract and no other. Rows without a name or a time are left out. User
+    ids are compared without spaces around them. One that is null, blank or a placeholder (`contract.placeholders`)
+    matches nothing. All is as in `files.attribute_files`.
 
     Raises:
         SqlError: a table, column or event name that is none.
@@ -137,6 +149,12 @@ def rule_query(
                 call.replace(spoken(time.utc, dialect, x=moment))
             case "UTC_DAY", [moment]:
                 call.replace(spoken(time.day, dialect, x=moment))
+            case "TRIMMED", [text]:
+                call.replace(trimmed(text))
+            case "BARE", [text]:
+                call.replace(bare(text))
+            case "NAMES_SOMEBODY", [identifier, lowered, bare_id]:
+                call.replace(names_somebody(identifier, lowered, bare_id))
             case "IS_SEND", [name]:
                 call.replace(among(name, rule.send_events))
             case "WINDOW_START", [moment]:

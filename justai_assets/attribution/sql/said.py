@@ -66,6 +66,8 @@ def heading(
             f" {rule.window_hours} h before it{f' ({windows})' if windows else ''}.",
             "Output: event_name, event_timestamp (UTC), event_date, message_id, template_id, campaign_id. No user"
             " leaves.",
+            "User ids are compared without spaces around them and with their case: addresses need one spelling, for"
+            " example by a view with LOWER. Blank ids and placeholders (null, undefined, 0, n/a) match nobody.",
         ]
     else:
         lines += [

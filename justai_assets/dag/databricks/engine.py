@@ -6,7 +6,7 @@ from datetime import date
 
 import dagster as dg
 
-from justai_assets.attribution.build import attributed_counts, attributed_fates, unified_fates
+from justai_assets.attribution.build import attributed_counts, attributed_fates, shared_marks, unified_fates
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag.databricks.errors import SparkJobError
@@ -27,7 +27,7 @@ def attributed_on_spark(
     sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, CUSTOM_EVENTS)
 
     def fates(day: date, rows: int, count: Count) -> list[Fate]:
-        return attributed_fates(day, events.count(day), rows, count.reasons)
+        return attributed_fates(day, events.count(day), rows, count.reasons, count.shared)
 
     work = Work(org, lake, ATTRIBUTED_EVENTS, (sends, events), days, note)
     return _replace(context, work, fates, on_day)
@@ -67,6 +67,6 @@ def _replace(
                 )
             fates = fates_of(day, now.rows, count)
             ledger.write(day, fates_frame(name, fates))
-            reports.append(DayReport(day, now.rows, now.bytes, tuple(fates)))
+            reports.append(DayReport(day, now.rows, now.bytes, tuple(fates), shared_marks(count.shared)))
             on_day(reports[-1])
     return reports

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import dagster as dg
 import polars as pl
@@ -24,6 +22,7 @@ from justai_assets.lake.schema import delta_types
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
+from justai_assets.scratch import scratch_folder
 from justai_assets.spark.task import ATTRIBUTED, Source, Target, Task
 
 WHERE = "JUSTAI_DATABRICKS"
@@ -96,8 +95,8 @@ def place_of(context: dg.AssetExecutionContext, work: Work) -> AbstractContextMa
 @contextmanager
 def _beside(context: dg.AssetExecutionContext, work: Work) -> Iterator[Done]:
     slug, lake = work.org.slug, work.lake
-    with TemporaryDirectory(prefix="justai-spark-") as name, ExitStack() as stack:
-        folder, out = Path(name), Path(name) / "out"
+    with scratch_folder("spark") as folder, ExitStack() as stack:
+        out = folder / "out"
         sources = {}
         for one in work.inputs:
             table = one.table

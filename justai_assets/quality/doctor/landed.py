@@ -7,7 +7,7 @@ from statistics import median
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.commits import committed
-from justai_assets.landing.listing import SUFFIXES, LandedDay, list_day, list_days
+from justai_assets.landing.listing import SUFFIXES, LandedDay, days_and_strays, list_day, list_days, named, stray_note
 from justai_assets.orgs.model import Org
 from justai_assets.quality.band import DAYS_BACK, MIN_DAYS
 from justai_assets.quality.doctor.finding import Finding
@@ -25,12 +25,23 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
     """List a door's folder for real, and look at its files; also the days found."""
     try:
         days = list_days(root, door, org.slug)
+        _, strays = days_and_strays(root, door, org.slug)
         undated = list_day(root, door, org.slug, None)
     except (JustAIError, FileNotFoundError) as error:
         mend = "see that the landing root is right and that this process may list the prefix (s3:ListBucket)"
         return [Finding(door, "reachable", "problem", _said(error, root), mend)], {}
+    links = [link.key for landed in (*days.values(), undated) for link in landed.links]
     days = {day: landed for day, landed in days.items() if landed.data}
-    findings = [_last_file(org, door, days, now)]
+    findings = [] if (strays or links) and not days else [_last_file(org, door, days, now)]
+    if links:
+        message = f"not read, because a link leads out of the org's folder: {named(links)}"
+        mend = "copy the files to the folder, or mount them there"
+        findings.append(Finding(door, "links", "problem", message, mend))
+    if strays:
+        mend = (
+            "write each day to a folder event_date=2026-01-05: partition by a DATE, not by a timestamp, in lower case"
+        )
+        findings.append(Finding(door, "folders", "warning" if days else "problem", stray_note(strays), mend))
     if undated.data:
         message = f"{len(undated.data)} files without a usable date lie in the default partition"
         mend = "see the quarantine's reasons; a warehouse writes them for rows whose event_timestamp is null"

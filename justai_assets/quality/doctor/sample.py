@@ -6,18 +6,20 @@ import json
 from collections import defaultdict
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.foreign_names import safe_columns
+from justai_assets.landing import parquet
 from justai_assets.landing.identity import event_id
 from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_of, day_prefix
 from justai_assets.orgs.model import Drop, Org
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
+from justai_assets.scratch import scratch_folder
 from justai_assets.sources.drops import KINDS, OPTIONAL
 from justai_assets.sources.privacy import is_personal_column
 from justai_assets.sources.times import utc
@@ -54,9 +56,9 @@ def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = No
     with file.open("rb") as content:
         is_parquet = content.read(4) == b"PAR1"
     _refuse_another_kind(file, door, is_parquet=is_parquet)
-    with TemporaryDirectory(prefix="justai-sample-") as scratch:
+    with scratch_folder("sample") as scratch:
         root = Root.parse(f"{scratch}/landing")
-        salt = Path(scratch) / "salt"
+        salt = scratch / "salt"
         salt.write_text("a sample's keys are thrown away with it")
         org = org.model_copy(update={"pseudonym_salt": f"file:{salt}"})
         if is_parquet:
@@ -88,18 +90,17 @@ def _refuse_another_kind(file: Path, door: str | None, *, is_parquet: bool) -> N
         raise SampleError(f"{file.name} is Parquet, and {door} brings JSON", mend="give a body as it is sent")
 
 
-def _schema(file: Path) -> dict[str, tuple[str, pl.DataType]]:
-    """Lower-case name → name as written, and type; empty for a file that cannot be read."""
+def _columns(file: Path) -> set[str]:
+    """The columns' names in lower case; none for a file that cannot be read."""
     try:
-        columns = pl.read_parquet_schema(file)
-    except (pl.exceptions.PolarsError, OSError):
-        return {}
-    return {name.lower(): (name, kind) for name, kind in reversed(columns.items())}
+        return {name.lower() for name in parquet.footer(file, file.name).columns}
+    except parquet.DropFileError:
+        return set()
 
 
 def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
     """A file of the one content for a door of the other, which would refuse it whole."""
-    columns = _schema(file).keys()
+    columns = _columns(file)
     content = org.sources.content(door)
     other = "custom_events" if content == "unified_events" else "unified_events"
     own, others = KINDS[content].keys(), KINDS[other].keys()
@@ -113,7 +114,8 @@ def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
     )
     mend = f"export {content} (justai sql --dialect {door} --org {org.slug}), or in the org file {change}"
     findings = [Finding(door, "contract", "problem", said, mend)]
-    personal = sorted(name for name in columns - others - {*OPTIONAL} if is_personal_column(name))
+    beyond = sorted(columns - others - {*OPTIONAL})
+    personal = [name for name in safe_columns(enumerate(beyond, start=1)) if is_personal_column(name)]
     if personal:
         said = f"personal data by its name: {', '.join(personal)}"
         findings.append(Finding(door, "columns", "problem", said, "leave it out of the export"))
@@ -122,7 +124,7 @@ def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
 
 def _with_drop(org: Org, file: Path, door: str | None) -> tuple[Org, str]:
     """The door that a Parquet file is for, and the org with it."""
-    columns = _schema(file)
+    columns = _columns(file)
     drops = [one for one in SUFFIXES if getattr(org.sources, one) is not None]
     door = door or (drops[0] if drops else "redshift")
     if door not in drops:
@@ -134,24 +136,39 @@ def _with_drop(org: Org, file: Path, door: str | None) -> tuple[Org, str]:
 
 def _land_parquet(root: Root, org: Org, door: str, file: Path, today: date) -> tuple[list[date], int]:
     """The days the file's rows were landed in, and how many days more it has."""
-    called, kind = _schema(file).get("event_timestamp", ("", None))
     named = day_of(file.resolve().as_posix())
-    if named is not None or not isinstance(kind, pl.Datetime):
+    found = _decoded(root, org, door, file) if named is None else None
+    if found is None:
+        # A file of one day, or one that is refused whole: as it is.
         day = named or today
         root.write(f"{day_prefix(door, org.slug, day)}/sample.parquet", file)
         return [day], 0
-    rows = pl.read_parquet(file, hive_partitioning=False)
-    moment = pl.col(called)
-    zone = kind.time_zone
-    in_utc = moment.dt.convert_time_zone("UTC") if zone else moment
-    dated = rows.with_columns(in_utc.dt.date().fill_null(today).alias("_day"))
-    parts = {day: part.drop("_day") for (day,), part in dated.partition_by("_day", as_dict=True).items()}
+    rows = _as_sent(found).with_columns(pl.col("event_timestamp").dt.date().fill_null(today).alias("_day"))
+    parts = {day: part.drop("_day") for (day,), part in rows.partition_by("_day", as_dict=True).items()}
     days = sorted(parts, key=lambda one: -len(parts[one]))[:MAX_DAYS] or [today]
     for day in days:
-        target = root.local(f"{day_prefix(door, org.slug, day)}/sample.parquet")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        parts.get(day, rows).write_parquet(target)
+        path = root.local(f"{day_prefix(door, org.slug, day)}/sample.parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parts.get(day, rows.drop("_day")).write_parquet(path)
     return sorted(days), max(len(parts) - len(days), 0)
+
+
+def _decoded(root: Root, org: Org, door: str, file: Path) -> parquet.DropFile | None:
+    target = root.local("sample.arrow")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return parquet.decoded(file, file.name, KINDS[org.sources.content(door)], target, known=OPTIONAL)
+    except parquet.DropFileError:
+        return None
+
+
+def _as_sent(found: parquet.DropFile) -> pl.DataFrame:
+    """The decoded rows with what the contract refuses of them: columns beyond it, and text that is not UTF-8."""
+    rows = found.scan().drop(parquet.ROW).with_columns(pl.lit(None, pl.Null).alias(name) for name in found.extra)
+    for column in found.undecodable:
+        raw = pl.when(parquet.UNDECODABLE).then(pl.lit(b"\xff")).otherwise(pl.col(column).cast(pl.Binary))
+        rows = rows.with_columns(raw.alias(column))
+    return rows.drop(parquet.UNDECODABLE).collect()
 
 
 def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | None) -> tuple[str, list[date], int]:
@@ -181,7 +198,7 @@ def _land_bodies(root: Root, org: Org, file: Path, now: datetime, door: str | No
 def _bodies(file: Path) -> tuple[list[Any], list[str]]:
     """The bodies of a file, out of their envelopes, and the lines that are not JSON."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise SampleError(f"{file.name} is neither Parquet nor UTF-8", mend="give the file as it is sent") from None
     try:
@@ -190,7 +207,7 @@ def _bodies(file: Path) -> tuple[list[Any], list[str]]:
         broken: list[str] = []
     except ValueError:
         found, broken = [], []
-        for line in text.splitlines():
+        for line in (one.removeprefix("\ufeff") for one in text.split("\n")):
             try:
                 found += [json.loads(line)] if line.strip() else []
             except ValueError:

@@ -8,9 +8,11 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.attribution.identity import Identity
+from justai_assets.attribution.shared import KINDS
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS
-from justai_assets.contract.reasons import REJECTIONS
+from justai_assets.contract.events import CLICKS, ENGAGEMENT, MOST_LINKED, OPENS
+from justai_assets.contract.reasons import CONNECTION_TEST, REJECTIONS
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding, Level
@@ -41,7 +43,11 @@ def examine_day(root: Root, org: Org, door: str, day: date, now: datetime, *, is
     is_over = day < now.date()
     try:
         with open_day(root, org, door, day, TABLES[content]) as intake:
-            findings = [_contract(org, door, day, intake, is_sample=is_sample), *_extra(door, intake)]
+            findings = [
+                _contract(org, door, day, intake, is_sample=is_sample),
+                *_extra(door, intake),
+                *_placeholders(door, day, intake),
+            ]
             found = examine_rows(org, door, intake.accepted, now, is_whole=is_over and not is_sample)
     except JustAIError as error:
         return [Finding(door, "contract", "problem", str(error.args[0]), error.mend or "see the message")]
@@ -65,6 +71,7 @@ def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_w
             rows.filter(pl.col("email_key").is_null() & pl.col("user_key").is_null()).select(pl.len()).collect().item()
         )
         findings.append(_identity(org, door, nobody, total))
+        findings += _shared(door, rows)
     findings.append(_clocks(door, rows, columns, total, now))
     return findings
 
@@ -72,10 +79,13 @@ def examine_rows(org: Org, door: str, rows: pl.LazyFrame, now: datetime, *, is_w
 def _contract(org: Org, door: str, day: date, intake: Intake, *, is_sample: bool) -> Finding:
     reasons = dict(intake.rejected.group_by("reason").agg(pl.col("records").sum()).sort("reason").collect().iter_rows())
     superseded = reasons.pop(SUPERSEDED, 0)
+    tests = reasons.pop(CONNECTION_TEST, 0)
     received, refused = intake.received - superseded, sum(reasons.values())
     message = f"{day}: {received:,} records, {refused:,} refused, {intake.duplicates:,} delivered again"
     if superseded:
         message += f"; {superseded:,} more of files that the writer's list does not name are not read"
+    if tests:
+        message += f"; {tests:,} of them connection tests (pings), which are no events and are set aside"
     if not refused:
         return Finding(door, "contract", "ok", message)
     level: Level = "problem" if refused > FEW * max(received, 1) else "warning"
@@ -107,6 +117,15 @@ def _extra(door: str, intake: Intake) -> list[Finding]:
     if others:
         said = f"columns beyond the contract are not read: {', '.join(others)}"
         findings.append(Finding(door, "columns", "warning", said, "leave them out of the export"))
+    return findings
+
+
+def _placeholders(door: str, day: date, intake: Intake) -> list[Finding]:
+    findings = []
+    for name, (events, people) in intake.placeholders.items():
+        said = f"{day}: {events:,} events have a placeholder (null, undefined, 0, …) as {name}; it names nobody"
+        said += f", and {people:,} people are named by another id of these events"
+        findings.append(Finding(door, "placeholders", "warning", said, "leave the field out where the id is not known"))
     return findings
 
 
@@ -148,6 +167,20 @@ def _identity(org: Org, door: str, nobody: int, total: int) -> Finding:
     level: Level = "problem" if nobody > MOST * total else "warning"
     mend = f"send an email or a user id with each event (justai connect {door} --org {org.slug})"
     return Finding(door, "identity", level, f"{message}; the others cannot be attributed", mend)
+
+
+def _shared(door: str, rows: pl.LazyFrame) -> list[Finding]:
+    links = rows.filter(pl.col("email_key").is_not_null() & pl.col("user_key").is_not_null())
+    findings = []
+    for one in Identity.of(links, seed=1).shared:
+        events = rows.select(one.is_one.sum()).collect(engine="streaming").item()
+        said = (
+            f"{len(one.keys):,} ids ({KINDS[one.column]}) are shared by {one.people:,} people, in {events:,} events; "
+        )
+        said += f"an id that more than {MOST_LINKED} share names nobody"
+        mend = "see which id it is (a default, a shared device, a test account), and leave it out of the events"
+        findings.append(Finding(door, "shared ids", "warning", said, mend))
+    return findings
 
 
 def _clocks(door: str, rows: pl.LazyFrame, columns: list[str], total: int, now: datetime) -> Finding:

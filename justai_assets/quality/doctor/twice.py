@@ -16,7 +16,7 @@ from justai_assets.sources.intake import open_day
 from justai_assets.storage import Root
 
 SHARED = 0.2
-_SAME = ("event_name", "second", "email_key", "user_key")
+_SAME = ("event_name", "second", "person")
 
 
 def examine_twice(root: Root, org: Org, landed: Mapping[str, Mapping[date, LandedDay]]) -> list[Finding]:
@@ -36,7 +36,7 @@ def examine_twice(root: Root, org: Org, landed: Mapping[str, Mapping[date, Lande
             continue
         day = max(common)
         left, right = _people(root, org, one, day), _people(root, org, other, day)
-        shared = len(left.join(right, on=_SAME, how="semi", nulls_equal=True))
+        shared = len(left.join(right, on=_SAME, how="semi"))
         smaller = min(len(left), len(right))
         if smaller and shared > SHARED * smaller:
             said = f"{day}: {shared:,} of {smaller:,} events come through {other} as well"
@@ -48,5 +48,6 @@ def examine_twice(root: Root, org: Org, landed: Mapping[str, Mapping[date, Lande
 def _people(root: Root, org: Org, door: str, day: date) -> pl.DataFrame:
     second = pl.col("event_timestamp").dt.truncate("1s").alias("second")
     with open_day(root, org, door, day, CUSTOM_EVENTS) as intake:
-        known = intake.accepted.filter(pl.col("email_key").is_not_null() | pl.col("user_key").is_not_null())
-        return known.select("event_name", second, "email_key", "user_key").unique().collect()
+        # By email first: one source names a person by both ids, the other by one.
+        person = pl.coalesce("email_key", "user_key").alias("person")
+        return intake.accepted.select("event_name", second, person).drop_nulls("person").unique().collect()

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.errors import BadAnswerError
 
 UNDATED = "undated"
 """The day of rows without an event_date: they are read, counted and refused, never written."""
@@ -40,14 +39,11 @@ def known_days(file: SharedFile, learned: Mapping[str, str]) -> frozenset[Day] |
 
 
 def _partition_day(value: str | None) -> Day:
-    if value is None:
-        return None
+    """The day of a partition value; None for one that no date can be (year 10000, 52026): its rows are refused."""
     try:
-        return date.fromisoformat(value)
+        return None if value is None else date.fromisoformat(value)
     except ValueError:
-        raise BadAnswerError(
-            f"a file's event_date partition value is not a date: {value[:40]!r}", mend="report it to the provider"
-        ) from None
+        return None
 
 
 def fingerprints(files: Iterable[tuple[SharedFile, frozenset[Day]]]) -> dict[Day, str]:

@@ -1,4 +1,4 @@
-"""The verdict on each row of a share: the same as on a unified drop's, at a third of the price for ordinary rows.
+"""The verdict on each row of the unified stream, from a share or a drop, at a third of the price for ordinary rows.
 
 `drops.typed_unified` trims, looks for personal data and measures every name and id of every row. Nearly all of them
 are plain words of letters, digits, hyphens and underscores, on which none of that can find anything; one regular
@@ -13,6 +13,7 @@ import polars as pl
 
 from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.tables import UTC_TIMESTAMP
+from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.drops import typed_unified
 from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
@@ -38,21 +39,21 @@ def judged(rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
     """Rows of one day with event_date and `reason` (null: accepted), exactly as `drops.typed_unified` gives them.
 
     Args:
-        rows: the contract's columns but event_date, source_row and source_file.
+        rows: the contract's columns but event_date, source_row, UNDECODABLE and source_file.
         day: the event_date; None refuses every row.
     """
     names = [name for name in _SCHEMA if name not in {"reason", "event_date"}]
-    return rows.select(names).map_batches(partial(_judge, day=day), streamable=True, schema=_SCHEMA)
+    return rows.select(*names, UNDECODABLE).map_batches(partial(_judge, day=day), streamable=True, schema=_SCHEMA)
 
 
 def _judge(batch: pl.DataFrame, day: Day) -> pl.DataFrame:
     plain = pl.all_horizontal(pl.col(name).str.contains(_PLAIN).all() for name in _TEXT)
     # A name without a letter may be somebody's phone number: that is for the full way to say.
     named = pl.col("event_name").str.contains("[A-Za-z]").all()
-    if not batch.select(plain & named).item():
+    if not batch.select(plain & named & ~pl.col(UNDECODABLE).any()).item():
         return typed_unified(batch.lazy(), day).select(list(_SCHEMA)).collect()
     return batch.with_columns(
         pl.col("event_name").replace(CANONICAL_NAMES),
         first_reason(when(pl.col("event_name").is_null(), "missing_event_name"), time_reason(day)),
         pl.lit(day, pl.Date).alias("event_date"),
-    )
+    ).drop(UNDECODABLE)

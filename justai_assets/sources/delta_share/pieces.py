@@ -12,47 +12,52 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing import parquet
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.drops import KINDS
-from justai_assets.sources.privacy import safe_key
 
 _UNIFIED = KINDS["unified_events"]
 _MANIFEST = "days.txt"
 _REWRITE = "ask the provider to rewrite the file; the mirror keeps its last content"
 
 
-def file_rows(file: SharedFile, path: Path, scratch: Path, *, dated: bool = False) -> pl.LazyFrame:
-    """The contract's columns of a file, typed, with `source_row`.
+def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False) -> pl.LazyFrame:
+    """The contract's columns of a file, typed, with `source_row` and UNDECODABLE.
 
     A column that the file lacks although the table has it was added after the file was written: it is NULL, as Delta
     reads it. A partition column's value comes from the listing, whatever the file says.
 
     Args:
         file: the file.
-        path: where it lies.
-        scratch: folder for a rewritten copy of files with INT96 times; it must outlive the plan.
-        dated: whether to give the event_date column too.
+        path: where it lies; removed when it cannot be read to its end, so that the next run downloads it again.
+        target: where its decoded columns go; it must outlive the plan.
+        dated: whether to give the event_date column too. A date that no calendar of ours holds is NULL.
 
     Raises:
-        CorruptFileError: a column has a type that cannot be the contract's.
+        CorruptFileError: the file cannot be read to its end, or a column has a type that cannot be the contract's.
     """
     kinds = {**_UNIFIED, **({"event_date": "date"} if dated else {})}
+    read = {name: kind for name, kind in kinds.items() if name not in file.partition}
     try:
-        names = {name.lower() for name in pl.read_parquet_schema(path)}
-        read = {name: kind for name, kind in kinds.items() if name in names and name not in file.partition}
-        found = parquet.inspect(path, f"file {file.id}", read)
-        frame = parquet.rows(found, f"file {file.id}", read, scratch / f"int96-{local_name(file.id)}.parquet")
-    except (parquet.DropFileError, pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
-        said = str(error) if isinstance(error, parquet.DropFileError) else type(error).__name__
-        raise CorruptFileError(f"file {file.id} of the share cannot be read: {said}", mend=_REWRITE) from None
-    absent = [_constant(file, name, kind) for name, kind in kinds.items() if name not in read]
-    return frame.with_columns(absent).select(parquet.ROW, *kinds)
+        found = parquet.decoded(path, f"file {safe_key(file.id)}", read, target, may_lack=True)
+    except parquet.DropFileError as error:
+        if error.code != "unreadable_file":
+            raise CorruptFileError(
+                f"file {safe_key(file.id)} of the share cannot be read: {error}", mend=_REWRITE
+            ) from None
+        path.unlink(missing_ok=True)
+        raise CorruptFileError(
+            f"file {safe_key(file.id)} of the share cannot be read to its end",
+            mend="run it again to download it anew; if it stays, ask the provider to rewrite it; "
+            "the mirror keeps its last content",
+        ) from None
+    absent = [_constant(file, name, kind) for name, kind in kinds.items() if name not in found.columns]
+    return found.scan().with_columns(absent).select(parquet.ROW, *kinds, parquet.UNDECODABLE)
 
 
 def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
@@ -105,17 +110,15 @@ class Pieces:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
-        rows = file_rows(file, path, part, dated=True).with_columns(source_file=pl.lit(source_name(self._table, file)))
+        decoded = part / "decoded.arrow"
+        rows = file_rows(file, path, decoded, dated=True).with_columns(
+            source_file=pl.lit(source_name(self._table, file))
+        )
         by_day = pl.PartitionBy(
             part, file_path_provider=_name, key="event_date", include_key=False, approximate_bytes_per_file=None
         )
-        try:
-            rows.sink_parquet(by_day, compression="lz4", engine="streaming")
-        except (pl.exceptions.PolarsError, pa.ArrowException):
-            path.unlink(missing_ok=True)
-            raise CorruptFileError(f"file {file.id} of the share is damaged", mend=_REWRITE) from None
-        for spare in part.glob("int96-*.parquet"):
-            spare.unlink()
+        rows.sink_parquet(by_day, compression="lz4", engine="streaming")
+        decoded.unlink()
         days = [parse_day_text(piece.stem) for piece in part.glob("*.parquet")]
         (part / _MANIFEST).write_text(days_text(days), encoding="utf-8")
         part.rename(target)

@@ -239,8 +239,8 @@ class Run:
         same = []
         for day in suspects:
             parts = supply.parts(plan, day)
-            with naming_damage(parts):
-                if is_same_day(self.target.lake, self.target.slug, day, rows_of(parts, day, self.table, self.scratch)):
+            with naming_damage(parts), rows_of(parts, day, self.table, self.scratch) as rows:
+                if is_same_day(self.target.lake, self.target.slug, day, rows):
                     same.append(day)
         return same
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from justai_assets.contract.errors import ContractError
+from justai_assets.contract.foreign_names import safe_columns
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.sources.delta_share.answers import Answer
 from justai_assets.sources.delta_share.errors import BadAnswerError, UnsupportedShareError
@@ -46,7 +47,7 @@ class SharedSchema:
 
     Attributes:
         table_id: the table's own id; a table that is dropped and made anew gets another.
-        added: columns beyond the contract, in order; they are not mirrored.
+        added: columns beyond the contract, as they may be shown; they are not mirrored.
         by_day: whether the table is partitioned by event_date.
         change_feed: whether it says that it has a change data feed.
     """
@@ -85,7 +86,9 @@ def check_schema(answer: Answer) -> SharedSchema:
     fed = (configuration.get("enableChangeDataFeed"), configuration.get("delta.enableChangeDataFeed"))
     return SharedSchema(
         table_id=str(metadata.get("id") or ""),
-        added=tuple(name for name in fields if name not in UNIFIED_EVENTS.schema),
+        added=safe_columns(
+            (position, name) for position, name in enumerate(fields, start=1) if name not in UNIFIED_EVENTS.schema
+        ),
         by_day="event_date" in (metadata.get("partitionColumns") or []),
         change_feed="true" in fed,
     )

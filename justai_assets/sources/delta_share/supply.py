@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, known_days
 from justai_assets.sources.delta_share.download import Downloads
@@ -100,5 +101,7 @@ class Supply:
         piece = (self._pieces.of(file) or {}).get(day)
         if piece is None:
             # What was learned of it in an earlier run is not what is in it now.
-            raise ShareMovedError(f"file {file.id} does not hold {day} any more", mend="the share is listed anew")
+            raise ShareMovedError(
+                f"file {safe_key(file.id)} does not hold {day} any more", mend="the share is listed anew"
+            )
         return Part(file, piece, is_piece=True)

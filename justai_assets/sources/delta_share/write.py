@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from justai_assets.contract.days import Days
+from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.store import DayWriter, Lake
+from justai_assets.landing import parquet
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.client import TableName
 from justai_assets.sources.delta_share.days import Day
@@ -25,6 +29,8 @@ from justai_assets.sources.delta_share.pieces import file_rows, source_name
 DOOR = "delta_share"
 ASSET = DELTA_SHARE.name
 _DAMAGED = (pl.exceptions.PolarsError, pa.ArrowException)
+_AT_ONCE = 2
+"""Files decoded at the same time."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many, from the footer."""
-        return rows_in(self.path)
+        return int(pq.read_metadata(self.path).num_rows) if self.is_piece else rows_in(self.path)
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,12 @@ class DaysInCommit:
         if parts:
             with naming_damage(parts):
                 received = sum(part.rows for part in parts)
-                typed = rows_of(parts, day, table, scratch)
-                if self.rows is not None:
-                    names = DELTA_SHARE.schema.names()
-                    written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
-                if written != received:
-                    refused = self._refuse(day, typed)
+                with rows_of(parts, day, table, scratch) as typed:
+                    if self.rows is not None:
+                        names = DELTA_SHARE.schema.names()
+                        written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
+                    if written != received:
+                        refused = self._refuse(day, typed)
         if received != written + sum(refused.values()):
             raise CorruptFileError(
                 f"{day}: {received} rows in the footers, {written} written, {sum(refused.values())} refused",
@@ -123,26 +129,37 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
 
 
 def rows_in(path: Path) -> int:
-    """The rows of a Parquet file, from its footer."""
-    return int(pq.read_metadata(path).num_rows)
+    """The rows of a downloaded file, from its footer."""
+    try:
+        return parquet.rows_in(path, path.name)
+    except parquet.DropFileError:
+        raise CorruptFileError(f"{path.name} is not readable Parquet", mend="run it again") from None
 
 
-def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> pl.LazyFrame:
-    """The judged rows of a day, typed, with source_row and source_file; see `judged`."""
-    frames = [
-        file_rows(part.file, part.path, scratch).with_columns(source_file=pl.lit(source_name(str(table), part.file)))
-        for part in parts
-        if not part.is_piece
-    ]
-    pieces = [part.path for part in parts if part.is_piece]
-    if pieces:
-        frames.append(pl.scan_parquet(pieces, hive_partitioning=False))
-    return judged(pl.concat(frames), day)
+@contextmanager
+def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> Iterator[pl.LazyFrame]:
+    """The judged rows of a day, typed, with source_row and source_file; see `judged`.
+
+    The files are decoded into `scratch`, and what they became is removed at the end.
+    """
+    files = [part for part in parts if not part.is_piece]
+    with TemporaryDirectory(prefix="decoded-", dir=scratch) as folder, ThreadPoolExecutor(_AT_ONCE) as pool:
+
+        def rows(number: int) -> pl.LazyFrame:
+            part = files[number]
+            found = file_rows(part.file, part.path, Path(folder) / f"{number}.arrow")
+            return found.with_columns(source_file=pl.lit(source_name(str(table), part.file)))
+
+        frames = list(pool.map(rows, range(len(files))))
+        pieces = [part.path for part in parts if part.is_piece]
+        if pieces:
+            frames.append(pl.scan_parquet(pieces, hive_partitioning=False, glob=False))
+        yield judged(pl.concat(frames), day)
 
 
 @contextmanager
 def naming_damage(parts: Sequence[Part]) -> Iterator[None]:
-    """A file that cannot be read to its end, as CorruptFileError; its copy is removed, to be downloaded anew."""
+    """A cut that cannot be read to its end, as CorruptFileError; it is removed, to be made anew."""
     try:
         yield
     except _DAMAGED as error:
@@ -150,10 +167,10 @@ def naming_damage(parts: Sequence[Part]) -> Iterator[None]:
 
 
 def _blame(parts: Iterable[Part], error: Exception) -> CorruptFileError:
-    damaged = [part for part in parts if not _is_sound(part.path)]
+    damaged = [part for part in parts if part.is_piece and not _is_sound(part.path)]
     for part in damaged:
         part.path.unlink(missing_ok=True)
-    named = ", ".join(part.file.id for part in damaged) or f"none by itself ({type(error).__name__})"
+    named = ", ".join(safe_key(part.file.id) for part in damaged) or f"none by itself ({type(error).__name__})"
     return CorruptFileError(
         f"the share's files cannot be read to their end: {named}",
         mend="run it again to download them anew; if it stays, ask the provider to rewrite them; "
@@ -163,7 +180,9 @@ def _blame(parts: Iterable[Part], error: Exception) -> CorruptFileError:
 
 def _is_sound(path: Path) -> bool:
     try:
-        pl.scan_parquet(path, hive_partitioning=False).select(pl.all().hash().min()).collect(engine="streaming")
+        pl.scan_parquet(path, hive_partitioning=False, glob=False).select(pl.all().hash().min()).collect(
+            engine="streaming"
+        )
     except _DAMAGED:
         return False
     return True

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from justai_assets.orgs.model import Org
@@ -144,13 +146,30 @@ def test_upper_case_columns_are_those_of_the_contract_as_for_the_door(tmp_path: 
 def test_the_columns_at_fault_are_named_and_no_quarantine_is(tmp_path: Path, org: Org) -> None:
     file = tmp_path / "a.parquet"
     custom().drop("user_id_or_email", "event_name").write_parquet(file)
-    missing, _ = examine_sample(org, file, NOW)
-    assert "(missing_column (event_name, user_id_or_email) 1)" in missing.message
+    (missing,) = examine_sample(org, file, NOW)
+    assert "(missing_column (event_name, user_id_or_email) 3)" in missing.message
     custom(event_name=[["a"], ["b"], ["c"]]).write_parquet(file)
     wrong, *_ = examine_sample(org, file, NOW)
-    assert "(wrong_type (event_name) 1)" in wrong.message
+    assert "(wrong_type (event_name) 3)" in wrong.message
     assert wrong.mend.startswith("wrong_type (event_name): ")
     assert "quarantine" not in missing.mend + wrong.mend
+
+
+def test_one_bad_value_refuses_one_row_of_a_sample_and_a_foreign_column_none(tmp_path: Path, org: Org) -> None:
+    file = tmp_path / "a.parquet"
+    table = custom().to_arrow()
+    times = pa.array([table["event_timestamp"][0].value, 2**63 - 1, table["event_timestamp"][2].value])
+    table = table.set_column(0, "event_timestamp", times.cast(pa.timestamp("us", "UTC")))
+    table = table.append_column("props", pa.array([b"x" * 12] * 3, pa.binary(12)))
+    table = table.append_column("jane@example.com", pa.array(["x"] * 3))
+    pq.write_table(table, file)
+    found = examine_sample(org, file, NOW)
+    assert [one.message.split(" (")[-1] for one in found if one.check == "contract" and one.level != "ok"] == [
+        "bad_timestamp 1)"
+    ]
+    said = " ".join(one.message for one in found if one.check == "columns")
+    assert "column 4 (name withheld), column 5 (name withheld)" in said
+    assert "jane" not in str(found)
 
 
 def unified(**columns: Any) -> pl.DataFrame:

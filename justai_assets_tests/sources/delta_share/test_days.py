@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import days_text, fingerprints, known_days, parse_days
-from justai_assets.sources.delta_share.errors import BadAnswerError
 
 DAY = date(2026, 1, 2)
 some_days = st.frozensets(
@@ -45,9 +44,9 @@ def test_a_files_days_come_from_partition_statistics_or_memory(
     assert known_days(given_file, learned) == (None if days is None else frozenset(days))
 
 
-def test_a_partition_value_that_is_no_date_is_the_servers_fault() -> None:
-    with pytest.raises(BadAnswerError, match="not a date"):
-        known_days(file(partition={"event_date": "first of May"}), {})
+@pytest.mark.parametrize("value", ["10000-01-01", "+52026-11-20", "-0001-01-01", "first of May"])
+def test_rows_of_a_partition_value_that_no_date_can_be_are_undated(value: str) -> None:
+    assert known_days(file(partition={"event_date": value}), {}) == {None}
 
 
 def test_a_fingerprint_knows_files_not_their_order_or_address() -> None:

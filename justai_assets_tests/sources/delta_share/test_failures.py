@@ -83,7 +83,7 @@ FAILURES: dict[str, tuple[Break, type[JustAIError], str, str]] = {
     "refusal after 200": (fault("query", "error_line", status=403), ShareAccessError, "failed while", "grant"),
     "malformed": (fault("query", "status", status=400), BadAnswerError, "400", "provider"),
     "corrupt file": (fault("files", "corrupt"), CorruptFileError, "not readable Parquet", "keeps its last content"),
-    "damaged pages": (fault("files", "damage"), CorruptFileError, "read to their end", "keeps its last content"),
+    "damaged pages": (fault("files", "damage"), CorruptFileError, "read to its end", "keeps its last content"),
     "deletion vectors": (deletion_vector, UnsupportedShareError, "deletionVectors", "share a view"),
 }  # fmt: skip
 

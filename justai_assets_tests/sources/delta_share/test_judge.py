@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from justai_assets.contract.tables import UTC_TIMESTAMP
+from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.drops import typed_unified
 
@@ -44,13 +45,19 @@ SCHEMA = {
     "template_id": pl.String,
     "campaign_id": pl.String,
     "source_file": pl.String,
+    UNDECODABLE: pl.Boolean,
 }
 
 
 def rows_of(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[object, ...]]]:
     ids = st.one_of(st.none(), text)
     names = st.one_of(st.none(), text, st.sampled_from(["emailUnSubscribe", "emailSend"]))
-    return st.lists(st.tuples(st.just(0), moments, names, ids, ids, ids, st.just("f")), max_size=6)
+    return st.lists(
+        st.tuples(
+            st.just(0), moments, names, ids, ids, ids, st.just("f"), st.sampled_from([False, False, False, True])
+        ),
+        max_size=6,
+    )
 
 
 @given(st.one_of(rows_of(plain), rows_of(odd)), st.sampled_from([DAY, None]))
@@ -70,9 +77,17 @@ def test_the_short_way_gives_the_verdict_of_the_full_one(rows: list[tuple[object
         ({"event_timestamp": NOON + timedelta(hours=12) - timedelta(microseconds=1)}, None),
         ({"message_id": "me@example.com"}, "personal_data_in_identifier"),
         ({"campaign_id": "x" * 257}, "identifier_too_long"),
+        ({UNDECODABLE: True}, "invalid_utf8"),
     ],
 )
 def test_each_row_is_accepted_or_refused_for_a_reason(change: dict[str, object], reason: str | None) -> None:
-    row = {"source_row": 3, "event_timestamp": NOON, "event_name": "emailSend", "message_id": "m", "source_file": "f"}
+    row = {
+        "source_row": 3,
+        "event_timestamp": NOON,
+        "event_name": "emailSend",
+        "message_id": "m",
+        "source_file": "f",
+        UNDECODABLE: False,
+    }
     frame = pl.DataFrame([{**row, **change}], schema=SCHEMA).lazy()
     assert judged(frame, DAY).collect()["reason"].item() == reason

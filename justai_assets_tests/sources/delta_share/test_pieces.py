@@ -69,7 +69,7 @@ def test_partition_values_come_from_the_listing_even_when_the_file_says_otherwis
         "event_date": "2026-01-02",
     }
     file = shared(tmp_path / "f.parquet", events(D1, 1), partition=values)
-    row = file_rows(file, tmp_path / "f.parquet", tmp_path, dated=True).collect().to_dicts()[0]
+    row = file_rows(file, tmp_path / "f.parquet", tmp_path / "x.arrow", dated=True).collect().to_dicts()[0]
     assert row["campaign_id"] == "7"
     assert row["template_id"] is None
     assert row["event_date"] == D2
@@ -78,7 +78,10 @@ def test_partition_values_come_from_the_listing_even_when_the_file_says_otherwis
 
 def test_a_column_added_after_the_file_was_written_is_null(tmp_path: Path) -> None:
     file = shared(tmp_path / "f.parquet", events(D1, 2).drop("campaign_id"))
-    assert file_rows(file, tmp_path / "f.parquet", tmp_path).collect()["campaign_id"].to_list() == [None, None]
+    assert file_rows(file, tmp_path / "f.parquet", tmp_path / "x.arrow").collect()["campaign_id"].to_list() == [
+        None,
+        None,
+    ]
 
 
 def test_int96_times_beyond_nanoseconds_do_not_wrap_into_a_real_day(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_int96_times_beyond_nanoseconds_do_not_wrap_into_a_real_day(tmp_path: Pa
     table = events(D1, 1).with_columns(pl.lit(far).dt.cast_time_unit("us").alias("event_timestamp")).to_arrow()
     pq.write_table(pa.table(table), path, use_deprecated_int96_timestamps=True)
     file = SharedFile("a", "", path.stat().st_size)
-    assert file_rows(file, path, tmp_path).collect()["event_timestamp"].item() == far
+    assert file_rows(file, path, tmp_path / "x.arrow").collect()["event_timestamp"].item() == far
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_int96_times_beyond_nanoseconds_do_not_wrap_into_a_real_day(tmp_path: Pa
 def test_a_file_whose_own_types_are_not_the_tables_is_refused(tmp_path: Path, change: pl.Expr) -> None:
     file = shared(tmp_path / "f.parquet", events(D1, 2).with_columns(change))
     with pytest.raises(CorruptFileError, match="wrong_type"):
-        file_rows(file, tmp_path / "f.parquet", tmp_path, dated=True)
+        file_rows(file, tmp_path / "f.parquet", tmp_path / "x.arrow", dated=True)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_file_whose_own_types_are_not_the_tables_is_refused(tmp_path: Path, ch
 def test_a_partition_value_is_a_time_in_either_form(tmp_path: Path, value: str) -> None:
     path = tmp_path / "f.parquet"
     file = shared(path, events(D1, 1).drop("event_timestamp"), partition={"event_timestamp": value})
-    found = file_rows(file, path, tmp_path).collect()["event_timestamp"].to_list()
+    found = file_rows(file, path, tmp_path / "x.arrow").collect()["event_timestamp"].to_list()
     assert found == [datetime(2026, 1, 1, 8, 15, 0, 500_000, tzinfo=UTC)]
 
 
