@@ -50,9 +50,9 @@ def build_attributed(
     sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, CUSTOM_EVENTS)
     reports = []
     with ExitStack() as stack:
-        rows = stack.enter_context(lake.replacing(org.slug, ATTRIBUTED_EVENTS, days, note=note))
         partition = {"asset": ATTRIBUTED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        rows = stack.enter_context(lake.replacing(org.slug, ATTRIBUTED_EVENTS, days, note=note))
         for day in days:
             lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
             seen: Counter[str | None] = Counter()
@@ -85,9 +85,9 @@ def build_unified(
     attributed = attributed_counts(custom, days)
     reports = []
     with ExitStack() as stack:
-        rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
         partition = {"asset": UNIFIED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
         for day in days:
             one = Days(day, day)
             written = rows.write(day, unify_day(engagement.scan(one), custom.scan(one)))

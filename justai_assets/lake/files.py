@@ -21,6 +21,10 @@ MEMORY_BYTES_PER_FILE = 2 << 30
 
 TIME = "event_timestamp"
 
+PREFIX = "part-day-"
+"""How the name of a file begins that a writer of days wrote; a file of a compaction or of another engine is named
+otherwise, and its time is not that of a build."""
+
 
 @dataclass(frozen=True)
 class DayFile:
@@ -51,7 +55,7 @@ def write_files(folder: Path, table: Table, frame: Frame, token: str) -> list[Da
     """Write the rows into new files of a folder and describe them; an empty frame writes none.
 
     Partition columns are left out of the files, as Delta wants it. The schema must be the table's, column for column;
-    order does not matter. Every file is named `part-{token}-….parquet`, so that a writer can tell its own.
+    order does not matter. Every file is named `part-day-{token}-….parquet`, so that a writer can tell its own.
 
     Raises:
         ContractError: the columns or types differ. Files already written stay: see `remove_files`.
@@ -69,9 +73,18 @@ def write_files(folder: Path, table: Table, frame: Frame, token: str) -> list[Da
     return [file for file in files if file.rows]
 
 
+def write_empty(folder: Path, table: Table, token: str) -> DayFile:
+    """Write a file without rows, for a day that had some: the table's log then says when it was emptied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _new(folder, token)
+    names = [name for name in table.schema if name not in table.partition_by]
+    pl.DataFrame(schema={name: table.schema[name] for name in names}).write_parquet(path)
+    return DayFile(path, 0, path.stat().st_size, dict.fromkeys(names, 0), None, None)
+
+
 def remove_files(folder: Path, token: str) -> None:
     """Remove what one writer left in a folder."""
-    for path in folder.glob(f"part-{token}-*.parquet"):
+    for path in folder.glob(f"{PREFIX}{token}-*.parquet"):
         path.unlink(missing_ok=True)
 
 
@@ -151,7 +164,7 @@ def _append(folder: Path, table: Table, frames: Iterable[pl.DataFrame], token: s
 
 
 def _new(folder: Path, token: str) -> Path:
-    return folder / f"part-{token}-{secrets.token_hex(4)}.parquet"
+    return folder / f"{PREFIX}{token}-{secrets.token_hex(4)}.parquet"
 
 
 def _describe(path: Path) -> DayFile:

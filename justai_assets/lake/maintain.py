@@ -19,6 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
+from justai_assets.lake.ledger import Accounts
 from justai_assets.lake.store import Lake
 
 TARGET_BYTES = 256 << 20
@@ -61,7 +62,8 @@ def mergeable_days(lake: Lake, slug: str, table: Table, target: int = TARGET_BYT
     # The two smallest decide: if they do not fit together, no two do.
     pairs = small.group_by(keys).agg(pl.col("size_bytes").bottom_k(2).sum().alias("pair"), pl.len().alias("files"))
     days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))["partition.event_date"]
-    return sorted(set(days))
+    # A merged file no longer tells when the rows were written: what a run left half done has to stay to be seen.
+    return sorted(set(days) - Accounts.of(lake, slug, table).torn)
 
 
 def compact(lake: Lake, slug: str, table: Table, target: int = TARGET_BYTES) -> Merged:

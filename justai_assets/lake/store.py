@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,7 +25,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_files
+from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_empty, write_files
 from justai_assets.lake.schema import delta_schema
 from justai_assets.orgs.model import SLUG
 from justai_assets.scratch import scratch_folder
@@ -57,9 +57,7 @@ class DayWriter:
         """
         if (day is None) != (self.days is None) or (self.days is not None and day not in self.days):
             raise ContractError(f"{self.table.name}: {day} is not among the days being replaced ({self.days})")
-        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
-        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
-        folder = (self._spool or self._root.local(self._base)) / relative
+        relative, folder = self._place(day)
         token = secrets.token_hex(8)
         try:
             files = write_files(folder, self.table, frame, token)
@@ -67,6 +65,22 @@ class DayWriter:
         except BaseException:
             remove_files(folder, token)
             raise
+        self._keep(relative, day, files)
+        return sum(file.rows for file in files)
+
+    def empty(self, days: Iterable[date]) -> None:
+        """Leave a file without rows for each of the days that has no file yet."""
+        for day in days:
+            if self.days is not None and day in self.days and not self.files.get(day):
+                relative, folder = self._place(day)
+                self._keep(relative, day, [write_empty(folder, self.table, secrets.token_hex(8))])
+
+    def _place(self, day: date | None) -> tuple[str, Path]:
+        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
+        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
+        return relative, (self._spool or self._root.local(self._base)) / relative
+
+    def _keep(self, relative: str, day: date | None, files: list[DayFile]) -> None:
         for file in files:
             key = f"{relative}/{file.path.name}"
             if self._spool is not None:
@@ -74,7 +88,6 @@ class DayWriter:
                 file.path.unlink()
             self._keys.append((key, day, file))
         self.files.setdefault(day, []).extend(files)
-        return sum(file.rows for file in files)
 
     def rows(self, day: date | None) -> int:
         """Rows written so far for a day."""
@@ -83,6 +96,11 @@ class DayWriter:
     def bytes(self, day: date | None) -> int:
         """Bytes written so far for a day."""
         return sum(file.size for file in self.files.get(day, ()))
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the files, which no other writer's have."""
+        return {file.path.name for _, _, file in self._keys}
 
     def actions(self) -> list[AddAction | RemoveAction]:
         """The files as Delta add actions."""
@@ -210,6 +228,11 @@ class Lake:
         for attempt in range(COMMIT_ATTEMPTS):
             try:
                 table = self._open_or_create(slug, writer.table)
+                if writer.table.partition_by == (writer.table.day_column,):
+                    held = pl.DataFrame(table.get_add_actions(flatten=True))
+                    writer.empty(
+                        held[f"partition.{writer.table.day_column}"].drop_nulls().unique() if held.height else ()
+                    )
                 actions = list(writer.actions())
                 writer.is_maybe_committed = True
                 table.create_write_transaction(
@@ -223,7 +246,13 @@ class Lake:
                         max_commit_retries=0,
                     ),
                 )
-            except CommitFailedError:
+            except (DeltaError, OSError) as error:
+                # The store may have taken the commit and its answer was lost. Tried again inside, it then conflicts
+                # with itself; made anew, it would remove the very files that it adds.
+                if self._is_committed(slug, writer):
+                    return
+                if not isinstance(error, CommitFailedError):
+                    raise
                 # Somebody else committed since the table was opened: the files stand, the commit is made anew.
                 writer.is_maybe_committed = False
                 time.sleep(0.02 * 2 ** min(attempt, 6))
@@ -233,6 +262,14 @@ class Lake:
             f"{slug}/{writer.table.name}: {COMMIT_ATTEMPTS} commits in a row met another writer",
             mend="run it again, with fewer writers of this table at once",
         )
+
+    def _is_committed(self, slug: str, writer: DayWriter) -> bool:
+        """Whether the table names the writer's files. A commit of no files adds none, and may be made twice."""
+        found = self.open(slug, writer.table) if writer.names else None
+        if found is None:
+            return False
+        paths = pl.DataFrame(found.get_add_actions(flatten=True))["path"]
+        return writer.names <= {path.rpartition("/")[2] for path in paths}
 
     def ensure(self, slug: str, table: Table) -> None:
         """Make a table that does not exist yet, and add columns that it lacks, for a writer other than `replacing`.

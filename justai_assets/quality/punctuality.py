@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
-import polars as pl
-
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import DELTA_SHARE, FATES
+from justai_assets.contract.tables import DELTA_SHARE, TABLES
+from justai_assets.lake.ledger import Accounts
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import days_and_strays, list_day
 from justai_assets.storage import Root
@@ -124,14 +123,6 @@ def _status(
 
 
 def built_at(lake: Lake, slug: str, asset: str, days: Days | None) -> dict[date, datetime]:
-    """When each day of a table (None: every day) was last built: when the ledger's entry of it was written."""
-    found = lake.open(slug, FATES)
-    if found is None:
-        return {}
-    log = pl.DataFrame(found.get_add_actions(flatten=True)).filter(pl.col("partition.asset") == asset)
-    at: dict[date, datetime] = {}
-    for day, milliseconds in log.select("partition.event_date", pl.col("modification_time").cast(pl.Int64)).iter_rows():
-        if day is not None and (days is None or day in days):
-            moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-            at[day] = max(at.get(day, moment), moment)
-    return at
+    """When each day of a table (None: every day) was last built; see `Accounts`."""
+    built = Accounts.of(lake, slug, TABLES[asset]).built
+    return {day: at for day, at in built.items() if days is None or day in days}

@@ -85,11 +85,11 @@ def build_from_doors(
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
     with ExitStack() as stack:
-        # The table commits last: whoever sees new rows sees their fates.
-        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
+        # What is entered first commits last: the ledger is the evidence that the rows are there.
         partition = {"asset": asset}
-        quarantine = stack.enter_context(lake.replacing(org.slug, QUARANTINE, days, partition=partition, note=note))
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        quarantine = stack.enter_context(lake.replacing(org.slug, QUARANTINE, days, partition=partition, note=note))
+        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
         for day in days if days is not None else [None]:
             fates: list[Fate] = []
             # What belongs to no day is said with the first.

@@ -54,9 +54,10 @@ def _replace(
     slug, name = work.org.slug, work.table.name
     reports = []
     with ExitStack() as stack:
-        done = stack.enter_context(place_of(context, work))
+        # What is entered first commits last: the ledger is the evidence that the rows are there.
         partition = {"asset": name}
         ledger = stack.enter_context(work.lake.replacing(slug, FATES, work.days, partition=partition, note=work.note))
+        done = stack.enter_context(place_of(context, work))
         for day in work.days:
             count, now = done.counts[day], done.take(day)
             if now.rows != count.rows:

@@ -27,9 +27,9 @@ def build_unified_from_mirror(
     mirror = Snapshot.of(lake, slug, DELTA_SHARE)
     reports = []
     with ExitStack() as stack:
-        rows = stack.enter_context(lake.replacing(slug, UNIFIED_EVENTS, days, note=note))
         partition = {"asset": UNIFIED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        rows = stack.enter_context(lake.replacing(slug, UNIFIED_EVENTS, days, note=note))
         for day in days:
             written = rows.write(day, mirror.scan(Days(day, day)))
             fates = (

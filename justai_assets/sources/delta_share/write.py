@@ -117,13 +117,14 @@ class DaysInCommit:
 def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, str]) -> Iterator[DaysInCommit]:
     """Replace days of the mirror, and what the quarantine and the ledger say of them.
 
-    The mirror commits last: whoever sees new rows sees their fates. An exception leaves what was there.
+    The mirror commits first and the ledger last: it is the evidence that the rows are there. An exception inside the
+    block leaves what was there.
     """
     partition = {"asset": ASSET}
     with ExitStack() as stack:
-        rows = stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note)) if days is not None else None
-        quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
+        rows = stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note)) if days is not None else None
         yield DaysInCommit(rows, quarantine, ledger)
 
 
