@@ -46,7 +46,7 @@ class Judged:
         rules: thresholds they were judged by.
         results: one a template, in the org file's order.
         overall: all templates together, by metric.
-        funnel: FUNNEL, by template and send day, both arms.
+        funnel: FUNNEL, by template, arm and send day.
         sends_without_message: sends of the arms on the days that nothing can be joined to.
         is_chosen: the days were chosen by hand and the templates judged over them, not from their starts on.
     """

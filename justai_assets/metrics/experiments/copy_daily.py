@@ -44,6 +44,7 @@ FUNNEL_METRICS: Final = (MACHINE_OPEN, ANY_CONVERSION)
 FUNNEL: Final = pl.Schema(
     {
         "template": pl.String(),
+        "arm": pl.String(),
         "cohort_date": pl.Date(),
         "sent": pl.Int64(),
         "opened": pl.Int64(),
@@ -53,7 +54,7 @@ FUNNEL: Final = pl.Schema(
         "unsubscribed": pl.Int64(),
     }
 )
-"""Messages by template and send day, both arms; template null: those of all templates, each counted once however many
+"""Messages by template, arm and send day; template and arm null: those of all templates, each counted once however many
 of them it belongs to. machine_opened: by machines only, null where unknown; converted: by any custom event within the
 org's own window for its name."""
 
@@ -252,7 +253,7 @@ def counts_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def funnel_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """FUNNEL, by template and send day, out of COPY_DAILY."""
+    """FUNNEL, by template, arm and send day, out of COPY_DAILY."""
     steps = {
         OPEN: "opened",
         MACHINE_OPEN: "machine_opened",
@@ -261,8 +262,8 @@ def funnel_of(rows: pl.DataFrame) -> pl.DataFrame:
         UNSUBSCRIBE: "unsubscribed",
     }
     of = pl.col("metric")
-    # Arms and copies of a template are other messages: their counts may be added up.
-    wide = rows.group_by("template", "send_date").agg(
+    # Copies of an arm are other messages: their counts may be added up.
+    wide = rows.group_by("template", "arm", "send_date").agg(
         pl.col("messages").filter(of == OPEN).sum().alias("sent"),
         *(
             pl.when(pl.col("successes").filter(of == metric).null_count() == 0)
@@ -272,4 +273,6 @@ def funnel_of(rows: pl.DataFrame) -> pl.DataFrame:
         ),
     )
     found = wide.rename({"send_date": "cohort_date"})
-    return found.select(pl.col(name).cast(dtype) for name, dtype in FUNNEL.items()).sort("template", "cohort_date")
+    return found.select(pl.col(name).cast(dtype) for name, dtype in FUNNEL.items()).sort(
+        "template", "arm", "cohort_date"
+    )

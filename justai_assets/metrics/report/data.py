@@ -37,11 +37,16 @@ class FunnelDay:
 
 
 @dataclass(frozen=True)
-class TemplateReport:
-    """One template: the judged experiment and the funnel of both arms together."""
+class ArmFunnel:
+    """The funnel of one arm, which several templates may have.
 
-    result: TemplateResult
-    funnel: tuple[FunnelDay, ...] = ()
+    Attributes:
+        roles: (template, `treatment` or `control`) of each template that has it.
+        days: send days, in order.
+    """
+
+    roles: tuple[tuple[str, str], ...]
+    days: tuple[FunnelDay, ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class ReportData:
         rules: thresholds the experiments were judged by.
         templates: in the order shown.
         overall: all templates together (experiments/overall.py).
-        funnel: all templates' messages by send day, each message once however many templates it belongs to.
+        arms: the funnels of the templates' arms; no message is in two of them.
         completeness: by door.
         fates: by asset, door, fate and reason.
         restatements: since the last report, newest first.
@@ -123,9 +128,9 @@ class ReportData:
     first_day: date
     last_day: date
     rules: Rules
-    templates: tuple[TemplateReport, ...]
+    templates: tuple[TemplateResult, ...]
     overall: tuple[OverallResult, ...] = ()
-    funnel: tuple[FunnelDay, ...] = ()
+    arms: tuple[ArmFunnel, ...] = ()
     completeness: tuple[Completeness, ...] = ()
     fates: tuple[Fate, ...] = ()
     restatements: tuple[Restatement, ...] = ()

@@ -1,34 +1,31 @@
-"""Funnels that no subtraction sees through.
+"""The funnels of a report: all templates and each one, published so that no combination gives away a few.
 
-A small count that is hidden can come back as the difference of two that are shown: all templates less all others, sent
-less opened, the funnel less the arms of the comparison. So the funnels of a report are published together:
+The funnels are sums of arms. Columns are audited together (disclosure.py) and made coarser until the audit is clean:
 
-- in a template's column days are merged until the number, and what it leaves of the messages sent, is 0 or at least
-  the minimum;
-- in the column of all templates until the same holds of it less any choice of templates, too: what can be subtracted
-  is known over whole periods of that column only;
-- a template's column whose whole sum is small is hidden, and the smallest others with it until the hidden ones together
-  are not small; the column of all templates is hidden where that does not help.
+- days are merged, in each class of arms that no shown column tells apart;
+- where that is not enough, the smallest template with the class is hidden in this column: its arms join another class;
+- where what all templates have beyond the shown ones stays small, one more template is hidden, or the column of all.
+
+Each step hides one of n + 1 columns of n templates, and looks at every arm and day once: O(n · arms · days) a field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
-from itertools import combinations
 from typing import Final
 
 from justai_assets.metrics.experiments import metric as metrics
-from justai_assets.metrics.experiments.results import TemplateResult
-from justai_assets.metrics.report.cells import Period, hides, is_small, merged_together
+from justai_assets.metrics.experiments.arms import ARMS
+from justai_assets.metrics.experiments.results import MetricResult, TemplateResult
+from justai_assets.metrics.report.cells import Period, hides, is_small, shown_windows
 from justai_assets.metrics.report.data import FunnelDay, ReportData
+from justai_assets.metrics.report.disclosure import Column, Series, Stated, added, blocks
 
 FIELDS: Final = ("sent", "opened", "machine_opened", "clicked", "converted", "unsubscribed")
-_METRICS: Final = {"opened": metrics.OPEN, "clicked": metrics.CLICK, "unsubscribed": metrics.UNSUBSCRIBE}
-_ALL_SUBSETS_UP_TO: Final = 6
-
-Series = tuple[int, ...]
+_FIELDS: Final = {metrics.OPEN: "opened", metrics.CLICK: "clicked", metrics.UNSUBSCRIBE: "unsubscribed"}
+_WHOLE: Final = 0
 
 
 @dataclass(frozen=True)
@@ -58,128 +55,151 @@ class PublishedFunnel:
 
 def publish(data: ReportData) -> tuple[PublishedFunnel | None, tuple[PublishedFunnel | None, ...]]:
     """The funnel of all templates and of each, in the report's order; None for one without days."""
-    days = tuple(sorted({one.day for funnel in (data.funnel, *(t.funnel for t in data.templates)) for one in funnel}))
+    days = tuple(sorted({one.day for arm in data.arms for one in arm.days}))
     if not days:
         return None, (None,) * len(data.templates)
     joint = _Joint(data, days)
-    columns: list[dict[str, tuple[Period, ...]]] = [{} for _ in range(1 + len(data.templates))]
-    for field in FIELDS:
-        for at, periods in enumerate(joint.column(field)):
-            if periods is not None:
-                columns[at][field] = periods
-    found = [PublishedFunnel(days, one) if "sent" in one else None for one in columns]
+    columns = joint.columns()
+    found = [PublishedFunnel(days, one) if one else None for one in columns]
     return found[0], tuple(found[1:])
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """Which funnels show a column, and by arm where its blocks begin."""
+
+    funnels: frozenset[int]
+    starts: tuple[frozenset[int], ...]
+
+
 class _Joint:
-    """All funnels of a report on the same days; position 0 is all templates together."""
+    """All funnels of a report on the same days: position 0 is all templates together, then one a template."""
 
     def __init__(self, data: ReportData, days: tuple[date, ...]) -> None:
-        self.minimum, self.days = data.minimum_cell, days
-        self.funnels = [_on(days, data.funnel), *(_on(days, one.funnel) for one in data.templates)]
-        self.is_there = [bool(data.funnel), *(bool(one.funnel) for one in data.templates)]
-        self.shown_arms = [(), *(_arms(one.result, data.minimum_cell) for one in data.templates)]
-        self.sent = [_values(one, "sent") for one in self.funnels]
-        # The whole is there to be subtracted from only if it is shown.
-        self.parts = [at for at in range(1, len(self.funnels)) if self.is_there[at]]
-        day_by_day = tuple(Period(at, at, None) for at in range(len(days)))
-        self.units = [day_by_day] * len(self.funnels)
-
-    def column(self, field: str) -> list[tuple[Period, ...] | None]:
-        """The periods of one field in every funnel; None where the field is unknown or the funnel has no days."""
-        known = [
-            there and any(getattr(one, field) is not None for one in funnel)
-            for there, funnel in zip(self.is_there, self.funnels, strict=True)
+        self.minimum, self.days, self.templates = data.minimum_cell, days, data.templates
+        self.given = [one.days for one in data.arms]
+        self.roles = [frozenset(one.roles) for one in data.arms]
+        place = {one.plan.template: at for at, one in enumerate(data.templates, 1)}
+        self.funnels_of = [
+            frozenset({_WHOLE} | {place[name] for name, _ in roles if name in place}) for roles in self.roles
         ]
-        values = [_values(one, field) for one in self.funnels]
-        hidden = self._hidden(field, values)
-        shown = [at for at in self.parts if at not in hidden]
-        found: list[tuple[Period, ...] | None] = []
-        for at, one in enumerate(values):
-            if not known[at]:
-                found.append(None)
+        arms = [_on(days, one) for one in self.given]
+        self.series = {field: [_values(one, field) for one in arms] for field in FIELDS}
+
+    def columns(self) -> list[dict[str, tuple[Period, ...]]]:
+        """Field → periods, of every funnel; empty for a funnel without days."""
+        every = frozenset.union(*self.funnels_of)
+        whole_days = _Shown(every, (frozenset(range(len(self.days))),) * len(self.given))
+        shown = {"sent": self._audited("sent", whole_days)}
+        # What was opened by machines only is counted among what no person opened.
+        for field in FIELDS[1:]:
+            shown[field] = self._audited(field, shown["opened" if field == "machine_opened" else "sent"])
+        return [
+            {field: self._periods(field, at, shown[field]) for field in FIELDS if self._is_known(field, at)}
+            for at in range(1 + len(self.templates))
+        ]
+
+    def _is_known(self, field: str, at: int) -> bool:
+        inside = [days for days, funnels in zip(self.given, self.funnels_of, strict=True) if at in funnels]
+        return any(getattr(one, field) is not None for days in inside for one in days)
+
+    def _periods(self, field: str, at: int, shown: _Shown) -> tuple[Period, ...]:
+        if at not in shown.funnels:
+            return (Period(0, len(self.days) - 1, None),)
+        inside = [arm for arm, funnels in enumerate(self.funnels_of) if at in funnels]
+        values = added(self.series[field], inside)
+        starts = sorted(frozenset.intersection(*(shown.starts[arm] for arm in inside)))
+        ends = [*starts[1:], len(self.days)]
+        return tuple(Period(a, b - 1, sum(values[a:b])) for a, b in zip(starts, ends, strict=True))
+
+    def _audited(self, field: str, base: _Shown) -> _Shown:
+        """Hide funnels until every class of arms has blocks; nothing is shown that the base hides."""
+        column = Column(self.series[field], self._without(field), base.starts, self._stated(field))
+        funnels = base.funnels
+        while True:
+            shown, small = self._blocks(column, funnels)
+            if not small:
+                return shown
+            with_it = small[0] - {_WHOLE}
+            if with_it:
+                funnels -= {self._smallest(field, with_it)}
                 continue
-            series = [(one, self.sent[at])]
-            if at == 0:
-                less = self._differences(values, shown), self._differences(self.sent, shown)
-                series += zip(*less, strict=True)
-            found.append(None if at in hidden else self._periods(field, at, series))
-            if found[-1] is None:
-                found[-1] = (Period(0, len(self.days) - 1, None),)
+            # What all templates have beyond the shown ones: enlarge it, or hide what it would be subtracted from.
+            others = funnels - {_WHOLE}
+            fewer = funnels - {self._smallest(field, others)} if others else funnels
+            enough = others and not self._blocks(column, fewer)[1]
+            funnels = fewer if enough else funnels - {_WHOLE}
+
+    def _blocks(self, column: Column, funnels: Set[int]) -> tuple[_Shown, list[frozenset[int]]]:
+        """The blocks of every class of arms, and the funnels of those that have none, most funnels first."""
+        classes: dict[frozenset[int], list[int]] = {}
+        for arm, of in enumerate(self.funnels_of):
+            if of & funnels:
+                classes.setdefault(frozenset(of & funnels), []).append(arm)
+        starts, small = list(column.starts), []
+        for of, arms in classes.items():
+            found = blocks(column, arms, self.minimum)
+            if found is None:
+                small.append(of)
+            for arm in arms if found else ():
+                starts[arm] = frozenset(one.first for one in found or ())
+        return _Shown(frozenset(funnels), tuple(starts)), sorted(small, key=lambda of: (-len(of), sorted(of)))
+
+    def _smallest(self, field: str, funnels: Set[int]) -> int:
+        sizes = {
+            at: sum(sum(self.series[field][arm]) for arm, of in enumerate(self.funnels_of) if at in of)
+            for at in funnels
+        }
+        return min(sizes, key=lambda at: (sizes[at], at))
+
+    def _without(self, field: str) -> list[Series]:
+        if field == "sent":
+            return []
+        taken = [field, "opened"] if field == "machine_opened" else [field]
+        return [
+            tuple(sent - sum(of) for sent, *of in zip(*days, strict=True))
+            for days in zip(self.series["sent"], *(self.series[name] for name in taken), strict=True)
+        ]
+
+    def _stated(self, field: str) -> list[Stated]:
+        """What the comparison of a template's arms shows beside a column."""
+        found: list[Stated] = []
+        for result in self.templates:
+            # Days are in order: this is the position of the first one compared.
+            first = sum(result.first_day is not None and day < result.first_day for day in self.days)
+            name = result.plan.template
+            arm_of = {role: arm for arm, roles in enumerate(self.roles) for of, role in roles if of == name}
+            for one in _compared(result, field, self.minimum):
+                both = zip(ARMS, (one.comparison.treatment, one.comparison.control), strict=True)
+                counts = {arm_of[role]: arm for role, arm in both if role in arm_of}
+                messages = {at: arm.messages for at, arm in counts.items()}
+                successes = {at: arm.successes for at, arm in counts.items()}
+                without = {at: messages[at] - successes[at] for at in counts}
+                is_sent, is_part = field == "sent", field == "converted"
+                found.append(Stated(messages if is_sent else successes, {} if is_sent else without, first, is_part))
         return found
 
-    def _periods(self, field: str, at: int, series: Sequence[tuple[Series, Series]]) -> tuple[Period, ...] | None:
-        """Periods of the first series over which none of them, and nothing it leaves of what was sent, is small."""
-        units, own = self.units[at], series[0][0]
-        wanted = [one for one, _ in series]
-        if field != "sent":
-            wanted += [tuple(s - x for s, x in zip(sent, one, strict=True)) for one, sent in series]
-        by_unit = [tuple(sum(one[unit.first : unit.last + 1]) for unit in units) for one in wanted]
-        merged = merged_together(by_unit, self.minimum)
-        if merged is None:
-            return None
-        spans = [(units[one.first].first, units[one.last].last) for one in merged]
-        periods = tuple(Period(first, last, sum(own[first : last + 1])) for first, last in spans)
-        if field == "sent":
-            # What follows is merged over whole periods of it, or a difference of the two would be over fewer days.
-            self.units[at] = periods
-        return periods
 
-    def _hidden(self, field: str, values: Sequence[Series]) -> set[int]:
-        hidden = {at for at in self.parts if self._is_small([at], values) or self._gives_away(field, at, values)}
-        betrayed = any(self._gives_away(field, at, values) for at in self.parts)
-        while hidden and self._is_small(sorted(hidden), values) and len(hidden) < len(self.parts):
-            shown = [at for at in self.parts if at not in hidden]
-            hidden.add(min(shown, key=lambda at: (sum(values[at]), at)))
-        shown = [at for at in self.parts if at not in hidden]
-        if betrayed or any(is_small(abs(sum(one)), self.minimum) for one in self._differences(values, shown)):
-            hidden.add(0)
-        return hidden
-
-    def _is_small(self, group: Sequence[int], values: Sequence[Series]) -> bool:
-        total, sent = (sum(sum(of[at]) for at in group) for of in (values, self.sent))
-        return is_small(total, self.minimum) or is_small(sent - total, self.minimum)
-
-    def _gives_away(self, field: str, at: int, values: Sequence[Series]) -> bool:
-        """Whether the comparison of the arms, shown beside it, differs from the funnel by a small count."""
-        return any(
-            is_small(abs(sum(values[at]) - count), self.minimum) for name, count in self.shown_arms[at] if name == field
-        )
-
-    def _differences(self, values: Sequence[Series], shown: Sequence[int]) -> list[Series]:
-        """All templates less some that are shown: every choice of few, of many all but one, each, and all."""
-        sizes: set[int] = set(range(1, len(shown) + 1))
-        if len(shown) > _ALL_SUBSETS_UP_TO:
-            sizes = {1, len(shown) - 1, len(shown)}
-        return [
-            tuple(whole - sum(values[at][day] for at in some) for day, whole in enumerate(values[0]))
-            for size in sorted(sizes)
-            for some in combinations(shown, size)
-        ]
+def _compared(result: TemplateResult, field: str, minimum: int) -> list[MetricResult]:
+    """The comparisons whose counts for a field the report shows."""
+    if field == "sent":
+        arms = [(one.comparison.treatment, one.comparison.control) for one in result.metrics]
+        shown = zip(result.metrics, arms, strict=True)
+        return [one for one, both in shown if not any(is_small(arm.messages, minimum) for arm in both)][:1]
+    if result.decision.verdict == "broken_split":
+        return []
+    own = {one.metric: one.window_hours for one in result.metrics if one.is_own_window}
+    wanted = [one for one in result.metrics if one.window_hours <= own.get(one.metric, 0)]
+    if field == "converted":
+        names = sorted({one.metric for one in wanted if metrics.is_conversion(one.metric)})
+        return [x for name in names for x in shown_windows([one for one in wanted if one.metric == name], minimum)]
+    return [one for one in wanted if _FIELDS.get(one.metric) == field and not hides(one.comparison, minimum)]
 
 
 def _on(days: Sequence[date], funnel: Sequence[FunnelDay]) -> tuple[FunnelDay, ...]:
     known = {one.day: one for one in funnel}
-    machine = 0 if any(one.machine_opened is not None for one in funnel) else None
-    return tuple(known.get(day) or FunnelDay(day, 0, 0, machine, 0, 0, 0) for day in days)
+    return tuple(known.get(day) or FunnelDay(day, 0, 0, None, 0, 0, 0) for day in days)
 
 
 def _values(funnel: Sequence[FunnelDay], field: str) -> Series:
     return tuple(getattr(one, field) or 0 for one in funnel)
-
-
-def _arms(result: TemplateResult, minimum: int) -> tuple[tuple[str, int], ...]:
-    """Field of the funnel → what the shown comparison has for it, both arms together."""
-    if not result.is_readable:
-        return ()
-    own = [one for one in result.metrics if one.is_own_window and not hides(one.comparison, minimum)]
-    found = []
-    for one in own:
-        arms = one.comparison.treatment, one.comparison.control
-        found.append(("sent", sum(arm.messages for arm in arms)))
-        for field, name in _METRICS.items():
-            if one.metric == name:
-                found.append((field, sum(arm.successes for arm in arms)))
-        if metrics.is_conversion(one.metric):
-            found.append(("converted", sum(arm.successes for arm in arms)))
-    return tuple(dict.fromkeys(found))

@@ -12,17 +12,17 @@ from justai_assets.contract.tables import COHORT_RESTATEMENTS, ESP_EVENTS, FATES
 from justai_assets.lake.ledger import NOTES
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
-from justai_assets.metrics.experiments.arms import CONTROL
+from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import FUNNEL_METRICS
 from justai_assets.metrics.experiments.metric import conversion, is_conversion, label
 from justai_assets.metrics.judge import Judged
 from justai_assets.metrics.report.data import (
+    ArmFunnel,
     Completeness,
     Fate,
     FunnelDay,
     ReportData,
     Restatement,
-    TemplateReport,
 )
 from justai_assets.orgs.model import Org
 
@@ -39,20 +39,15 @@ def report_data(
         generated_at: when this is, UTC.
         previous_at: when the last report was made; restatements after it are listed, all of them when None.
     """
-    funnel = {
-        template: tuple(_funnel(rows))
-        for (template,), rows in judged.funnel.drop_nulls("template").partition_by("template", as_dict=True).items()
-    }
-    whole = judged.funnel.filter(pl.col("template").is_null())
     return ReportData(
         org=org.slug,
         generated_at=generated_at,
         first_day=judged.days.first,
         last_day=judged.days.last,
         rules=judged.rules,
-        templates=tuple(TemplateReport(one, funnel.get(one.plan.template, ())) for one in judged.results),
+        templates=judged.results,
         overall=judged.overall,
-        funnel=tuple(_funnel(whole)),
+        arms=tuple(_arms(org, judged.funnel)),
         completeness=tuple(_completeness(org, lake, judged.days)),
         fates=_fates(org, lake, judged.days),
         restatements=restated(org, lake, judged.days, previous_at) if previous_at else (),
@@ -96,6 +91,19 @@ def _restatement(key: tuple[date, str, str], moves: list[dict[str, object]]) -> 
     return Restatement(
         last["restated_at"], day, template, metric, first["before"], last["after"], tuple(reasons)  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _arms(org: Org, funnel: pl.DataFrame) -> Iterator[ArmFunnel]:
+    """The arms of the org's templates, each once however many templates have it."""
+    roles: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for template in org.templates:
+        for role, arm in ((TREATMENT, template.treatment), (CONTROL, template.control)):
+            if arm is not None:
+                roles.setdefault((arm.template_id, arm.campaign_id), []).append((template.id, role))
+    for found in roles.values():
+        name, role = found[0]
+        rows = funnel.filter(pl.col("template") == name, pl.col("arm") == role)
+        yield ArmFunnel(tuple(found), tuple(_funnel(rows)))
 
 
 def _funnel(rows: pl.DataFrame) -> Iterator[FunnelDay]:

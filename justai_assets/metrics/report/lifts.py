@@ -12,7 +12,7 @@ def key_lifts(data: ReportData) -> list[Lift]:
     """The key metric of every template that can be read and shown, in the report's order."""
     found = [
         lift_of(result.plan.template, result.key, minimum=data.minimum_cell, alpha=data.rules.alpha)
-        for result in (one.result for one in data.templates)
+        for result in data.templates
         if result.is_readable and result.key is not None
     ]
     return [one for one in found if one is not None]

@@ -64,7 +64,7 @@ def render_report(data: ReportData) -> str:
         style=Markup(style),  # noqa: S704 our own file
         verdicts=words.VERDICTS,
         fates=folded(data.fates, data.minimum_cell),
-        templates=[_template(at, one.result, found, data) for at, (one, found) in enumerate(both)],
+        templates=[_template(at, one, found, data) for at, (one, found) in enumerate(both)],
         overview=_overview(data),
         overall=[_overall(one) for one in data.overall if one.lift.value is not None],
         funnel=_funnel("org-funnel", funnel),

@@ -11,12 +11,12 @@ from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.report.data import (
+    ArmFunnel,
     Completeness,
     Fate,
     FunnelDay,
     ReportData,
     Restatement,
-    TemplateReport,
 )
 
 FIRST, DAYS = date(2026, 1, 1), 20
@@ -49,10 +49,24 @@ def sample_counts(seed=1):
     return pl.DataFrame(rows, schema=COUNTS, orient="row")
 
 
-def sample_funnel(sent=1_000, days=DAYS):
+@cache
+def sample_arms(name):
+    """The funnels of the same arms; `name` is that of the first template."""
+    counts = sample_counts().filter(pl.col("is_own_window")).group_by("template", "arm", "metric", "cohort_date")
+    sums = counts.agg(pl.col("messages", "successes").sum())
+    found = []
+    for (template, arm), rows in sums.partition_by("template", "arm", as_dict=True).items():
+        days = []
+        for (day,), of_day in sorted(rows.partition_by("cohort_date", as_dict=True).items()):
+            done = dict(of_day.select("metric", "successes").iter_rows())
+            n = of_day["messages"][0]
+            days.append(
+                FunnelDay(day, n, n // 3, n // 9, done.get("click", 0), done.get("conversion:purchase", 0),
+                          done.get("unsubscribe", 0))
+            )  # fmt: skip
+        found.append(ArmFunnel(((name if template == "welcome-email" else template, arm),), tuple(days)))
     return tuple(
-        FunnelDay(FIRST + timedelta(at), sent + 10 * at, sent // 3, sent // 9, sent // 15, sent // 70, at % 3)
-        for at in range(days)
+        sorted(found, key=lambda one: (list(SPEC).index(one.roles[0][0]) if one.roles[0][0] in SPEC else 0, one.roles))
     )
 
 
@@ -77,9 +91,9 @@ def sample_report(rename="welcome-email", **changes):
         "first_day": FIRST,
         "last_day": FIRST + timedelta(DAYS - 1),
         "rules": rules,
-        "templates": tuple(TemplateReport(one, sample_funnel()) for one in results),
+        "templates": results,
         "overall": overall(results, rules),
-        "funnel": sample_funnel(20_000),
+        "arms": sample_arms(rename),
         "completeness": (Completeness("iterable_webhooks", DAYS, DAYS - 1, FIRST + timedelta(DAYS - 1), 7),),
         "fates": (
             Fate("esp_events", "iterable_webhooks", "received", None, 1_243),

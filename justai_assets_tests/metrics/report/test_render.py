@@ -9,7 +9,7 @@ from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.rules import Plan, Rules
-from justai_assets.metrics.report.data import FunnelDay, TemplateReport
+from justai_assets.metrics.report.data import ArmFunnel, FunnelDay
 from justai_assets.metrics.report.preview import preview_png
 from justai_assets.metrics.report.render import render_report
 from justai_assets_tests.metrics.report.samples import AT, FIRST, sample_report
@@ -86,8 +86,8 @@ def test_every_link_inside_the_page_arrives_and_every_id_is_one_of_a_kind(page):
 def test_every_template_has_its_decision_in_a_sentence(page):
     data, said = sample_report(), Outline(page).words.replace("\u00a0", " ")
     for one in data.templates:
-        assert said.count(re.sub(r"\s+", " ", one.result.decision.sentence.replace("\u00a0", " "))) == 2
-    verdicts = {one.result.plan.template: one.result.decision.verdict for one in data.templates}
+        assert said.count(re.sub(r"\s+", " ", one.decision.sentence.replace("\u00a0", " "))) == 2
+    verdicts = {one.plan.template: one.decision.verdict for one in data.templates}
     assert verdicts == {
         "welcome-email": "ship",
         "winback": "keep_control",
@@ -156,13 +156,14 @@ def one_template(treatment, control, *, metric="click", **changes):
     ]
     plan = Plan("t", metric, has_control=control[0] > 0, control_share=None)
     results = analyse(pl.DataFrame(rows, schema=COUNTS, orient="row"), [plan])
-    clicked = treatment[1] + control[1]
-    funnel = (FunnelDay(FIRST, treatment[0] + control[0], 0, None, clicked, 0, 0),)
-    reports = (TemplateReport(results[0], funnel),)
+    arms = tuple(
+        ArmFunnel((("t", role),), (FunnelDay(FIRST, sent, 0, None, clicked, 0, 0),))
+        for role, (sent, clicked) in (("treatment", treatment), ("control", control))
+    )
     return Outline(
         render_report(
             sample_report(
-                templates=reports, overall=overall(results, Rules()), funnel=funnel, restatements=(), fates=(), **changes
+                templates=results, overall=overall(results, Rules()), arms=arms, restatements=(), fates=(), **changes
             )
         )
     ).words.replace("\u00a0", " ").replace("\u202f", " ")  # fmt: skip
@@ -225,7 +226,7 @@ def test_what_moved_is_listed_with_its_reason(page):
 
 def test_an_empty_org_still_has_a_report():
     empty = sample_report(
-        templates=(), overall=(), funnel=(), completeness=(), fates=(), restatements=(), previous_at=None
+        templates=(), overall=(), arms=(), completeness=(), fates=(), restatements=(), previous_at=None
     )
     outline = Outline(render_report(empty))
     assert outline.unclosed == []
