@@ -100,8 +100,17 @@ class _Lines:
     debug = info = warning = error = critical = exception = log = msg
 
 
+def _line(facts: dict[str, Any]) -> bytes:
+    """A line; of facts that cannot be written as JSON, as good as can be."""
+    try:
+        return _encode(facts)
+    except Exception:
+        # Lone surrogates, of a file's name that is not UTF-8. The name of the event must come through.
+        return _encode({name: str(value).encode(errors="backslashreplace").decode() for name, value in facts.items()})
+
+
 def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-    return _encode(dict(event)).decode()
+    return _line(dict(event)).decode()
 
 
 def logger() -> Any:
@@ -117,10 +126,12 @@ def logger() -> Any:
 
 
 def access_sink() -> Callable[[list[dict[str, Any]]], None]:
-    """Where access log entries go: a batch is one line of the queue."""
+    """Where access log entries go."""
 
     def write(entries: list[dict[str, Any]]) -> None:
-        writer().put(b"\n".join(_encode(entry) for entry in entries))
+        # An entry is a line of the queue: a batch that counted as one would let the queue hold a thousand times more.
+        for entry in entries:
+            writer().put(_line(entry))
 
     return write
 
@@ -131,7 +142,7 @@ class QueueHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record."""
         facts = {"level": record.levelname.lower(), "event": "server", "message": record.getMessage()}
-        writer().put(_encode(facts))
+        writer().put(_line(facts))
 
 
 SERVER_LOGGING: Final[dict[str, Any]] = {

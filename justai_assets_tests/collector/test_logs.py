@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from justai_assets.collector.logs import LogWriter, logger, writer
+from justai_assets.collector import logs
+from justai_assets.collector.logs import LogWriter, access_sink, logger, writer
 from justai_assets_tests.collector.disk import small_disk
 from justai_assets_tests.collector.service import Nursery, landed, served, settings, write_orgs
 from justai_assets_tests.collector.test_serve import send
@@ -18,6 +19,22 @@ def test_a_line_is_written_and_what_is_logged_is_json(capfd) -> None:
     assert writer().flush(5)
     entry = json.loads(capfd.readouterr().err)
     assert (entry["event"], entry["org"], entry["count"], entry["level"]) == ("something", "acme", 3, "error")
+
+
+def test_what_json_cannot_hold_costs_the_value_and_not_the_line(capfd) -> None:
+    logger().error("odd_name", path="landing/\udcff.zst", count=3)
+    assert writer().flush(5)
+    entry = json.loads(capfd.readouterr().err)
+    assert (entry["event"], entry["path"]) == ("odd_name", r"landing/\udcff.zst")
+
+
+def test_each_access_log_entry_is_a_line_of_the_queue(monkeypatch) -> None:
+    _, descriptor = os.pipe()
+    found = LogWriter(descriptor, limit=10)
+    found.put(b"x" * (1 << 20))
+    monkeypatch.setattr(logs, "writer", lambda: found)
+    access_sink()([{"path": "/x", "number": number} for number in range(1_000)])
+    assert found.dropped >= 980
 
 
 def test_a_full_disk_costs_lines_while_it_is_full(tmp_path: Path) -> None:
