@@ -10,7 +10,7 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
-from justai_assets.sources.delta_share.errors import EmptyShareError, StaleShareError
+from justai_assets.sources.delta_share.errors import CorruptFileError, EmptyShareError, StaleShareError
 from justai_assets.sources.delta_share.held import held_days
 from justai_assets.sources.delta_share.lake_changes import days_written, lake_version
 from justai_assets.sources.delta_share.listing import Listing, day_hints, list_files, touched_days
@@ -72,11 +72,17 @@ class Run:
         self.before = state.version
         self.held: frozenset[Day] = frozenset()
         self._is_marked = False
+        self._damaged: dict[Day, CorruptFileError] = {}
         self.scratch = target.work / "scratch"
 
     def steps(self) -> Iterator[Step]:
-        """One Step after each commit, and one at the end when the state differs from the last that was given out."""
+        """One Step after each commit, and one at the end when the state differs from the last that was given out.
+
+        Raises:
+            CorruptFileError: a file cannot be read; all days but those that need it were brought up to date before.
+        """
         given = self.state
+        self._damaged.clear()
         self._catch_up()
         self.held = frozenset(self.state.days)
         scope = self._scope()
@@ -109,15 +115,18 @@ class Run:
                     supply.start(plan, batch)
                     same = self._same_days(plan, batch, supply)
                     self._remember(plan, same)
-                    for covered, touched in batches(part.part(set(batch) - set(same)), self.batch_bytes):
-                        reports = self._commit(plan, covered, touched, supply)
-                        self._catch_up(covered)
-                        self._remember(plan, touched)
-                        if not self._open_days(plan):
-                            self._finish(reached)
-                        emptied = tuple(day for day in touched if day in plan.vanished and day in self.held)
-                        yield Step(reports, emptied, self.state, scope.listed_by, scope.remarks)
+                    others = part.part(set(batch) - set(same) - self._damaged.keys())
+                    for covered, touched in batches(others, self.batch_bytes):
+                        for written, reports in self._commits(plan, covered, touched, supply):
+                            self._remember(plan, written)
+                            if not self._open_days(plan):
+                                self._finish(reached)
+                            emptied = tuple(day for day in written if day in plan.vanished and day in self.held)
+                            yield Step(reports, emptied, self.state, scope.listed_by, scope.remarks)
                     supply.clear(plan, batch, self._open_days(plan))
+        if self._damaged:
+            # The other days are mirrored; these keep their last content, and the next run looks at them again.
+            raise next(iter(self._damaged.values()))
         self._finish(reached)
 
     def _catch_up(self, written: Days | None = None) -> None:
@@ -238,11 +247,30 @@ class Run:
         suspects = [day for day in batch if day in plan.changed and self.state.days.get(day)]
         same = []
         for day in suspects:
-            parts = supply.parts(plan, day)
-            with naming_damage(parts), rows_of(parts, day, self.table, self.scratch) as rows:
-                if is_same_day(self.target.lake, self.target.slug, day, rows):
-                    same.append(day)
+            try:
+                parts = supply.parts(plan, day)
+                with naming_damage(parts), rows_of(parts, day, self.table, self.scratch) as rows:
+                    if is_same_day(self.target.lake, self.target.slug, day, rows):
+                        same.append(day)
+            except CorruptFileError as error:
+                self._damaged[day] = error
         return same
+
+    def _commits(
+        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
+    ) -> Iterator[tuple[tuple[Day, ...], tuple[DayReport, ...]]]:
+        """The days in one commit, or each in its own when a file of one of them is damaged."""
+        try:
+            reports = self._commit(plan, covered, touched, supply)
+        except CorruptFileError as error:
+            if len(touched) == 1:
+                self._damaged[touched[0]] = error
+                return
+            for day in touched:
+                yield from self._commits(plan, Days(day, day) if day else None, (day,), supply)
+            return
+        self._catch_up(covered)
+        yield touched, reports
 
     def _commit(
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply

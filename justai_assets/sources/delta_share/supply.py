@@ -10,7 +10,7 @@ from justai_assets.contract.foreign_names import safe_key
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, known_days
 from justai_assets.sources.delta_share.download import Downloads
-from justai_assets.sources.delta_share.errors import ShareMovedError
+from justai_assets.sources.delta_share.errors import CorruptFileError, ShareMovedError
 from justai_assets.sources.delta_share.listing import Listing
 from justai_assets.sources.delta_share.pieces import Pieces
 from justai_assets.sources.delta_share.plan import Plan, files_of
@@ -29,6 +29,7 @@ class Supply:
         self._downloads = downloads
         self._pieces = pieces
         self._arriving: dict[str, Future[Path]] = {}
+        self._damaged: dict[str, CorruptFileError] = {}
         self.days: dict[str, frozenset[Day]] = {}
 
     def find_days(self, learned: Mapping[str, str]) -> dict[str, frozenset[Day]]:
@@ -95,9 +96,16 @@ class Supply:
             path = self._arriving[file.id].result()
             if len(self.days[file.id]) == 1:
                 return Part(file, path, is_piece=False)
+            if file.id in self._damaged:
+                raise self._damaged[file.id]
             if path.exists():
                 self._pieces.forget(file)
-                self._pieces.cut(file, path)
+                try:
+                    self._pieces.cut(file, path)
+                except CorruptFileError as error:
+                    # For each day that needs it: the file is gone from the disk, but not from the share.
+                    self._damaged[file.id] = error
+                    raise
         piece = (self._pieces.of(file) or {}).get(day)
         if piece is None:
             # What was learned of it in an earlier run is not what is in it now.

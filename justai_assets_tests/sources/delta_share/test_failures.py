@@ -35,6 +35,7 @@ from justai_assets_tests.sources.delta_share.shared import (
     TABLE,
     Door,
     events,
+    open_door,
     ordered,
     replace_day,
     write,
@@ -182,3 +183,24 @@ def test_no_request_waits_longer_than_it_may(door: Door) -> None:
     with pytest.raises(SlowShareError):
         door.run(patience=FAST)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("by_day", [True, False])
+def test_a_file_that_stays_damaged_costs_its_days_and_the_others_are_mirrored(tmp_path: Path, by_day: bool) -> None:
+    for door in open_door(tmp_path):
+        for day in (D1, D2, D3):
+            write(door.source, events(day), by_day=by_day)
+        door.run()
+        for day in (D1, D2, D3):
+            replace_day(door.source, day, events(day, 9, tag="new"), by_day=by_day)
+        newest = sorted(door.source.rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        (damaged,) = [path for path in newest[-3:] if pl.read_parquet(path)["message_id"][0].startswith("new-0102")]
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[:4] + bytes(len(whole) // 2 - 4) + whole[len(whole) // 2 :])
+        with pytest.raises(CorruptFileError, match="of the share"):
+            door.run(patience=FAST, recheck=True)
+        expected = ordered(pl.concat([events(D1, 9, tag="new"), events(D2), events(D3, 9, tag="new")]))
+        assert_frame_equal(door.rows(), expected)
+        damaged.write_bytes(whole)
+        door.run()
+        assert_frame_equal(door.rows(), ordered(pl.concat([events(day, 9, tag="new") for day in (D1, D2, D3)])))
