@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse
+from justai_assets.collector.bodies import STATUS, RefusedBodyError, _without_strings, parse
 from justai_assets.landing.identity import canonical
 from justai_assets_tests.landing.test_identity import JSON_VALUES
 
@@ -135,3 +135,34 @@ def test_a_megabyte_of_brackets_is_judged_in_no_time(raw: bytes) -> None:
     begun = time.process_time()
     assert refusal(raw) in {"too_deep", "too_complex"}
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":' + b"[" * 70 + b'\\"' * 500_000,
+        b'{"a":[' + b"1," * 110 + b"1" * 1_000_000 + b"]}",
+        b'{"a":[' + b"1," * 110 + b"1." * 500_000 + b"]}",
+        b'{"a":[' + b"1," * 110 + b'"' + b"\\" * 1_000_000 + b"]}",
+        b'{"a":[' + b'"",' * 330_000 + b'""]}',
+        b"{" + b"[" * 70 + b'"' * 1_000_000,
+        b"[" * 70 + b"1e" * 500_000,
+        b"1," * 500_000,
+    ],
+    ids=["escaped quotes", "digits", "points", "backslashes", "empty strings", "quotes", "exponents", "commas"],
+)
+def test_no_megabyte_takes_longer_to_judge_than_to_read(raw: bytes) -> None:
+    """Patterns that looked ahead from every quote or digit took hours for these, and the worker answered nobody."""
+    begun = time.process_time()
+    assert STATUS[refusal(raw)] == 400
+    assert time.process_time() - begun < 0.5
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(['\\"', "\\\\", '"', "[", "]", "{", "}", ",", "x"]), st.text(max_size=3)), max_size=30
+    )
+)
+def test_only_what_stands_outside_strings_counts_as_structure(parts: list[str]) -> None:
+    raw = json.dumps({"a": "".join(parts), "b": [1]}).encode()
+    assert _without_strings(raw) == b"{: , : [1]}"
