@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from justai_assets.collector.counters import Counters
+from justai_assets.collector.logs import DROPPED
 
 FATES: Final = {
     "accepted": "On disk; filed under its event date.",
@@ -98,7 +99,7 @@ class Accounts:
             return
         if len(self._entries) >= 20_000:
             # A log that nobody reads must not take the memory that requests need.
-            counters.add("log_entries_dropped")
+            counters.add(DROPPED)
             return
         self._entries.append((at, door, org or "", fate, reason, status, size, microseconds))
 

@@ -253,6 +253,7 @@ async def _watch_peers(worker: Worker) -> None:
     failing = False
     while True:
         await asyncio.sleep(PEER_SECONDS)
+        writer().report_dropped(worker.accounts.counters.add)
         try:
             worker.rates.charge_others(_admitted(_peers(own, readers).values()), worker.monotonic())
         except Exception as error:

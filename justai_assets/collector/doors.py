@@ -19,7 +19,7 @@ from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse, valu
 from justai_assets.collector.credentials import Verdict
 from justai_assets.collector.heads import is_json, query_parameters
 from justai_assets.collector.journal import JournalUnavailableError
-from justai_assets.collector.memory import UNVERIFIED
+from justai_assets.collector.memory import ANONYMOUS, UNVERIFIED
 from justai_assets.collector.patience import SlowSenderError
 from justai_assets.collector.rates import cost_of
 from justai_assets.collector.records import tag_of
@@ -32,7 +32,6 @@ from justai_assets.landing.identity import event_id
 SIGNED: Final = "chameleon_webhooks"
 """The door whose sender is known by a signature over the body, and so only once the body is read."""
 
-ANONYMOUS: Final = "anonymous"
 SMALL_BYTES: Final = 2048
 """A body up to this length has no structure worth counting."""
 LARGE_VALUES: Final = 500
@@ -88,6 +87,7 @@ class _Request:
         self._size = 0
         self._is_large = False
         self._payer = ""
+        self._address: str = scope["client"][0] if scope.get("client") else ""
 
     async def answer(self, send: Send) -> None:
         extra: list[tuple[bytes, bytes]] = []
@@ -106,7 +106,7 @@ class _Request:
             extra.append((b"retry-after", str(self._worker.config.retry_after_seconds).encode()))
         finally:
             if self._held:
-                self._worker.memory.release(self._owner, self._held)
+                self._worker.memory.release(self._owner, self._held, self._address)
             if self._is_large:
                 self._worker.memory.end_large(self._owner)
         worker = self._worker
@@ -139,7 +139,7 @@ class _Request:
         if self._name != SIGNED:
             # A body that is declared too large is not read, and costs no more than its head.
             # Whoever shows no credential has a bucket apart: strangers cannot use up what the org itself may send.
-            self._payer = f"{door.slug}" if verdict is Verdict.KNOWN else f"{door.slug}|{ANONYMOUS}"
+            self._payer = f"{door.slug}" if verdict is Verdict.KNOWN else f"{door.slug}{ANONYMOUS}"
             paid = self._admit(declared if declared <= worker.config.limits.body_bytes else 0)
             if verdict is Verdict.KNOWN:
                 self._own(declared)
@@ -243,18 +243,17 @@ class _Request:
         worker.accounts.admitted(self._payer, tokens)
 
     def _own(self, size: int, values: int = 0) -> None:
-        """Charge what is held to the org, whose sender is known by now; a large body takes one of its turns."""
-        slug, memory = self._door.slug, self._worker.memory
-        assert slug is not None
+        """Charge what is held to who pays; a large body takes one of the payer's turns."""
+        memory = self._worker.memory
         if self._owner == UNVERIFIED:
-            if self._held and not memory.hold(slug, self._held):
+            if self._held and not memory.hold(self._payer, self._held):
                 raise _AnswerError("unavailable", 503, retry_after=1.0)
             if self._held:
-                memory.release(UNVERIFIED, self._held)
-            self._owner = slug
+                memory.release(UNVERIFIED, self._held, self._address)
+            self._owner = self._payer
         is_large = size > self._worker.config.limits.large_body_bytes or values > LARGE_VALUES
         if is_large and not self._is_large:
-            if not memory.begin_large(slug):
+            if not memory.begin_large(self._payer):
                 raise _AnswerError("rate_limited", 429, retry_after=1.0)
             self._is_large = True
 
@@ -287,11 +286,13 @@ class _Request:
                 chunk = message.get("body", b"")
                 if chunk:
                     self._size += len(chunk)
-                    if not worker.memory.hold(self._owner, len(chunk)) and not await self._make_room(len(chunk)):
+                    fits = worker.memory.hold(self._owner, len(chunk), self._address)
+                    if not fits and not await self._make_room(len(chunk)):
                         raise _AnswerError("unavailable", 503, retry_after=1.0)
                     self._held += len(chunk)
-                    worker.patience.progressed(is_unverified=self._owner == UNVERIFIED)
-                    if self._owner != UNVERIFIED:
+                    if self._owner == UNVERIFIED:
+                        worker.patience.is_unverified(self._address)
+                    else:
                         self._own(self._size)
                     # One buffer: a list of two-byte chunks takes twenty times what it holds.
                     body = chunk if not body else _joined(body, chunk)
@@ -299,16 +300,20 @@ class _Request:
                     return bytes(body), self._size > limits.body_bytes
 
     async def _make_room(self, size: int) -> bool:
-        """Hold bytes of an unverified body in the place of the one that has been idle longest, if there is one.
+        """Hold bytes of an unverified body in the place of older ones, if there are any.
 
-        Otherwise a few uploads that nobody goes on with would shut the source for every org.
+        Those of the same address where it holds all that it may, otherwise of the one that holds the most. A few
+        uploads that never end would otherwise shut the source for every org.
         """
-        worker = self._worker
-        while self._owner == UNVERIFIED and worker.patience.give_up_idlest():
+        memory, patience = self._worker.memory, self._worker.patience
+        while self._owner == UNVERIFIED:
+            full = not memory.address_has_room(self._address, size)
+            if not patience.give_up_oldest(self._address if full else memory.heaviest_address()):
+                return False
             # The one that was given up lets its bytes go when it has its turn.
             for _ in range(3):
                 await asyncio.sleep(0)
-            if worker.memory.hold(self._owner, size):
+            if memory.hold(UNVERIFIED, size, self._address):
                 return True
         return False
 

@@ -17,7 +17,6 @@ from typing import Final
 
 from justai_assets.collector.counters import total
 from justai_assets.collector.folders import waiting_segments
-from justai_assets.collector.logs import writer
 
 LOOK_SECONDS: Final = 1.0
 STALLED_SECONDS: Final = 300.0
@@ -86,7 +85,6 @@ class JournalState:
         """Look at the journal now."""
         self._begun = self._monotonic()
         counted = total(self._journal / "counters")
-        counted["log_entries_dropped"] += writer().dropped
         backlog, oldest = waiting_segments(self._journal)
         life = sum(counted[name] for name in _SIGNS_OF_LIFE)
         if life != self._life:

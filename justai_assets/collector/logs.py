@@ -8,8 +8,12 @@ writes the queue to stderr. A full disk, a closed pipe or a reader that no longe
 
 from __future__ import annotations
 
+import copy
+import io
 import logging
+import logging.config
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, MutableMapping
@@ -23,11 +27,14 @@ STDERR: Final = 2
 FLUSH_SECONDS: Final = 1.0
 """How long the end of a process waits for its last lines."""
 
+DROPPED: Final = "log_entries_dropped"
+"""The counter of dropped lines."""
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class LogWriter:
-    """A queue of lines and the thread that writes them; `put` never raises and never waits.
+    """A queue of lines and the thread that writes them; `put` never raises and never waits for whoever reads.
 
     Args:
         descriptor: where lines go.
@@ -38,39 +45,50 @@ class LogWriter:
         self._descriptor = descriptor
         self._limit = limit
         self._lines: deque[bytes] = deque()
-        self._wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        # Its lock may be taken again by the thread that has it: a signal's handler may log while its thread does.
+        self._changed = threading.Condition()
+        self._is_writing = False
+        self._reported = 0
         self.dropped = 0
         self._thread = threading.Thread(target=self._write_for_ever, name="log", daemon=True)
         self._thread.start()
 
-    def put(self, line: bytes) -> None:
-        """Queue a line, without its line feed."""
-        if len(self._lines) >= self._limit:
-            self.dropped += 1
-            return
-        self._idle.clear()
-        self._lines.append(line)
-        self._wake.set()
+    def put(self, *lines: bytes) -> None:
+        """Queue lines, without their line feeds."""
+        with self._changed:
+            room = max(0, self._limit - len(self._lines))
+            self._lines.extend(lines[:room])
+            self.dropped += max(0, len(lines) - room)
+            self._changed.notify_all()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until every line is written or dropped, but no longer than that; whether it was so."""
-        return self._idle.wait(seconds)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._lines and not self._is_writing, seconds)
+
+    def report_dropped(self, count: Callable[[str, int], None]) -> None:
+        """Add the lines dropped since the last report to a counter; one thread of a process reports."""
+        new = self.dropped - self._reported
+        if new:
+            self._reported += new
+            count(DROPPED, new)
 
     def _write_for_ever(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            while self._lines:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines)
                 batch = [self._lines.popleft() for _ in range(min(len(self._lines), 500))]
-                try:
-                    _write_all(self._descriptor, b"\n".join(batch) + b"\n")
-                except OSError:
-                    # A full disk or a closed pipe. The next lines are tried again: it may pass.
-                    self.dropped += len(batch)
-            if not self._lines:
-                self._idle.set()
+                self._is_writing = True
+            failed = 0
+            try:
+                _write_all(self._descriptor, b"\n".join(batch) + b"\n")
+            except OSError:
+                # A full disk or a closed pipe. The next lines are tried again: it may pass.
+                failed = len(batch)
+            with self._changed:
+                self.dropped += failed
+                self._is_writing = False
+                self._changed.notify_all()
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
@@ -106,7 +124,7 @@ def _line(facts: dict[str, Any]) -> bytes:
         return _encode(facts)
     except Exception:
         # Lone surrogates, of a file's name that is not UTF-8. The name of the event must come through.
-        return _encode({name: str(value).encode(errors="backslashreplace").decode() for name, value in facts.items()})
+        return _encode({name: ascii(value) if isinstance(value, str) else None for name, value in facts.items()})
 
 
 def _json(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
@@ -129,26 +147,67 @@ def access_sink() -> Callable[[list[dict[str, Any]]], None]:
     """Where access log entries go."""
 
     def write(entries: list[dict[str, Any]]) -> None:
-        # An entry is a line of the queue: a batch that counted as one would let the queue hold a thousand times more.
-        for entry in entries:
-            writer().put(_line(entry))
+        # An entry is a line of the queue: a batch that counted as one would have the queue hold a thousand times more.
+        writer().put(*map(_line, entries))
 
     return write
 
 
 class QueueHandler(logging.Handler):
-    """Python's own logging into the same queue: what the server beneath us says must not stop work either."""
+    """Python's own logging into the same queue: what the server and libraries say must not stop work either.
+
+    Only the server's messages are repeated: the text of any other may hold what a sender wrote.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a record."""
-        facts = {"level": record.levelname.lower(), "event": "server", "message": record.getMessage()}
-        writer().put(_line(facts))
+        facts = {"level": record.levelname.lower(), "event": "server", "logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            facts["error"] = record.exc_info[0].__name__
+        if record.name == SERVER:
+            try:
+                facts["message"] = record.getMessage()
+            except Exception:
+                facts["message"] = str(record.msg)
+        writer().put(_line(facts | {"place": f"{record.module}:{record.lineno}"}))
 
 
+class QueuedStderr(io.TextIOBase):
+    """A stderr whose lines go into the queue: a traceback or a warning must not wait for a reader either."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def writable(self) -> bool:
+        """It can be written."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Queue each line that is complete."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            # Of an exception its kind: its text may hold what a sender wrote. Frames are indented.
+            said = line if line.startswith(" ") else line.partition(": ")[0]
+            writer().put(_line({"event": "stderr", "message": said}))
+        return len(text)
+
+    def flush(self) -> None:
+        """Wait a moment for the queue: whoever flushes may be about to end."""
+        writer().flush()
+
+
+SERVER: Final = "_granian"
 SERVER_LOGGING: Final[dict[str, Any]] = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"queue": {"class": "justai_assets.collector.logs.QueueHandler"}},
-    "loggers": {"_granian": {"handlers": ["queue"], "level": "WARNING", "propagate": False}},
+    "root": {"handlers": ["queue"], "level": "WARNING"},
+    "loggers": {SERVER: {"handlers": ["queue"], "level": "WARNING", "propagate": False}},
 }
-"""Configuration of the server's logging."""
+"""Configuration of Python's logging in every process of the collector."""
+
+
+def queue_everything() -> None:
+    """For a process that is the collector's alone: what it logs or writes to stderr goes into the queue."""
+    logging.config.dictConfig(copy.deepcopy(SERVER_LOGGING))
+    sys.stderr = QueuedStderr()

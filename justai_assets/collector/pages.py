@@ -35,7 +35,10 @@ _HELP = {
     "justai_collector_sealer_passes_total": ("counter", "Passes of the sealer over the journal."),
     "justai_collector_journal_oldest_segment_seconds": ("gauge", "How long the oldest complete segment has waited."),
     "justai_collector_landing_stalled": ("gauge", "1 when the sealer has given no sign of life for five minutes."),
-    "justai_collector_log_entries_dropped_total": ("counter", "Access log entries that nobody read in time."),
+    "justai_collector_log_entries_dropped_total": (
+        "counter",
+        "Log lines that could not be written, or not in time.",
+    ),
     "justai_collector_connections_closed_total": ("counter", "Idle connections of addresses that held too many."),
     "justai_collector_ready": ("gauge", "1 when the answering worker takes requests."),
 }

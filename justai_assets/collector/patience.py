@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable
 from types import TracebackType
 
-IDLE_SECONDS = 0.25
-"""A body of which nothing came for so long may have to make room for others."""
+GRACE_SECONDS = 0.25
+"""An unverified body that is not here after so long may have to make room for others, whether something of it still
+comes or not: a byte now and then would otherwise hold the place of all others."""
 
 
 class SlowSenderError(Exception):
@@ -31,32 +32,30 @@ class Patience:
         self.monotonic = monotonic
         self.waiting: dict[asyncio.Task[object], float] = {}
         self.given_up: set[asyncio.Task[object]] = set()
-        self._unverified: dict[asyncio.Task[object], float] = {}
+        self._unverified: dict[asyncio.Task[object], str] = {}
 
     def with_sender(self) -> _Wait:
         """A block that may wait for a sender; it raises SlowSenderError when that takes too long."""
         return _Wait(self)
 
-    def progressed(self, *, is_unverified: bool) -> None:
-        """The current request received a part of its body."""
+    def is_unverified(self, address: str) -> None:
+        """The current request holds a part of a body whose sender is not known, and may have to make room."""
         task = asyncio.current_task()
-        if task is None or task not in self.waiting:
-            return
-        if is_unverified:
-            self._unverified[task] = self.monotonic()
-        else:
-            self._unverified.pop(task, None)
+        if task in self.waiting:
+            self._unverified[task] = address
 
-    def give_up_idlest(self) -> bool:
-        """End the wait of the unverified body that has been idle longest; False when every one of them goes on."""
+    def give_up_oldest(self, address: str) -> bool:
+        """End the unverified body of an address that has been under way longest; False when all are in their grace."""
         own = asyncio.current_task()
-        idle = [
-            (since, task) for task, since in self._unverified.items() if task is not own and task not in self.given_up
+        waits = [
+            (self.waiting[task], task)
+            for task, its_address in self._unverified.items()
+            if its_address == address and task is not own and task not in self.given_up
         ]
-        if not idle:
+        if not waits:
             return False
-        since, task = min(idle, key=lambda one: one[0])
-        if self.monotonic() - since < IDLE_SECONDS:
+        since, task = min(waits, key=lambda one: one[0])
+        if self.monotonic() - since < GRACE_SECONDS:
             return False
         self.given_up.add(task)
         task.cancel()

@@ -18,7 +18,7 @@ from typing import Any
 
 from justai_assets.collector.counters import SUFFIX, PatientCounters
 from justai_assets.collector.folders import REST, adopt, closed_segments, sync_folder, try_lock, worker_folders
-from justai_assets.collector.logs import logger, writer
+from justai_assets.collector.logs import logger, queue_everything, writer
 from justai_assets.collector.seal import Refused, Sealed, Tag, seal_segment, shorten, source_of
 from justai_assets.storage import Root
 
@@ -261,6 +261,7 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
     # Whoever stops the service may signal all its processes; this one is the last to leave.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    queue_everything()
     # Landing objects hold what the segments held: nobody else may read them.
     os.umask(0o077)
     log = logger()
@@ -277,6 +278,7 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
     while not doors.poll(wait):
         landed, waiting = sealer.run_once()
         counters.add("sealer_passes", 1)
+        writer().report_dropped(counters.add)
         wait = min(max(wait, IDLE_SECONDS) * 2, MAX_BACKOFF_SECONDS) if waiting and not landed else IDLE_SECONDS
     deadline = time.monotonic() + drain_seconds
     while True:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -22,8 +23,9 @@ from starlette.applications import Starlette
 
 from justai_assets.collector.app import create_app
 from justai_assets.collector.config import CollectorConfig, CollectorError
+from justai_assets.collector.counters import SUFFIX, PatientCounters
 from justai_assets.collector.folders import lock_journal
-from justai_assets.collector.logs import SERVER_LOGGING, logger, writer
+from justai_assets.collector.logs import SERVER_LOGGING, QueuedStderr, logger, queue_everything, writer
 from justai_assets.collector.sealer import count_death, run_sealer
 from justai_assets.landing.listing import LANDING
 from justai_assets.storage import Root
@@ -84,11 +86,12 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
         require_free(host, port)
         for old in (journal / "counters").iterdir():
             old.unlink()
-        keeper = _SealerKeeper(journal, config.landing, drain_seconds)
-        try:
-            run_granian(partial(_worker_app, config, parent), config, host=host, port=port, workers=workers)
-        finally:
-            keeper.stop()
+        with redirect_stderr(QueuedStderr()):
+            keeper = _SealerKeeper(journal, config.landing, drain_seconds)
+            try:
+                run_granian(partial(_worker_app, config, parent), config, host=host, port=port, workers=workers)
+            finally:
+                keeper.stop()
     finally:
         os.close(lock)
         writer().flush()
@@ -196,6 +199,7 @@ def _worker_app(config: CollectorConfig, parent: int) -> Starlette:
             ended.wait(PARENT_CHECK_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    queue_everything()
     ended = threading.Event()
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
     return create_app(config)
@@ -229,7 +233,9 @@ class _SealerKeeper:
         return process, writer
 
     def _watch(self) -> None:
+        counters = PatientCounters(self._journal / "counters" / f"keeper-{os.getpid()}{SUFFIX}")
         while not self._stopping.wait(0.5):
+            writer().report_dropped(counters.add)
             if not self._process.is_alive():
                 count_death(self._journal)
                 logger().error("sealer_died", exit_code=self._process.exitcode)

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from justai_assets.collector.config import Limits
-from justai_assets.collector.memory import UNVERIFIED, Memory
-from justai_assets.collector.patience import IDLE_SECONDS
+from justai_assets.collector.memory import ANONYMOUS, UNVERIFIED, Memory
+from justai_assets.collector.patience import GRACE_SECONDS
 from justai_assets_tests.collector.service import JSON, in_process, iterable_body, run, settings, sign
 from justai_assets_tests.collector.test_doors import CHAMELEON, exchange, iterable
 
@@ -20,14 +20,17 @@ def test_an_org_has_its_share_and_strangers_have_theirs() -> None:
     memory = Memory(Limits(body_bytes=10, in_flight_bytes=100, unverified_bytes=30))
     assert memory.hold("acme", 50)
     assert not memory.hold("acme", 1)
-    assert memory.hold(UNVERIFIED, 30)
-    assert not memory.hold(UNVERIFIED, 1)
+    assert memory.hold(UNVERIFIED, 15, "192.0.2.1")
+    assert not memory.hold(UNVERIFIED, 1, "192.0.2.1")
+    assert memory.hold(UNVERIFIED, 15, "192.0.2.2")
+    assert not memory.hold(UNVERIFIED, 1, "192.0.2.3")
     assert memory.hold("other", 50), "what strangers hold is not taken from known senders"
     assert not memory.hold("third", 1)
     memory.release("acme", 50)
     assert memory.hold("third", 50)
-    memory.release(UNVERIFIED, 30)
-    assert memory.hold(UNVERIFIED, 30)
+    memory.release(UNVERIFIED, 15, "192.0.2.1")
+    assert memory.heaviest_address() == "192.0.2.2"
+    assert memory.hold(UNVERIFIED, 15, "192.0.2.3")
 
 
 def test_bodies_in_memory_are_bounded_for_all_and_for_one_org(base: Path) -> None:
@@ -92,8 +95,9 @@ def test_senders_without_a_credential_take_no_memory_from_those_with_one(base: P
             after = await client.post(**chameleon)
         return [one.status_code for one in (*busy, *strangers, after)]
 
-    # The stranger cannot tell either from its answer whether there is such an org.
-    assert run(scenario()) == [202, 503, 503, 503, 202]
+    # The stranger cannot tell either from its answer whether there is such an org. What is left of an address's share
+    # is enough for the small signed body.
+    assert run(scenario()) == [202, 202, 503, 503, 202]
 
 
 def test_a_signed_body_is_the_orgs_own_once_its_signature_holds(base: Path) -> None:
@@ -190,7 +194,68 @@ def test_uploads_that_nobody_goes_on_with_make_room_for_others(base: Path) -> No
     async def scenario() -> list[int]:
         config = settings(base, body_bytes=1000, in_flight_bytes=2000, unverified_bytes=8000)
         async with in_process(config) as client, stalled(client, *[idle] * 8):
-            await asyncio.sleep(IDLE_SECONDS + 0.1)
+            await asyncio.sleep(GRACE_SECONDS + 0.1)
             return [(await client.post(**chameleon)).status_code for _ in range(3)]
 
     assert run(scenario()) == [202, 202, 202]
+
+
+def from_address(client: httpx.AsyncClient, address: str) -> httpx.AsyncClient:
+    """A client of the same application at another address."""
+    app = client._transport.app  # type: ignore[attr-defined]
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app, client=(address, 9)), base_url="http://collector")
+
+
+def signed(size: int) -> dict[str, Any]:
+    event = {"id": "c", "sent_at": "2026-01-05T12:00:00Z", "kind": "ping", "data": {"x": "y" * (size - 90)}}
+    content = json.dumps(event).encode()
+    return {"url": CHAMELEON, "content": content, "headers": {**JSON, "x-chameleon-signature": sign(content)}}
+
+
+def test_uploads_of_one_address_leave_room_for_others_at_once(base: Path) -> None:
+    async def scenario() -> list[int]:
+        config = settings(base, body_bytes=1000, in_flight_bytes=2000, unverified_bytes=8000)
+        uploads = [unsigned(f"org-{number}") for number in range(50)]
+        async with (
+            in_process(config) as client,
+            from_address(client, "192.0.2.1") as attacker,
+            stalled(attacker, *uploads),
+        ):
+            return [(await client.post(**signed(900))).status_code for _ in range(3)]
+
+    assert run(scenario()) == [202, 202, 202]
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "127.0.0.1"], ids=["another address", "the same address"])
+def test_uploads_that_go_on_by_a_byte_now_and_then_make_room_too(base: Path, address: str) -> None:
+    """Such a body was never idle: eight shut the source for every org until their time was over."""
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"x" * 900
+        for _ in range(90):
+            await asyncio.sleep(0.02)
+            yield b"x"
+
+    async def scenario() -> list[int]:
+        config = settings(base, body_bytes=1000, in_flight_bytes=2000, unverified_bytes=3000)
+        async with in_process(config) as client, from_address(client, address) as attacker:
+            request = unsigned("no-such-org")
+            sent = [asyncio.create_task(attacker.post(**{**request, "content": trickle()})) for _ in range(20)]
+            await asyncio.sleep(GRACE_SECONDS + 0.1)
+            found = [(await client.post(**signed(900))).status_code for _ in range(3)]
+            for one in sent:
+                one.cancel()
+            await asyncio.gather(*sent, return_exceptions=True)
+            return found
+
+    assert run(scenario()) == [202, 202, 202]
+
+
+def test_anonymous_bodies_take_neither_the_turns_nor_the_memory_of_the_orgs_known_senders() -> None:
+    memory = Memory(Limits(body_bytes=10, in_flight_bytes=100, unverified_bytes=30, org_large_bodies=1))
+    assert memory.hold(f"acme{ANONYMOUS}", 25)
+    assert not memory.hold(f"acme{ANONYMOUS}", 1)
+    assert memory.hold("acme", 50)
+    assert memory.begin_large(f"acme{ANONYMOUS}")
+    assert not memory.begin_large(f"acme{ANONYMOUS}")
+    assert memory.begin_large("acme")
