@@ -10,7 +10,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, JustAIError
+from justai_assets.contract.tables import DELTA_SHARE
+from justai_assets.lake.ledger import RECEIVED, Accounts, read_fates, total
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.errors import (
     BadAnswerError,
@@ -26,6 +29,7 @@ from justai_assets.sources.delta_share.errors import (
 )
 from justai_assets.sources.delta_share.patience import Patience
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.share_server.tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
@@ -204,3 +208,19 @@ def test_a_file_that_stays_damaged_costs_its_days_and_the_others_are_mirrored(tm
         damaged.write_bytes(whole)
         door.run()
         assert_frame_equal(door.rows(), ordered(pl.concat([events(day, 9, tag="new") for day in (D1, D2, D3)])))
+
+
+def test_a_run_that_ends_between_the_rows_and_their_fates_is_made_good_by_the_next(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.run()
+    replace_day(door.source, D1, events(D1, 9, tag="new"))
+    with ending_before(2, monkeypatch), pytest.raises(BrokenOffError):
+        door.run()
+    assert Accounts.of(door.lake, door.slug, DELTA_SHARE).torn == {D1}
+    door.run()
+    found = Accounts.of(door.lake, door.slug, DELTA_SHARE)
+    assert D1 in found.built
+    assert not found.torn
+    fates = read_fates(door.lake, door.slug, Days(D1, D1), DELTA_SHARE.name)
+    assert total(fates, RECEIVED) == 9
