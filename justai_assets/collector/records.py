@@ -16,7 +16,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -167,10 +166,21 @@ class SegmentFile:
 
 def _read(descriptor: int, at: int, size: int) -> tuple[bytes, int]:
     """Bytes of a file, zeros where the disk gives none, and how many those are."""
-    with suppress(OSError):
-        # A file that is shorter by now ends here; the rest of it is not there.
-        return os.pread(descriptor, size, at), 0
-    if size <= _SECTOR:
-        return bytes(size), size
-    parts = [_read(descriptor, one, min(_SECTOR, at + size - one)) for one in range(at, at + size, _SECTOR)]
-    return b"".join(part for part, _ in parts), sum(lost for _, lost in parts)
+    parts, lost, step, end = [], 0, size, at + size
+    while at < end:
+        asked = min(step, end - at)
+        try:
+            part = os.pread(descriptor, asked, at)
+        except OSError:
+            if step > _SECTOR:
+                step = _SECTOR
+                continue
+            part = bytes(asked)
+            lost += asked
+        if not part:
+            # The file is shorter by now; the rest of it is not there.
+            break
+        # Before a bad sector the kernel gives what it has: a short answer is no end.
+        parts.append(part)
+        at += len(part)
+    return b"".join(parts), lost
