@@ -20,7 +20,7 @@ from justai_assets.collector.folders import waiting_segments
 
 LOOK_SECONDS: Final = 1.0
 STALLED_SECONDS: Final = 300.0
-"""A sealer that finished nothing for so long, and tried nothing, is dead or stuck. An upload takes a minute at most."""
+"""A sealer that finished nothing for so long, and tried nothing, is dead or stuck. An upload takes three at most."""
 
 _SIGNS_OF_LIFE: Final = ("sealer_passes", "landed_objects", "landing_failures")
 
