@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Address = tuple[str, int]
@@ -66,7 +68,7 @@ def _accepted() -> Iterator[tuple[int, Address]]:
     own = Path("/proc/self/fd")
     for name in [path.name for path in own.iterdir()] if own.is_dir() else ():
         try:
-            with socket.socket(fileno=os.dup(int(name))) as one:
+            with _borrowed(int(name)) as one:
                 if one.type != socket.SOCK_STREAM or one.family not in {socket.AF_INET, socket.AF_INET6}:
                     continue
                 port = int(one.getsockname()[1])
@@ -80,10 +82,30 @@ def _accepted() -> Iterator[tuple[int, Address]]:
     yield from ((descriptor, peer) for descriptor, port, peer in found if port in listening)
 
 
+@contextmanager
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """A socket of this process under a second descriptor, which is closed in any case.
+
+    Raises:
+        OSError: the descriptor is no socket, or it is closed by now.
+    """
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError(f"descriptor {descriptor} is no socket")
+    copy = os.dup(descriptor)
+    try:
+        # The constructor does not close what it refuses.
+        one = socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+    with one:
+        yield one
+
+
 def _shut(descriptor: int) -> bool:
     """End a connection; the server sees its end and lets it go."""
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as one:
+        with _borrowed(descriptor) as one:
             one.shutdown(socket.SHUT_RDWR)
     except OSError:
         return False

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import socket
 import time
 from pathlib import Path
@@ -31,6 +32,21 @@ def test_what_one_address_holds_beyond_its_share_and_does_not_use_is_closed() ->
         found.end(clients[3].getsockname())
         found.end(None)
         assert Connections(6).close_idle() == 0
+
+
+def test_a_look_at_the_connections_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    own = Path("/proc/self/fd")
+    with contextlib.ExitStack() as stack:
+        reader, writer = os.pipe()
+        stack.callback(os.close, reader)
+        stack.callback(os.close, writer)
+        stack.enter_context((tmp_path / "file").open("w"))
+        stack.enter_context(socket.socketpair()[0])
+        found = Connections(1)
+        before = len(list(own.iterdir()))
+        for _ in range(5):
+            found.close_idle()
+        assert len(list(own.iterdir())) == before
 
 
 def test_an_address_that_opens_every_connection_keeps_nobody_out(tmp_path: Path, starter: Nursery) -> None:
