@@ -2,7 +2,8 @@
 
 `python -m justai_assets_tests.attack latency`. A collector runs with two workers; one org sends at a steady pace. Its p99
 is measured quiet, then beside each attack, and quiet again; an attack passes when it stays below `--limit` times the
-larger quiet p99.
+larger quiet p99. The attacker is a process of its own, with the lowest priority: elsewhere it would have processors of
+its own, and here it must not take them from the collector and from the measurement.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +36,7 @@ from justai_assets_tests.collector.service import (
 
 PER_SECOND: Final = 100.0
 MEBIBYTE: Final = 1 << 20
-Attack = Callable[[Service, threading.Event], None]
+Attack = Callable[[Service, Event], None]
 
 
 def run(arguments: list[str]) -> int:
@@ -57,7 +59,7 @@ def run(arguments: list[str]) -> int:
                 service = starter.start(config, workers=2)
                 _p99(service, 2.0)
                 quiet = _p99(service, given.seconds)
-                found = {name: _beside(service, ATTACKS[name], given.seconds) for name in given.only}
+                found = {name: _beside(service, name, given.seconds) for name in given.only}
                 again = _p99(service, given.seconds)
                 assert starter.stop(service) == 0
         finally:
@@ -82,28 +84,37 @@ def _p99(service: Service, seconds: float) -> float:
     return found.percentile(0.99)
 
 
-def _beside(service: Service, attack: Attack, seconds: float) -> float:
-    with _attacking(service, attack):
-        time.sleep(0.5)
+def _beside(service: Service, name: str, seconds: float) -> float:
+    with _attacking(service, name):
         return _p99(service, seconds)
 
 
 @contextmanager
-def _attacking(service: Service, attack: Attack) -> Iterator[None]:
-    ended = threading.Event()
-    thread = threading.Thread(target=attack, args=(service, ended), daemon=True)
-    thread.start()
+def _attacking(service: Service, name: str) -> Iterator[None]:
+    spawn = multiprocessing.get_context("spawn")
+    begun, ended = spawn.Event(), spawn.Event()
+    process = spawn.Process(target=_attack, args=(service, name, begun, ended), daemon=True)
+    process.start()
     try:
+        assert begun.wait(30), f"{name}: the attacker did not start"
+        time.sleep(0.5)
         yield
+        assert process.is_alive(), f"{name}: the attacker ended by itself"
     finally:
         ended.set()
-        thread.join(30)
+        process.join(30)
+
+
+def _attack(service: Service, name: str, begun: Event, ended: Event) -> None:
+    os.nice(19)
+    begun.set()
+    ATTACKS[name](service, ended)
 
 
 def _repeat(path: str, headers: dict[str, str], body: bytes, *, connections: int = 2, each: float = 0.0) -> Attack:
     """One client that sends the same request again and again."""
 
-    def attack(service: Service, ended: threading.Event) -> None:
+    def attack(service: Service, ended: Event) -> None:
         content = post(path, headers, body)
         while not ended.is_set():
             with contextlib.suppress(OSError):
@@ -130,7 +141,7 @@ def _values() -> bytes:
 def _held(head: bytes, count: int) -> Attack:
     """One client that opens connections, sends a beginning on each, and no more."""
 
-    def attack(service: Service, ended: threading.Event) -> None:
+    def attack(service: Service, ended: Event) -> None:
         held: list[socket.socket] = []
         try:
             while not ended.is_set():
@@ -157,7 +168,7 @@ def _idle_upload() -> bytes:
     return head.encode() + b"x" * (MEBIBYTE - 10)
 
 
-def _scrapes(service: Service, ended: threading.Event) -> None:
+def _scrapes(service: Service, ended: Event) -> None:
     while not ended.is_set():
         http().get(f"{service.url}/metrics")
 
