@@ -96,6 +96,18 @@ def test_no_file_is_too_long(folder: Path) -> None:
     assert not {path: lines for path, lines in lengths.items() if lines > MAX_LINES[folder]}
 
 
+def test_every_silenced_rule_has_its_reason() -> None:
+    """Written `noqa: CODE - why`, and `type: ignore[code]  # why`."""
+    silenced = re.compile(r"# (?:noqa(?!: [A-Z0-9, ]+ - \w)|type: ignore(?!\[[a-z, -]+\]  # \w))")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (*modules(), *TESTS.rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if silenced.search(line)
+    ]
+    assert found == []
+
+
 def test_every_test_file_mirrors_a_module() -> None:
     orphans = []
     for path in sorted(TESTS.rglob("test_*.py")):

@@ -135,7 +135,7 @@ def ticks(orgs: int = 200, days: int = DAYS, doors: Sequence[str] = DOORS) -> It
                 nonlocal cursor
                 began = time.perf_counter()
                 known = decode(cursor)
-                done = watch(landing, lake, door, watched, known, now=at, clock=time.monotonic, cache=cache)  # noqa: B023
+                done = watch(landing, lake, door, watched, known, now=at, clock=time.monotonic, cache=cache)  # noqa: B023 - called in this round
                 cursor = encode(done.cursor)
                 seconds = time.perf_counter() - began
                 kept = sum(found.size for found in lake.list(f"{memory.FOLDER}/{door}"))

@@ -89,9 +89,9 @@ class Report:
             lines.append([*line, f"{row.size:,}", "" if exponent is None else f"{exponent:.2f}"] if scaled else line)
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         texts = [
-            "| " + " | ".join(f"{cell:<{w}}" if n == 0 else f"{cell:>{w}}" for n, (cell, w) in enumerate(zip(line, widths, strict=True))) + " |"  # noqa: E501
-            for line in lines
-        ]  # fmt: skip
+            "| " + " | ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) + " |"
+            for name, *cells in lines
+        ]
         rule = "|" + "|".join("-" * (w + 1) + ("-" if n == 0 else ":") for n, w in enumerate(widths)) + "|"
         return "\n".join([f"{self.title}; {machine()}", "", texts[0], rule, *texts[1:]])
 

@@ -130,7 +130,7 @@ def _run(folder: Path, lake: Lake, engine: str, day: date) -> Timed:
     began = time.perf_counter()
     environment = {**os.environ, "JUSTAI_DATABRICKS": "local"}
     with (folder / "out.log").open("w+") as out, (folder / "err.log").open("w+") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)  # noqa: S603
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)  # noqa: S603 - our own module
         cpu = _cpu_seconds(process)
         seconds = time.perf_counter() - began
         out.seek(0)

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter, validators
 SILENCE = timedelta(minutes=3)
 """How long a daemon may be silent while its backfill is awaited: six of its heartbeats."""
 
-_WHICH = Group("Which days", validator=validators.MutuallyExclusive())  # type: ignore[no-untyped-call]
+_WHICH = Group("Which days", validator=validators.MutuallyExclusive())  # type: ignore[no-untyped-call]  # its class is untyped
 
 
 def backfill(

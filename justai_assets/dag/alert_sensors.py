@@ -95,7 +95,7 @@ def _tell(
                 send(url, message)
                 taken += 1
             except AlertRefusedError as error:
-                context.log.error(f"the alert on run {message['run_id']} is not wanted: {error}")  # noqa: TRY400
+                context.log.error(f"the alert on run {message['run_id']} is not wanted: {error}")  # noqa: TRY400 - the message says it all
             except AlertError as error:
                 waits = error
                 break

@@ -79,7 +79,7 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
         ],
         pool=f"{group_of(org.slug)}_{EXPERIMENT_RESULTS.name}",
     )
-    def results_and_report(context: dg.AssetExecutionContext, platform: Platform, config: Period):  # type: ignore[no-untyped-def]
+    def results_and_report(context: dg.AssetExecutionContext, platform: Platform, config: Period):  # type: ignore[no-untyped-def]  # Dagster would read a return type as an output
         from justai_assets.metrics.report.gather import report_data
         from justai_assets.metrics.report.preview import preview_png
         from justai_assets.metrics.report.render import render_report

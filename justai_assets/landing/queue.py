@@ -36,8 +36,8 @@ class LandingQueue:
     @cached_property
     def client(self) -> Any:
         """The boto3 client; the region is the URL's where no variable names one."""
-        import boto3  # type: ignore[import-untyped]
-        from botocore.config import Config  # type: ignore[import-untyped]
+        import boto3
+        from botocore.config import Config
 
         named = re.search(r"//sqs\.([a-z0-9-]+)\.", self.url)
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or (named and named.group(1))
@@ -77,7 +77,7 @@ class LandingQueue:
 
 @contextmanager
 def _queue_errors(doing: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield

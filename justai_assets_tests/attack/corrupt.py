@@ -71,11 +71,11 @@ def counting_decoders() -> Iterator[list[int]]:
         original(self)
 
     decoder.end_all()
-    decoder._Decoder.__init__ = counted  # type: ignore[method-assign]
+    decoder._Decoder.__init__ = counted
     try:
         yield started
     finally:
-        decoder._Decoder.__init__ = original  # type: ignore[method-assign]
+        decoder._Decoder.__init__ = original
 
 
 def attack_parquet(world: World, count: int, seed: int) -> tuple[Counter[str], list[str]]:

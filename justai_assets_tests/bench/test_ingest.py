@@ -48,7 +48,7 @@ def test_envelopes_are_sealed_in_files_and_some_come_again(tmp_path: Path, monke
     assert len({body["id"] for body in bodies}) == lines.n_unique() == 990
     assert {body["body"]["eventName"] for body in bodies} == {"emailSend", "emailOpen", "emailClick"}
     assert {type(body["body"]["dataFields"]["campaignId"]) for body in bodies} == {int}
-    assert 700 < lines.str.len_bytes().mean() < 1_000  # type: ignore[operator]
+    assert 700 < lines.str.len_bytes().mean() < 1_000
     drop = pl.read_parquet(tmp_path / "landing" / "redshift" / "**" / "*.parquet")
     assert drop.height == 1_000
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.zst")}

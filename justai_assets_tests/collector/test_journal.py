@@ -14,7 +14,7 @@ TAG = b"journey_webhooks/acme/2026-01-05"
 
 def journal(folder: Path, **changes: object) -> Journal:
     known: dict[str, object] = {"segment_bytes": 1 << 20, "segment_seconds": 60.0, "min_free_bytes": 0}
-    return Journal(folder, **{**known, **changes})  # type: ignore[arg-type]
+    return Journal(folder, **{**known, **changes})
 
 
 def lines(folder: Path) -> list[bytes]:
@@ -195,8 +195,8 @@ def test_every_byte_of_a_closed_segment_is_a_record(tmp_path: Path) -> None:
     (path,) = asyncio.run(scenario()).glob(f"*{CLOSED}")
     found = list(scan(path.read_bytes()))
     assert not any(isinstance(one, Damage) for one in found)
-    assert found[0].tag.startswith(b"segment/")  # type: ignore[union-attr]
-    assert found[-1].tag == b"end"  # type: ignore[union-attr]
+    assert found[0].tag.startswith(b"segment/")
+    assert found[-1].tag == b"end"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -202,7 +202,7 @@ def test_uploads_that_nobody_goes_on_with_make_room_for_others(base: Path) -> No
 
 def from_address(client: httpx.AsyncClient, address: str) -> httpx.AsyncClient:
     """A client of the same application at another address."""
-    app = client._transport.app  # type: ignore[attr-defined]
+    app = client._transport.app
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app, client=(address, 9)), base_url="http://collector")
 
 

@@ -80,7 +80,7 @@ def test_a_range_has_an_evaluation_for_each_day_and_a_summary_with_all(
         by_day = [found[table, name, str(day)] for day in DAYS]
         summary = found[table, name, None]
         assert summary.passed == all(one.passed for one in by_day)
-        assert [record.data["day"] for record in summary.metadata["by day"].value.records] == [str(day) for day in DAYS]  # type: ignore[union-attr]
+        assert [record.data["day"] for record in summary.metadata["by day"].value.records] == [str(day) for day in DAYS]
     # The demo leaves a stale part in the last day's export.
     stale = [found["custom_events", "stale_parts", str(day)].passed for day in DAYS]
     assert stale == [True, True, False]

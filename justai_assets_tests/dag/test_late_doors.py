@@ -80,7 +80,7 @@ def test_a_door_that_cannot_be_listed_fails_alone(world: World, monkeypatch: pyt
     def denied(landing: object, slug: str, door: str, *more: object) -> DoorStatus:
         if door == "redshift":
             raise StorageError("listing redshift/acme/: access denied", mend="check the role")
-        return real(landing, slug, door, *more)  # type: ignore[arg-type]
+        return real(landing, slug, door, *more)
 
     monkeypatch.setattr(late_doors, "door_status", denied)
     found = checked(world)

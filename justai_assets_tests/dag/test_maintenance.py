@@ -143,7 +143,7 @@ def test_a_slot_is_freed_by_a_failure(instance: dg.DagsterInstance) -> None:
 @pytest.mark.parametrize("config", [{"retention_days": 6}, {"target_mb": 64}, {"target_mb": 1024}])
 def test_unsafe_settings_are_refused(config: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
-        Upkeep(org="acme", **config)  # type: ignore[arg-type]
+        Upkeep(org="acme", **config)
 
 
 def test_every_org_has_a_run_a_night_with_its_tag(week: Week, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_a_build_that_fails_leaves_the_marts_as_they_were(tmp_path: Path) -> Non
     with pytest.raises(ZeroDivisionError), replacing(marts, silent) as copy:
         assert rows(copy) == 100, "days that are not rebuilt are kept"
         fill(copy, 57)
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018 - it is to fail
     assert rows(marts) == 100
     assert sorted(one.name for one in tmp_path.iterdir()) == ["marts.duckdb", "marts.duckdb.lock"]
 

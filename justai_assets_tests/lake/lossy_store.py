@@ -47,7 +47,7 @@ def lossy(target: str, loses: Loses, seen: list[tuple[str, str]]) -> Iterator[st
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = forward  # noqa: N815
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = forward  # noqa: N815 - what http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
             pass

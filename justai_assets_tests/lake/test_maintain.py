@@ -71,9 +71,9 @@ def test_small_files_of_a_day_become_one_and_every_row_stays(lake: Lake) -> None
 def test_a_second_round_finds_nothing_to_do(lake: Lake) -> None:
     replace(lake, DAYS, "first")
     compact(lake, "acme", UNIFIED_EVENTS)
-    version = lake.open("acme", UNIFIED_EVENTS).version()  # type: ignore[union-attr]
+    version = lake.open("acme", UNIFIED_EVENTS).version()
     assert compact(lake, "acme", UNIFIED_EVENTS).days == 0
-    assert lake.open("acme", UNIFIED_EVENTS).version() == version  # type: ignore[union-attr]
+    assert lake.open("acme", UNIFIED_EVENTS).version() == version
 
 
 def test_files_that_do_not_fit_together_are_left_alone(lake: Lake) -> None:
@@ -115,7 +115,7 @@ def test_a_compaction_from_an_old_snapshot_does_not_bring_replaced_rows_back(
 
     def open_then_replace(self: Lake, slug: str, table: object) -> object:
         nonlocal opened
-        found = original(self, slug, table)  # type: ignore[arg-type]
+        found = original(self, slug, table)
         opened += 1
         # The first opening lists the days, the second is the snapshot that the merge starts from.
         if opened == 2 and not replace_now.is_set():
@@ -142,7 +142,7 @@ def test_a_writer_from_an_old_snapshot_does_not_leave_the_merged_rows_beside_its
 
     def open_then_compact(self: Lake, slug: str, table: object, version: int | None = None) -> object:
         nonlocal merged
-        found = original(self, slug, table, version)  # type: ignore[arg-type]
+        found = original(self, slug, table, version)
         monkeypatch.setattr(Lake, "open", original)
         merged += compact(lake, "acme", UNIFIED_EVENTS).days
         return found

@@ -237,7 +237,7 @@ def test_a_compressed_file_cut_short_keeps_what_is_whole_and_counts_the_rest_as_
 ) -> None:
     content = compressed(LINES, frames, packer)
     counted, rejected, ids = outcome(content[: int(len(content) * keep)], tmp_path)
-    assert rejected[None] == ("unreadable_file", 1)  # type: ignore[index]
+    assert rejected[None] == ("unreadable_file", 1)
     assert counted == len(ids) + sum(count for _, count in rejected.values())
     assert len(ids) < 3000
 

@@ -21,7 +21,7 @@ def test_a_timestamp_is_utc_and_always_as_long() -> None:
 def test_an_envelope_is_one_line_that_holds_the_body_as_it_was_sent(
     value: object, indent: object, identity: str
 ) -> None:
-    raw = json.dumps({"v": value}, indent=indent, ensure_ascii=False).encode()  # type: ignore[arg-type]
+    raw = json.dumps({"v": value}, indent=indent, ensure_ascii=False).encode()
     line = envelope_line(identity, AT, {"campaignId": "é\n"}, raw)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1

@@ -21,7 +21,7 @@ def judge(lake: Lake, days: Days = ONE) -> list[Verdict]:
 
 def append_from_outside(lake: Lake, frame: pl.DataFrame, **options: str) -> None:
     uri = lake.uri(SLUG, UNIFIED_EVENTS)
-    write_deltalake(uri, frame, mode="append", partition_by=["event_date"], **options)  # type: ignore[call-overload]
+    write_deltalake(uri, frame, mode="append", partition_by=["event_date"], **options)
 
 
 def test_a_day_written_by_the_platform_is_sound(lake: Lake) -> None:

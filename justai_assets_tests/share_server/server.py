@@ -90,7 +90,7 @@ class ShareServer:
 
     def break_(self, where: str, kind: str, **how: object) -> None:
         """Set a fault; see `Fault`."""
-        self.faults.add(Fault(where, kind, **how))  # type: ignore[arg-type]
+        self.faults.add(Fault(where, kind, **how))
 
     def asked(self, where: str) -> list[str]:
         """Paths of the requests of one kind so far."""

@@ -35,7 +35,7 @@ def landed(any_world: World) -> World:
 
 
 def built(world: World, days: Days | None = DAYS, **more: object) -> list[DayReport]:
-    return build_from_doors(world.orgs["acme"], world.landing, world.lake, CUSTOM_EVENTS, DOORS, days, **more)  # type: ignore[arg-type]
+    return build_from_doors(world.orgs["acme"], world.landing, world.lake, CUSTOM_EVENTS, DOORS, days, **more)
 
 
 def fates(world: World) -> dict[tuple[date | None, str, str, str | None], int]:

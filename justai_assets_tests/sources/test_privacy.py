@@ -14,7 +14,7 @@ from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, is_personal_colu
 def verdict(name: str | None = "purchase", message: str | None = None, **personal: Any) -> str | None:
     row = {"event_name": name, "message_id": message, **personal}
     frame = pl.DataFrame([row], schema=dict.fromkeys(row, pl.String))
-    return frame.select(refusal(("event_name", "message_id"), tuple(personal))).item()  # type: ignore[no-any-return]
+    return frame.select(refusal(("event_name", "message_id"), tuple(personal))).item()
 
 
 HONEST = ["501", "0123456789abcdef" * 2, "0123456789abcdef" * 4, "uyDf828u4mbbbbGgrbDNEPeLHXpDGAnKkGZqBE8Pq",

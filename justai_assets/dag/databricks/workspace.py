@@ -146,7 +146,7 @@ class _Watched:
         self.run_id = run_id
         context.log.info(f"Databricks run {run_id}: {self.client.jobs.get_run(run_id).run_page_url}")
         try:
-            super()._poll_til_success(context, run_id)  # type: ignore[misc]
+            super()._poll_til_success(context, run_id)  # type: ignore[misc]  # the base class is untyped
         except dg.DagsterExecutionInterruptedError as error:
             self.interruption = error
             raise

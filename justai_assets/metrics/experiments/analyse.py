@@ -217,7 +217,7 @@ def _same_messages(template: str, counts: pl.DataFrame, moments: dict[_MomentKey
 def _sends(rows: pl.DataFrame) -> int:
     # Every metric repeats the sends; the widest one has them all.
     per_metric = rows.group_by("metric", "window_hours", "is_own_window").agg(pl.col("messages").sum())
-    return int(per_metric["messages"].max() or 0) if per_metric.height else 0  # type: ignore[arg-type]
+    return max(per_metric["messages"].to_list(), default=0)
 
 
 def _edge(rows: pl.DataFrame, *, first: bool) -> date | None:

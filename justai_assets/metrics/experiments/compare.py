@@ -122,7 +122,11 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
 def _same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
     if (treatment.users is None) == (control.users is None):
         return treatment, control
-    return tuple(replace(arm, users=None, design_effect=1.0, keyed_messages=None) for arm in (treatment, control))  # type: ignore[return-value]
+    return _by_message(treatment), _by_message(control)
+
+
+def _by_message(arm: Arm) -> Arm:
+    return replace(arm, users=None, design_effect=1.0, keyed_messages=None)
 
 
 def _note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:

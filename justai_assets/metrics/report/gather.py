@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -66,7 +67,7 @@ def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[
     if since is not None:
         rows = rows.filter(pl.col("restated_at") > since)
     known = {one.id for one in org.templates}
-    found: dict[tuple[date, str, str], list[dict[str, object]]] = {}
+    found: dict[tuple[date, str, str], list[dict[str, Any]]] = {}
     for row in rows.sort("restated_at").iter_rows(named=True):
         metric = row["metric"]
         own = org.attribution.window_for(metric.removeprefix(conversion(""))) if metric else None
@@ -83,13 +84,13 @@ def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[
     return tuple(sorted(moved, key=lambda one: (-one.restated_at.timestamp(), one.send_date, one.template, one.metric)))
 
 
-def _restatement(key: tuple[date, str, str], moves: list[dict[str, object]]) -> Restatement:
+def _restatement(key: tuple[date, str, str], moves: list[dict[str, Any]]) -> Restatement:
     day, template, metric = key
     first, last = moves[0], moves[-1]
     files = sorted({name for one in moves for name in str(one["files"] or "").split("\n") if name})
     reasons = files or sorted({str(one["upstream"]) for one in moves if one["upstream"]})
     return Restatement(
-        last["restated_at"], day, template, metric, first["before"], last["after"], tuple(reasons)  # type: ignore[arg-type]
+        last["restated_at"], day, template, metric, first["before"], last["after"], tuple(reasons)
     )  # fmt: skip
 
 

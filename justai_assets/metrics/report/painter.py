@@ -59,7 +59,7 @@ class Painter:
             if child is None or child.poll() is not None:
                 # The file alone, not the package: what the child need not import it need not wait for.
                 command = [sys.executable, "-P", __file__]
-                child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+                child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own file
                 self._child = child
             patience = threading.Timer(PATIENCE_SECONDS, child.kill)
             patience.start()

@@ -103,7 +103,7 @@ class Downloads:
         for _ in range(MAX_RENEWALS):
             address = self._addresses[file.id]
             try:
-                self._client.patience.retrying(lambda: self._once(file, address, target), self._stop)  # noqa: B023
+                self._client.patience.retrying(lambda: self._once(file, address, target), self._stop)  # noqa: B023 - called at once
             except AddressExpiredError:
                 self._renew(file, address)
             else:

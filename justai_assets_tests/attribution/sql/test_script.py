@@ -57,7 +57,7 @@ def test_the_python_form_runs_and_replaces_each_day_by_itself(content: Content) 
     days = ["2026-01-01", "2026-01-02", "2026-01-03"]
     for statement, day in zip(ran(Span(RANGE))[2:], days, strict=True):
         parsed(statement, "databricks")
-        assert re.search(r"PARTITION \(event_date = '(.+)'\)", statement)[1] == day  # type: ignore[index]
+        assert re.search(r"PARTITION \(event_date = '(.+)'\)", statement)[1] == day
         assert f"CAST('{day}' AS DATE)" in statement
         assert "<day>" not in statement
     assert ran(Span(RANGE)) == statements(

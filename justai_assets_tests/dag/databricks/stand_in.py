@@ -224,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 204, b""
         return 404, {"error_code": "ENDPOINT_NOT_FOUND", "message": f"{self.command} {path}"}
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _handle  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _handle  # noqa: N815 - what http.server calls
 
 
 @contextmanager

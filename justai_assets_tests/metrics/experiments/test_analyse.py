@@ -30,7 +30,7 @@ def two_weeks(treatment, control, metric="click", n1=9_000, n0=1_000, days=14, c
     return counts(*((arm, name, day, label, n, x) for day in range(days) for arm, name, label, n, x in rows))
 
 
-def decision(frame, plan=CLICK, rules=Rules(), **options):  # noqa: B008
+def decision(frame, plan=CLICK, rules=Rules(), **options):  # noqa: B008 - frozen
     return analyse(frame, [plan], rules=rules, **options)[0].decision
 
 

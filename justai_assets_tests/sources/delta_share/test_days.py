@@ -21,7 +21,7 @@ def test_days_survive_being_written_as_text(days: frozenset[date | None]) -> Non
 
 
 def file(id_: str = "a", size: int = 1, **how: object) -> SharedFile:
-    return SharedFile(id_, "https://store.example/a?key", size, **how)  # type: ignore[arg-type]
+    return SharedFile(id_, "https://store.example/a?key", size, **how)
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_size_that_the_list_does_not_say_is_that_of_what_arrives(
     original = answers.file_line
 
     def line(*given: object) -> dict[str, dict[str, object]]:
-        found: dict[str, dict[str, object]] = original(*given)  # type: ignore[arg-type]
+        found: dict[str, dict[str, object]] = original(*given)
         del found["file"]["size"]
         return {"file": found["file"] | said}
 

@@ -16,7 +16,7 @@ from justai_assets_tests.sources.delta_share.shared import D1, D2, NAME, events
 
 def shared(path: Path, frame: pl.DataFrame, **how: object) -> SharedFile:
     frame.write_parquet(path)
-    return SharedFile("id/with:odd characters", "", path.stat().st_size, **how)  # type: ignore[arg-type]
+    return SharedFile("id/with:odd characters", "", path.stat().st_size, **how)
 
 
 def test_a_file_of_several_days_is_cut_once_and_keeps_its_row_numbers(tmp_path: Path) -> None:
