@@ -8,6 +8,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(VENV)/bin/uv
 export UV_LINK_MODE ?= copy
+# Compiled once, here: every process that finds no bytecode compiles for two seconds before it does anything.
+export UV_COMPILE_BYTECODE ?= 1
+unexport PYTHONDONTWRITEBYTECODE
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .PHONY: run ui test test-live check lint lock setup tools clean
