@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +94,18 @@ def test_a_time_that_no_date_can_hold_costs_its_row(
     pq.write_table(both, path, write_statistics=with_statistics)
     found = attribute(tmp_path)
     assert (found.engagement, found.custom, found.attributed, found.incomplete) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("with_statistics", [True, False])
+@pytest.mark.parametrize("end", [datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_the_first_and_the_last_time_of_the_calendar_are_times(
+    end: datetime, with_statistics: bool, tmp_path: Path
+) -> None:
+    files(tmp_path, "")
+    for name in ("esp", "custom"):
+        sound = pq.read_table(tmp_path / f"{name}.parquet")
+        at = sound.column_names.index("event_timestamp")
+        ends = sound.set_column(at, "event_timestamp", pa.array([end], sound["event_timestamp"].type))
+        pq.write_table(pa.concat_tables([sound, ends]), tmp_path / f"{name}.parquet", write_statistics=with_statistics)
+    found = attribute(tmp_path)
+    assert (found.engagement, found.custom, found.attributed, found.incomplete) == (2, 2, 2, 0)
