@@ -129,13 +129,19 @@ class CorruptFileError(TransientShareError):
 
     Attributes:
         rows: of the file, where its footer tells them; else 1.
+        reason: the quarantine reason for the file.
+        column: the column at fault, or "".
     """
 
     code = "share_corrupt_file"
 
-    def __init__(self, message: str, *, mend: str = "", rows: int = 1) -> None:
+    def __init__(
+        self, message: str, *, mend: str = "", rows: int = 1, reason: str = "unreadable_file", column: str = ""
+    ) -> None:
         super().__init__(message, mend=mend)
         self.rows = rows
+        self.reason = reason
+        self.column = column
 
 
 def quoted(text: str, secrets: Iterable[str] = ()) -> str:

@@ -48,7 +48,11 @@ def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False
     except parquet.DropFileError as error:
         if error.code != "unreadable_file":
             raise CorruptFileError(
-                f"file {safe_key(file.id)} of the share cannot be read: {error}", mend=_REWRITE, rows=error.rows
+                f"file {safe_key(file.id)} of the share cannot be read: {error.code} {error.column}",
+                mend=_REWRITE,
+                rows=error.rows,
+                reason=error.code,
+                column=error.column,
             ) from None
         path.unlink(missing_ok=True)
         raise CorruptFileError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from justai_assets.contract.days import Days
 from justai_assets.lake.ledger import DayReport
+from justai_assets.landing import decoder
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
@@ -64,6 +65,8 @@ class Run:
             yield Step((), (), self.state, scope.listed_by if scope is not None else "snapshot", remarks)
 
     def _steps(self, scope: Scope) -> Iterator[Step]:
+        # It starts while the files are listed.
+        decoder.start()
         listing = self._list(scope.days)
         if self.state.table_id and listing.schema.table_id != self.state.table_id:
             # Dropped and made anew: its feed and its version say nothing about the rows of the one before.

@@ -15,8 +15,6 @@ from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.errors import CorruptFileError
 
-REASON = "unreadable_file"
-
 
 @dataclass
 class Unplaced:
@@ -36,10 +34,10 @@ class Unplaced:
         """Whether there are any."""
         return bool(self._found)
 
-    def records(self) -> Iterator[tuple[SharedFile, int]]:
-        """Each file with its rows, by the list or by its footer; 1 where neither tells them."""
+    def records(self) -> Iterator[tuple[SharedFile, str, int]]:
+        """Each file with the reason and its rows, by the list or by its footer; 1 where neither tells them."""
         for file, error in self._found.values():
-            yield file, max(1, error.rows if file.records is None else file.records)
+            yield file, error.reason, _records(file, error)
 
     def may_hold(self, day: Day) -> bool:
         """Whether one of them may hold rows of a day, by what its statistics say."""
@@ -47,13 +45,13 @@ class Unplaced:
 
     def remark(self, days: Iterable[Day]) -> str:
         """What a person should know; `days` are those of the share and of the mirror."""
-        files = "; ".join(_said(file, records) for file, records in self.records())
+        files = "; ".join(_said(file, error) for file, error in self._found.values())
         spans = days_text(day for day in days if self.may_hold(day)) or "none that other files or the mirror hold"
         return f"{files}; days that may be incomplete: {spans}"
 
     def mark(self, day: Day) -> tuple[str, ...]:
         """The remark on one day."""
-        said = "; ".join(_said(file, records) for file, records in self.records() if _may_hold(file, day))
+        said = "; ".join(_said(file, error) for file, error in self._found.values() if _may_hold(file, day))
         return (f"may be incomplete: {said}",) if said else ()
 
     def error(self, days: Iterable[Day], others: Iterable[CorruptFileError] = ()) -> CorruptFileError:
@@ -71,9 +69,14 @@ def _may_hold(file: SharedFile, day: Day) -> bool:
     return (file.first is None or file.first <= day) and (file.last is None or day <= file.last)
 
 
-def _said(file: SharedFile, records: int) -> str:
+def _records(file: SharedFile, error: CorruptFileError) -> int:
+    return max(1, error.rows if file.records is None else file.records)
+
+
+def _said(file: SharedFile, error: CorruptFileError) -> str:
     if file.first is None or file.last is None:
         where = "of unknown days"
     else:
         where = f"of days within {file.first}..{file.last}"
-    return f"file {safe_key(file.id)} of the share ({records:,} rows, {where}) cannot be read"
+    why = f": {error.reason} {error.column}" if error.column else ""
+    return f"file {safe_key(file.id)} of the share ({_records(file, error):,} rows, {where}) cannot be read{why}"

@@ -25,7 +25,6 @@ from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.delta_share.pieces import file_rows, source_name
-from justai_assets.sources.delta_share.unplaced import REASON
 
 DOOR = "delta_share"
 ASSET = DELTA_SHARE.name
@@ -68,11 +67,11 @@ class DaysInCommit:
         parts: Sequence[Part],
         table: TableName,
         scratch: Path,
-        lost: Iterable[tuple[SharedFile, int]] = (),
+        lost: Iterable[tuple[SharedFile, str, int]] = (),
     ) -> DayReport:
         """Write one day; no parts empty it.
 
-        `lost` are files of the day of which nothing can be read, with their rows: received, and quarantined whole.
+        `lost` are files of the day of which nothing can be read, with reason and rows: received, and quarantined whole.
 
         Raises:
             CorruptFileError: a file's rows cannot be read to the end. Its local copy is removed, so that the next run
@@ -91,8 +90,9 @@ class DaysInCommit:
                         refused = self._refuse(day, typed)
         whole = list(lost)
         if whole:
-            received += sum(records for _, records in whole)
-            refused[REASON] = sum(records for _, records in whole)
+            for _, reason, records in whole:
+                received += records
+                refused[reason] = refused.get(reason, 0) + records
             self.quarantine.write(day, _lost_rows(day, whole, table))
         if received != written + sum(refused.values()):
             raise CorruptFileError(
@@ -128,8 +128,10 @@ class DaysInCommit:
         return {reason: int(records) for reason, records in counted.iter_rows()}
 
 
-def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, int]], table: TableName) -> pl.DataFrame:
-    rows = [(day, ASSET, DOOR, REASON, source_name(str(table), file), None, None, records) for file, records in lost]
+def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, str, int]], table: TableName) -> pl.DataFrame:
+    rows = [
+        (day, ASSET, DOOR, reason, source_name(str(table), file), None, None, records) for file, reason, records in lost
+    ]
     names = ("event_date", "asset", "door", "reason", "source_file", "source_row", "record_id", "records")
     return pl.DataFrame(rows, schema={name: QUARANTINE.schema[name] for name in names}, orient="row")
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
@@ -28,6 +29,7 @@ from justai_assets_tests.sources.delta_share.shared import (
     ordered,
     write,
 )
+from justai_assets_tests.sources.delta_share.test_impossible_days import share
 
 FAST = Patience(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
 D4 = D3 + timedelta(days=1)
@@ -159,3 +161,18 @@ def test_every_file_that_cannot_be_read_is_named_whether_its_days_are_known_or_n
             door.run(patience=FAST)
         assert str(caught.value).count("cannot be read") == len(bad)
         assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
+
+
+@pytest.mark.parametrize("column", ["event_date", "event_timestamp"])
+def test_a_file_with_a_column_of_another_type_is_named_with_its_column(column: str, tmp_path: Path) -> None:
+    for door in open_door(tmp_path):
+        good, bad = events(D1).to_arrow(), events(D2).to_arrow()
+        at = bad.column_names.index(column)
+        bad = bad.set_column(at, column, pa.array(["2026-01-02"] * 5))
+        share(door.source, {"good.parquet": (good, {}), "bad.parquet": (bad, {})})
+        with pytest.raises(
+            CorruptFileError, match=rf"\(5 rows, of unknown days\) cannot be read: wrong_type {column};"
+        ):
+            door.run()
+        assert_frame_equal(door.rows(), ordered(events(D1)))
+        assert refused(door) == [(None, "wrong_type", 5)]
