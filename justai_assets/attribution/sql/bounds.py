@@ -5,7 +5,6 @@ A function around the column (`AT TIME ZONE`, a cast) hides it from sort keys, p
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Final
 
 from sqlglot import exp
@@ -13,15 +12,13 @@ from sqlglot import exp
 from justai_assets.attribution.sql.dialects import Clock, Dialect, spoken
 from justai_assets.attribution.sql.span import Span
 
-_FIRST_DAY: Final = "0001-01-01"
+_CALENDAR: Final = ("0001-01-01", "9999-12-31")
 
 
 def within(
     column: exp.Expression, time: Clock, dialect: Dialect, span: Span, *, earlier: int = 0
 ) -> list[exp.Condition]:
-    """The conditions that a column of event times lies in a span; for all days, that it lies in the calendar.
-
-    An infinity, or a year before 1 or beyond 9999, is no time: `attribution.inputs.COMPLETE` leaves it out too.
+    """The conditions that a column of event times lies in a span; none for all days.
 
     Args:
         column: as the customer names it.
@@ -34,9 +31,7 @@ def within(
     exactly by what it is converted to.
     """
     if span.is_all:
-        day = spoken(time.day, dialect, x=spoken(time.utc, dialect, x=column))
-        first, last = (exp.cast(exp.Literal.string(str(one)), "date") for one in (_FIRST_DAY, date.max))
-        return [exp.Between(this=day, low=first, high=last)]
+        return []
     begin, end = span.begin(time, dialect), span.end(time, dialect)
     if earlier:
         begin = spoken(time.before, dialect, x=begin, hours=earlier)
@@ -44,6 +39,16 @@ def within(
     if time.slack:
         conditions += _between(spoken(time.utc, dialect, x=column), begin, end)
     return conditions
+
+
+def in_calendar(column: exp.Expression, time: Clock, dialect: Dialect) -> exp.Condition:
+    """The condition that a column of event times is of a year from 1 to 9999: an infinity is no time.
+
+    `attribution.inputs.COMPLETE` says the same to the engine.
+    """
+    day = spoken(time.day, dialect, x=spoken(time.utc, dialect, x=column))
+    first, last = (exp.cast(exp.Literal.string(one), "date") for one in _CALENDAR)
+    return exp.Between(this=day, low=first, high=last)
 
 
 def _between(moment: exp.Expression, begin: exp.Expression, end: exp.Expression) -> list[exp.Condition]:
