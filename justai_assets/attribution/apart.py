@@ -8,14 +8,18 @@ without those that cannot be read.
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import shutil
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from justai_assets.attribution.files import Progress, Summary, attribute_files
-from justai_assets.attribution.rule import Rule
 from justai_assets.contract.errors import JustAIError
+from justai_assets.landing import decoder
+
+if TYPE_CHECKING:  # the child starts its decoder before it imports the engine
+    from justai_assets.attribution.files import Progress, Summary
+    from justai_assets.attribution.rule import Rule
 
 
 class AttributionDiedError(JustAIError):
@@ -30,11 +34,14 @@ def attribute_apart(esp: str, custom: str, out: Path, rule: Rule, *, progress: P
     Raises:
         JustAIError: as `attribute_files`; AttributionDiedError when the child died both times.
     """
+    from justai_assets.attribution.files import Summary
+
     died = 0
     for is_distrustful in (False, True):
         receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
         child = multiprocessing.get_context("spawn").Process(
-            target=_serve, args=(sender, esp, custom, out, rule, {**options, "is_distrustful": is_distrustful})
+            target=_serve,
+            args=(sender, pickle.dumps((esp, custom, out, rule, {**options, "is_distrustful": is_distrustful}))),
         )
         child.start()
         sender.close()
@@ -71,7 +78,11 @@ def _received(receiver: Connection, progress: Progress) -> Summary | BaseExcepti
         progress(*said)
 
 
-def _serve(sender: Connection, esp: str, custom: str, out: Path, rule: Rule, options: dict[str, Any]) -> None:
+def _serve(sender: Connection, arguments: bytes) -> None:
+    decoder.start()
+    from justai_assets.attribution.files import attribute_files
+
+    esp, custom, out, rule, options = pickle.loads(arguments)  # noqa: S301 - the parent's own, made a moment ago
     try:
         said: Any = attribute_files(
             esp, custom, out, rule, progress=lambda doing, share: sender.send((doing, share)), **options

@@ -23,7 +23,7 @@ CUSTOM_COLUMNS: Final = ("event_name", "event_timestamp", "user_id")
 _FILES_AT_ONCE = 64
 COMPLETE: Final = pl.col("event_name").is_not_null() & pl.col("event_timestamp").is_between(
     pl.lit(datetime(1, 1, 1), UTC_TIMESTAMP),  # noqa: DTZ001 - the type beside it carries UTC
-    pl.lit(datetime(9999, 12, 31), UTC_TIMESTAMP),  # noqa: DTZ001 - the type beside it carries UTC
+    pl.lit(datetime.max, UTC_TIMESTAMP),  # noqa: DTZ901 - the type beside it carries UTC
 ).fill_null(value=False)
 """Whether a row has a name and a usable time: present, and in a year that a date can have."""
 

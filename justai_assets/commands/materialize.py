@@ -40,18 +40,24 @@ def materialize(
         Empty the days of a door that held records and has no object at all any more; otherwise that fails.
     """
     from justai_assets.contract.days import Days
-    from justai_assets.contract.tables import EXPERIMENT_RESULTS
-    from justai_assets.dag.headless import make_report, materialize_days
-    from justai_assets.dag.org_assets import LANDING_NAMES
-    from justai_assets.dag.results import REPORT
-    from justai_assets.landing.listing import LANDING
+    from justai_assets.landing import decoder
+    from justai_assets.landing.listing import LANDING, SUFFIXES
     from justai_assets.settings import Settings
-    from justai_assets.show import output, show_fates
-    from justai_assets.storage import Root
 
     days = Days.parse(first, last)
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
+    if any(door in SUFFIXES or door == "delta_share" for door in found.sources.present()):
+        # It starts while the rest is imported.
+        decoder.start()
+
+    from justai_assets.contract.tables import EXPERIMENT_RESULTS
+    from justai_assets.dag.headless import make_report, materialize_days
+    from justai_assets.dag.org_assets import LANDING_NAMES
+    from justai_assets.dag.results import REPORT
+    from justai_assets.show import output, show_fates
+    from justai_assets.storage import Root
+
     # A root that cannot be one is said here, once, and not by every step of the run.
     for root in (settings.landing, settings.lake):
         Root.parse(root)

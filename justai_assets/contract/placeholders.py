@@ -29,23 +29,25 @@ MARKS: Final = punctuation
 
 
 def _spelled(*phrases: str) -> frozenset[str]:
-    """Phrases of two words, with the ways to write the space between them."""
+    """Phrases of several words, with the ways to write the spaces between them."""
     return frozenset(phrase.replace(" ", gap) for phrase, gap in product(phrases, (" ", "_", "-", "")))
 
 
 WORDS: Final = frozenset(
     {"null", "nil", "none", "nan", "undefined", "undef", "n/a", "n.a", "n / a", "na", "unknown", "anonymous", "guest",
      "nobody", "missing", "empty", "blank", "invalid", "placeholder", "dummy", "true", "false", "0x0", "xxx",
-     "xxxx"}
+     "xxxx", "anon", "visitor", "unidentified", "deleted", "id", "uid", "email", "inf", "infinity"}
     | _spelled("not set", "not available", "not provided", "not applicable", "not given", "not found", "not defined",
                "no user", "no id", "no uid", "no email", "no mail", "no value", "no data", "no one", "user id",
-               "customer id", "object object")
+               "no user id", "customer id", "external id", "distinct id", "anonymous id", "anonymous user",
+               "not authenticated", "not logged in", "logged out", "user not found", "object object",
+               "null null", "none none", "undefined undefined")
     # The greatest UUID, and what a warehouse makes of an empty text: its MD5, SHA-1 and SHA-256.
     | {"ffffffff-ffff-ffff-ffff-ffffffffffff", "d41d8cd98f00b204e9800998ecf8427e",
        "da39a3ee5e6b4b0d3255bfef95601890afd80709", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
 )  # fmt: skip
 """In lower case, without punctuation and spaces around them. Zeros alone, with any punctuation, are no id either."""
-EXACT: Final = ("-1", "\\n", "#ref!", "#value!", "#name?", "#div/0!")
+EXACT: Final = ("-1", "-1.0", "\\n", "#ref!", "#value!", "#name?", "#div/0!")
 """In lower case, as they stand: what is left of them without punctuation may be an id."""
 TAGS: Final = ("{{", "${", "{%", "%%", "*|", "<%")
 """How a merge tag begins that nobody filled in."""

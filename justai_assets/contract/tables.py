@@ -295,7 +295,7 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("sent_at", UTC_TIMESTAMP, "The first send, UTC.", nullable=False),
         *_MESSAGE[1:],
         Column("copy_id", _STRING, "The copy that Generate served for it; null: not known."),
-        Column("person", _STRING, "Pseudonym of the user id, else of the email; null: not known."),
+        Column("person", _STRING, "Pseudonym of the email, else of the user id, unlinked; null: not known."),
         Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
         Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
         *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),

@@ -52,8 +52,12 @@ def run_mirror(
     only_changed: bool = False,
     recheck: bool = False,
     accept_empty: bool = False,
+    reports_at_end: bool = False,
 ) -> Iterator[Step]:
     """Mirror an org's share; after each commit the step is handed out, then its state is kept.
+
+    A caller that reports the days only when all are done says so (`reports_at_end`): the state is then kept at the end.
+    Days that a failed run wrote but never reported are thus written once more by the next run, and reported.
 
     A share that breaks the contract is remembered too, for the check `share_contract`.
     """
@@ -68,7 +72,11 @@ def run_mirror(
             for step in mirror(client, table, target, state, held=held, days=days, **how):
                 # First the report, then the memory: killed in between, the next run reports the days once more.
                 yield step
-                keep(lake, slug, step.state)
+                state = step.state
+                if not reports_at_end:
+                    keep(lake, slug, state)
+            if reports_at_end and state is not None:
+                keep(lake, slug, state)
         except ContractError as error:
             last = kept_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(held, DIRTY))
             keep(lake, slug, replace(last, broken=str(error)))
@@ -116,7 +124,7 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
         only_changed = SCHEDULE_NAME_TAG in context.run.tags
         found: dict[date, DayReport] = {}
         try:
-            for step in run_mirror(org, lake, note, days=days, only_changed=only_changed):
+            for step in run_mirror(org, lake, note, days=days, only_changed=only_changed, reports_at_end=True):
                 for remark in step.remarks:
                     context.log.warning(remark)
                 found |= {one.day: one for one in step.reports if one.day is not None}

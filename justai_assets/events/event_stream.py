@@ -25,6 +25,7 @@ from justai_assets.contract.reasons import NO_SEND, OUTSIDE_WINDOW
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP, Table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
+from justai_assets.sources.identity import plain_person
 
 SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, OTHER, CUSTOM = (
     "send", "open", "click", "unsubscribe", "bounce", "other", "custom",
@@ -44,9 +45,9 @@ EVENT_STREAM: Final = pl.Schema(
     }
 )
 """event_class: send, open, click, unsubscribe, bounce, other (engagement), or custom. is_machine: an open or click by a
-mail proxy or bot; null where the source does not tell. person: pseudonym of the user id, else of the email; null where
-the stream has none. send_timestamp: of the message that a custom event belongs to, if less than 72 h before it.
-is_attributed, reason, window_hours: of custom events; null for the others. source: where the record came from."""
+mail proxy or bot; null where the source does not tell. person: see `plain_person`; null where the stream has no keys.
+send_timestamp: of the message that a custom event belongs to, if less than 72 h before it. is_attributed, reason,
+window_hours: of custom events; null for the others. source: where the record came from."""
 
 
 def stream_tables(org: Org) -> tuple[Table, ...]:
@@ -73,7 +74,7 @@ def read_events(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
 
 
 def _joined_by_us(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
-    person = pl.coalesce("user_key", "email_key").alias("person")
+    person = plain_person()
     engagement = lake.scan(org.slug, ESP_EVENTS, days).with_columns(
         engagement_class(org).alias("event_class"), person, pl.col("door").alias("source"), *_no_attribution()
     )

@@ -1,7 +1,7 @@
 """The decoder's process: foreign Parquet in, a file of our own making out. See `decoder` for why it is one apart.
 
 Reads one request a line from stdin, as JSON, and answers each with a line on stdout. It imports the standard library
-and pyarrow only, so that it starts in a quarter of a second.
+and pyarrow only, so that it starts quickly.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.delta_share.judge import judged
-from justai_assets.sources.identity import PLACEHOLDER
+from justai_assets.sources.identity import PLACEHOLDER, plain_person
 from justai_assets.storage import LandedObject, Root
 
 
@@ -263,7 +263,7 @@ def _intake(
 def _placeholders(rows: pl.LazyFrame) -> dict[str, tuple[int, int]]:
     if PLACEHOLDER not in rows.collect_schema():
         return {}
-    people = pl.coalesce("email_key", "user_key").drop_nulls().hash().n_unique()
+    people = plain_person().drop_nulls().hash().n_unique()
     with_one = rows.filter(pl.col(PLACEHOLDER).is_not_null()).group_by(PLACEHOLDER).agg(pl.len(), people)
     return {name: (events, others) for name, events, others in sorted(with_one.collect(engine="streaming").iter_rows())}
 

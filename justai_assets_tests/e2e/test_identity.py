@@ -82,7 +82,7 @@ def doctor(world: World, check: str) -> list[Finding]:
 
 PLACEHOLDERS = ["undefined", "null", "NULL ", "0", 0, 0.0, "none", "n/a", "N/A", "-", "0000000", "{{user.id}}", "\\N",
                 "00000000-0000-0000-0000-000000000000", "(not set)", "noemail@acme.test", "nobody@example.com", False,
-                "\u200b0"]  # fmt: skip
+                "\u200b0", "distinct_id", "not_authenticated", "null_null", "-1.0", "Infinity"]  # fmt: skip
 
 
 @pytest.mark.parametrize("placeholder", ["undefined", 0, "noemail@acme.test"])

@@ -70,3 +70,13 @@ def test_the_orgs_own_send_events_are_sends(world: World) -> None:
     world.land("iterable_webhooks", "acme", DAY, [esp("cardSend", "2026-01-05 01:00:00", **IDS)])
     assert world.materialize("2026-01-05", "2026-01-05")
     assert read_events(org, world.lake, ONE).collect()["event_class"].to_list() == ["send"]
+
+
+def test_people_who_share_a_user_id_are_told_apart_by_their_email(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG)
+    world.land("iterable_webhooks", "acme", DAY, [
+        esp("emailSend", f"2026-01-05 01:00:{number:02d}", f"p{number}@ex.test", user_id="kiosk", **IDS)
+        for number in range(12)
+    ])  # fmt: skip
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert read_events(org, world.lake, ONE).collect()["person"].n_unique() == 12

@@ -17,6 +17,7 @@ from justai_assets.landing.parquet import UNDECODABLE, DropFileError, decoded
 
 AT = datetime(2026, 1, 5, 10, 30, 15, 123456, tzinfo=UTC)
 KINDS = {"event_timestamp": "time", "event_name": "text", "template_id": "text"}
+DATED = {**KINDS, "event_date": "date"}
 
 DUCKDB = {
     "BOOLEAN": "true", "TINYINT": "1", "SMALLINT": "1", "INTEGER": "1", "BIGINT": "1", "HUGEINT": "1", "UHUGEINT": "1",
@@ -71,8 +72,8 @@ def base(**columns: Any) -> pa.Table:
     return pa.table({"event_timestamp": pa.array([AT]), "event_name": ["x"], "template_id": ["501"], **columns})
 
 
-def read(path: Path) -> dict[str, Any]:
-    file = decoded(path, "x", KINDS, path.with_suffix(".arrow"))
+def read(path: Path, kinds: dict[str, str] = KINDS) -> dict[str, Any]:
+    file = decoded(path, "x", kinds, path.with_suffix(".arrow"))
     return file.scan().collect().row(0, named=True)
 
 
@@ -115,7 +116,7 @@ def test_a_type_of_arrow_in_a_column_that_is_not_read_does_not_matter(name: str,
     assert (found["event_timestamp"], found["event_name"], found["template_id"]) == (AT, "x", "501")
 
 
-@pytest.mark.parametrize("column", KINDS)
+@pytest.mark.parametrize("column", DATED)
 @pytest.mark.parametrize("name", ARROW)
 def test_a_type_of_arrow_in_a_column_that_is_read_gives_a_value_or_refuses_the_file(
     name: str, column: str, tmp_path: Path
@@ -123,11 +124,13 @@ def test_a_type_of_arrow_in_a_column_that_is_read_gives_a_value_or_refuses_the_f
     path = tmp_path / "x.parquet"
     pq.write_table(base(**{column: ARROW[name]}), path)
     try:
-        found = read(path)
+        found = read(path, {**KINDS, column: DATED[column]})
     except DropFileError as error:
         assert (error.code, error.column, error.rows) == ("wrong_type", column, 1)
         return
-    if column == "event_timestamp":
+    if column == "event_date":
+        assert found[column] == AT.date()
+    elif column == "event_timestamp":
         assert found[column] == AT.replace(microsecond=found[column].microsecond)
     else:
         assert found[column] is None or isinstance(found[column], str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp, transpile
 
+from justai_assets.attribution.files import attribute_files
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.sql.dialects import DIALECTS, Dialect
 from justai_assets.attribution.sql.inputs import Inputs
@@ -105,3 +107,27 @@ def test_a_blank_id_is_nobody_and_an_id_with_spaces_is_its_owner(connection: duc
     text = rule_query(Rule(), Inputs("esp", "custom"), "duckdb").sql(dialect="duckdb")
     for rows in (pl.DataFrame(connection.sql(text).to_arrow_table()), unified_by_engine(*batch, Rule())):
         assert rows.filter(pl.col("event_name") == "purchase")["message_id"].to_list() == ["m-a", "m-a"]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ"])
+def test_a_time_that_no_date_can_hold_is_no_event(
+    connection: duckdb.DuckDBPyConnection, kind: str, tmp_path: Path
+) -> None:
+    times = ["2026-01-05 09:00:00", "infinity", "-infinity", "12026-01-01 00:00:00", "0044-03-15 (BC) 00:00:00",
+             "9999-12-31 23:59:59", "0001-01-01 00:00:00", None]  # fmt: skip
+    rows = ", ".join(f"({number}, {'NULL' if at is None else repr(at)})" for number, at in enumerate(times))
+    values = f"(VALUES {rows}) t(number, moment)"
+    connection.execute(
+        f"CREATE OR REPLACE TABLE sent AS SELECT 'emailSend' AS event_name, moment::{kind} AS event_timestamp, "
+        f"'m' || number AS message_id, '501' AS template_id, '9001' AS campaign_id, 'u' || number AS user_id "
+        f"FROM {values}; CREATE OR REPLACE TABLE bought AS SELECT 'purchase' AS event_name, moment::{kind} AS "
+        f"event_timestamp, 'u' || number AS user_id FROM {values}"
+    )
+    for name in ("sent", "bought"):
+        connection.execute(f"COPY {name} TO '{tmp_path}/{name}.parquet' (FORMAT parquet)")
+    text = rule_query(Rule(), Inputs("sent", "bought"), "duckdb", is_zoned=kind == "TIMESTAMPTZ").sql(dialect="duckdb")
+    found = contract(pl.DataFrame(connection.sql(text).to_arrow_table()))
+    summary = attribute_files(f"{tmp_path}/sent.parquet", f"{tmp_path}/bought.parquet", tmp_path / "out", Rule())
+    written = pl.concat([pl.read_parquet(path) for path in (tmp_path / "out").rglob("*.parquet")])
+    assert rows_of(found) == rows_of(written)
+    assert summary.incomplete == 2 * (len(times) - 3)

@@ -5,10 +5,14 @@ A function around the column (`AT TIME ZONE`, a cast) hides it from sort keys, p
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlglot import exp
 
 from justai_assets.attribution.sql.dialects import Clock, Dialect, spoken
 from justai_assets.attribution.sql.span import Span
+
+_CALENDAR: Final = ("0001-01-01", "9999-12-31")
 
 
 def within(
@@ -35,6 +39,16 @@ def within(
     if time.slack:
         conditions += _between(spoken(time.utc, dialect, x=column), begin, end)
     return conditions
+
+
+def in_calendar(column: exp.Expression, time: Clock, dialect: Dialect) -> exp.Condition:
+    """The condition that a column of event times is of a year from 1 to 9999: an infinity is no time.
+
+    `attribution.inputs.COMPLETE` says the same to the engine.
+    """
+    day = spoken(time.day, dialect, x=spoken(time.utc, dialect, x=column))
+    first, last = (exp.cast(exp.Literal.string(one), "date") for one in _CALENDAR)
+    return exp.Between(this=day, low=first, high=last)
 
 
 def _between(moment: exp.Expression, begin: exp.Expression, end: exp.Expression) -> list[exp.Condition]:

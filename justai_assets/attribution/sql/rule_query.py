@@ -19,7 +19,7 @@ from typing import Final
 from sqlglot import exp, parse_one
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql.bounds import within
+from justai_assets.attribution.sql.bounds import in_calendar, within
 from justai_assets.attribution.sql.dialects import (
     Clock,
     Dialect,
@@ -127,9 +127,9 @@ def rule_query(
         is_zoned: whether event_timestamp holds instants; None: what the dialect's plain TIMESTAMP is. Naive times are
             UTC by contract.
 
-    The result has the six columns of the contract and no other. Rows without a name or a time are left out. User
-    ids are compared without spaces around them. One that is null, blank or a placeholder (`contract.placeholders`)
-    matches nothing. All is as in `files.attribute_files`.
+    The result has the six columns of the contract and no other. Rows without a name or a time, or with a time that no
+    date can hold, are left out. User ids are compared without spaces around them. One that is null, blank or a
+    placeholder (`contract.placeholders`) matches nothing. All is as in `files.attribute_files`.
 
     Raises:
         SqlError: a table, column or event name that is none.
@@ -191,6 +191,8 @@ def _bound(
     if which == "custom" and inputs.custom_events:
         conditions.append(among(inputs.column(which, "event_name", dialect), inputs.custom_events))
     moment = inputs.column(which, "event_timestamp", dialect)
+    if span.is_all:
+        conditions.append(in_calendar(moment, time, dialect))
     conditions += within(moment, time, dialect, span, earlier=earlier)
     select.set("where", exp.Where(this=exp.and_(*conditions, wrap=False)))
 

@@ -12,6 +12,7 @@ from justai_assets.contract.tables import CUSTOM_EVENTS
 from justai_assets.landing.listing import LandedDay
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding
+from justai_assets.sources.identity import plain_person
 from justai_assets.sources.intake import open_day
 from justai_assets.storage import Root
 
@@ -48,6 +49,4 @@ def examine_twice(root: Root, org: Org, landed: Mapping[str, Mapping[date, Lande
 def _people(root: Root, org: Org, door: str, day: date) -> pl.DataFrame:
     second = pl.col("event_timestamp").dt.truncate("1s").alias("second")
     with open_day(root, org, door, day, CUSTOM_EVENTS) as intake:
-        # By email first: one source names a person by both ids, the other by one.
-        person = pl.coalesce("email_key", "user_key").alias("person")
-        return intake.accepted.select("event_name", second, person).drop_nulls("person").unique().collect()
+        return intake.accepted.select("event_name", second, plain_person()).drop_nulls("person").unique().collect()

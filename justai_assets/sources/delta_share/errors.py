@@ -125,9 +125,23 @@ class AddressExpiredError(TransientShareError):
 
 
 class CorruptFileError(TransientShareError):
-    """A file that is not what the listing said, or not Parquet. Transient: the next run downloads it again."""
+    """A file that is not what the listing said, or not Parquet. Transient: the next run downloads it again.
+
+    Attributes:
+        rows: of the file, where its footer tells them; else 1.
+        reason: the quarantine reason for the file.
+        column: the column at fault, or "".
+    """
 
     code = "share_corrupt_file"
+
+    def __init__(
+        self, message: str, *, mend: str = "", rows: int = 1, reason: str = "unreadable_file", column: str = ""
+    ) -> None:
+        super().__init__(message, mend=mend)
+        self.rows = rows
+        self.reason = reason
+        self.column = column
 
 
 def quoted(text: str, secrets: Iterable[str] = ()) -> str:

@@ -18,6 +18,11 @@ def held_days(lake: Lake, slug: str) -> frozenset[date]:
     return frozenset(log.filter(pl.col("rows") > 0)["event_date"])
 
 
+def held_rows(lake: Lake, slug: str) -> dict[date, int]:
+    """Day → rows of the mirror's table, from its log alone."""
+    return dict(_log(lake, slug).select("event_date", "rows").iter_rows())
+
+
 def held_reports(lake: Lake, slug: str, days: Days) -> list[DayReport]:
     """Days as they were last written, from the log and the ledger: what a run says of days that it left alone."""
     log = {day: (rows, size) for day, rows, size in _log(lake, slug).iter_rows()}

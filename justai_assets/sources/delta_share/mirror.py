@@ -14,9 +14,10 @@ from datetime import date
 from justai_assets.contract.days import Days
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.errors import ShareMovedError
-from justai_assets.sources.delta_share.run import Run, Wish
+from justai_assets.sources.delta_share.run import Run
 from justai_assets.sources.delta_share.state import DIRTY, MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
+from justai_assets.sources.delta_share.wish import Wish
 
 BATCH_BYTES = 2 << 30
 """Compressed bytes of files that one commit takes in: what lies on disk at a time, where a file holds one day."""

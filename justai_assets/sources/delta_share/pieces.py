@@ -48,13 +48,18 @@ def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False
     except parquet.DropFileError as error:
         if error.code != "unreadable_file":
             raise CorruptFileError(
-                f"file {safe_key(file.id)} of the share cannot be read: {error}", mend=_REWRITE
+                f"file {safe_key(file.id)} of the share cannot be read: {error.code} {error.column}",
+                mend=_REWRITE,
+                rows=error.rows,
+                reason=error.code,
+                column=error.column,
             ) from None
         path.unlink(missing_ok=True)
         raise CorruptFileError(
             f"file {safe_key(file.id)} of the share cannot be read to its end",
             mend="run it again to download it anew; if it stays, ask the provider to rewrite it; "
             "the mirror keeps its last content",
+            rows=error.rows,
         ) from None
     absent = [_constant(file, name, kind) for name, kind in kinds.items() if name not in found.columns]
     return found.scan().with_columns(absent).select(parquet.ROW, *kinds, parquet.UNDECODABLE)

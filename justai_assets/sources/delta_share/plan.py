@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -50,7 +50,10 @@ class Plan:
 
 
 def make_plan(
-    files: Iterable[tuple[SharedFile, frozenset[Day]]], state: MirrorState, only: frozenset[Day] | None = None
+    files: Iterable[tuple[SharedFile, frozenset[Day]]],
+    state: MirrorState,
+    only: frozenset[Day] | None = None,
+    may_be_there: Callable[[Day], bool] = lambda _: False,
 ) -> Plan:
     """Compare what the share lists with what the mirror holds.
 
@@ -58,6 +61,7 @@ def make_plan(
         files: every listed file with the days it holds.
         state: of the mirror.
         only: the days to look at; None is all. Others are kept, whatever the list says of them.
+        may_be_there: whether a day that no file is known to hold may be in one all the same; it is then kept.
     """
     by_day: dict[Day, list[SharedFile]] = defaultdict(list)
     sizes: dict[Day, int] = defaultdict(int)
@@ -72,7 +76,7 @@ def make_plan(
     prints = fingerprints(wanted)
     held = state.days if only is None else {day: one for day, one in state.days.items() if day in only}
     changed = [day for day, found in prints.items() if held.get(day) != found]
-    vanished = [day for day in held if day not in prints]
+    vanished = [day for day in held if day not in prints and not may_be_there(day)]
     kept = (set(state.days) | set(prints)) - set(changed) - set(vanished)
     return Plan(
         {day: tuple(found) for day, found in by_day.items()},

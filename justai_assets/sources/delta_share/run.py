@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from justai_assets.contract.days import Days
 from justai_assets.lake.ledger import DayReport
+from justai_assets.landing import decoder
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
 from justai_assets.sources.delta_share.errors import CorruptFileError, EmptyShareError, StaleShareError
-from justai_assets.sources.delta_share.held import held_days
+from justai_assets.sources.delta_share.held import held_days, held_rows
 from justai_assets.sources.delta_share.lake_changes import days_written, lake_version
 from justai_assets.sources.delta_share.listing import Listing, day_hints, list_files, touched_days
 from justai_assets.sources.delta_share.pieces import Pieces
@@ -20,41 +21,9 @@ from justai_assets.sources.delta_share.same import is_same_day
 from justai_assets.sources.delta_share.state import MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
 from justai_assets.sources.delta_share.supply import Supply
+from justai_assets.sources.delta_share.unplaced import Unplaced
+from justai_assets.sources.delta_share.wish import Scope, Wish
 from justai_assets.sources.delta_share.write import days_in_commit, naming_damage, rows_of
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a run is asked for.
-
-    Attributes:
-        days: these days and no others; None is all.
-        only_changed: of these days, only those that changed. Without it they are replaced, changed or not.
-        recheck: list the files even when the version has not moved.
-        accept_empty: take an empty list for an answer.
-    """
-
-    days: Days | None = None
-    only_changed: bool = False
-    recheck: bool = False
-    accept_empty: bool = False
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a run looks at.
-
-    Attributes:
-        days: the days; None is all.
-        announced: the version that the share said it has, or None when it was not asked.
-        listed_by: `changes` where the change feed told the days, else `snapshot`.
-        remarks: what a person should know.
-    """
-
-    days: frozenset[Day] | None
-    announced: int | None = None
-    listed_by: str = "snapshot"
-    remarks: tuple[str, ...] = ()
 
 
 class Run:
@@ -73,13 +42,15 @@ class Run:
         self.held: frozenset[Day] = frozenset()
         self._is_marked = False
         self._damaged: dict[Day, CorruptFileError] = {}
+        self._unplaced = Unplaced()
         self.scratch = target.work / "scratch"
 
     def steps(self) -> Iterator[Step]:
         """One Step after each commit, and one at the end when the state differs from the last that was given out.
 
         Raises:
-            CorruptFileError: a file cannot be read; all days but those that need it were brought up to date before.
+            CorruptFileError: files cannot be read; all days but those that need one of them were brought up to date
+                before.
         """
         given = self.state
         self._damaged.clear()
@@ -94,6 +65,8 @@ class Run:
             yield Step((), (), self.state, scope.listed_by if scope is not None else "snapshot", remarks)
 
     def _steps(self, scope: Scope) -> Iterator[Step]:
+        # It starts while the files are listed.
+        decoder.start()
         listing = self._list(scope.days)
         if self.state.table_id and listing.schema.table_id != self.state.table_id:
             # Dropped and made anew: its feed and its version say nothing about the rows of the one before.
@@ -108,6 +81,9 @@ class Run:
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
             supply = Supply(listing, downloads, Pieces(self.target.work / "cuts", str(self.table)))
             plan = self._plan(scope, listing, supply)
+            if self._unplaced:
+                said = self._unplaced.remark({*plan.prints, *self.state.days})
+                scope = replace(scope, remarks=(*scope.remarks, said))
             # First what was never copied: what is only compared again must not keep the rest waiting.
             fresh = [day for day in plan.touched if not self.state.days.get(day)]
             for part in (plan.part(fresh), plan.part(set(plan.touched) - set(fresh))):
@@ -119,11 +95,13 @@ class Run:
                     for covered, touched in batches(others, self.batch_bytes):
                         for written, reports in self._commits(plan, covered, touched, supply):
                             self._remember(plan, written)
-                            if not self._open_days(plan):
+                            if not self._open_days(plan) and not self._unplaced:
                                 self._finish(reached)
                             emptied = tuple(day for day in written if day in plan.vanished and day in self.held)
                             yield Step(reports, emptied, self.state, scope.listed_by, scope.remarks)
                     supply.clear(plan, batch, self._open_days(plan))
+        if self._unplaced:
+            raise self._unplaced.error({*plan.prints, *self.state.days}, self._damaged.values())
         if self._damaged:
             # The other days are mirrored; these keep their last content, and the next run looks at them again.
             raise next(iter(self._damaged.values()))
@@ -207,12 +185,13 @@ class Run:
         # What was learned of a file is forgotten with the file, which only the whole list can say.
         learned = {id_: text for id_, text in self.state.learned.items() if not is_whole or id_ in ids}
         found = supply.find_days(learned)
+        self._unplaced = supply.unplaced
         learned |= {id_: days_text(days) for id_, days in found.items()}
         schema = listing.schema
         self.state = replace(
             self.state, learned=learned, change_feed=schema.change_feed, table_id=schema.table_id, broken=""
         )
-        plan = make_plan([(file, supply.days[file.id]) for file in listing.files], self.state, scope.days)
+        plan = self._compared(scope, listing, supply)
         self._refuse_empty(plan, supply)
         if self.wish.days is not None:
             if plan.touched:
@@ -221,12 +200,16 @@ class Run:
         if self.state.copying == listing.version:
             # The same version again, with other file ids, as a view has them at each request.
             self._remember(plan, self.state.done.intersection(plan.changed))
-            plan = make_plan([(file, supply.days[file.id]) for file in listing.files], self.state, scope.days)
+            plan = self._compared(scope, listing, supply)
         elif plan.touched:
             self.state = replace(self.state, copying=listing.version, done=frozenset())
         if plan.touched:
             self.state = replace(self.state, version=None)
         return plan
+
+    def _compared(self, scope: Scope, listing: Listing, supply: Supply) -> Plan:
+        files = [(file, supply.days[file.id]) for file in listing.files]
+        return make_plan(files, self.state, scope.days, self._unplaced.may_hold)
 
     def _refuse_empty(self, plan: Plan, supply: Supply) -> None:
         if self.wish.accept_empty or supply.is_known_to_have_rows():
@@ -244,8 +227,8 @@ class Run:
 
     def _same_days(self, plan: Plan, batch: tuple[Day, ...], supply: Supply) -> list[Day]:
         """Days whose files are others but whose rows are not: nothing is written, and nothing downstream wakes up."""
-        suspects = [day for day in batch if day in plan.changed and self.state.days.get(day)]
-        same = []
+        suspects = [day for day in batch if day and day in plan.changed and self.state.days.get(day)]
+        same: list[Day] = []
         for day in suspects:
             try:
                 parts = supply.parts(plan, day)
@@ -276,17 +259,23 @@ class Run:
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
     ) -> tuple[DayReport, ...]:
         reports = []
+        held = held_rows(self.target.lake, self.target.slug) if self._unplaced else {}
         with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
             for day in covered if covered is not None else (None,):
-                report = commit.write(day, supply.parts(plan, day), self.table, self.scratch)
+                lost = self._unplaced.records() if day is None else ()
+                report = commit.write(day, supply.parts(plan, day), self.table, self.scratch, lost)
+                if day and self._unplaced.may_hold(day) and report.rows < held.get(day, 0):
+                    raise self._unplaced.error([day])
                 if day in touched:
-                    reports.append(report)
+                    reports.append(replace(report, marks=self._unplaced.mark(day)))
         return tuple(reports)
 
     def _remember(self, plan: Plan, touched: Collection[Day]) -> None:
         days = {day: found for day, found in self.state.days.items() if day not in touched}
         days |= {day: plan.prints[day] for day in touched if day in plan.prints}
-        done = self.state.done | frozenset(touched) if self.state.copying is not None else self.state.done
+        done = self.state.done
+        if self.state.copying is not None:
+            done |= frozenset(day for day in touched if not self._unplaced.may_hold(day))
         self.state = replace(self.state, days=days, done=done)
 
     def _finish(self, reached: int | None) -> None:

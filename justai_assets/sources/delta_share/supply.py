@@ -14,6 +14,7 @@ from justai_assets.sources.delta_share.errors import CorruptFileError, ShareMove
 from justai_assets.sources.delta_share.listing import Listing
 from justai_assets.sources.delta_share.pieces import Pieces
 from justai_assets.sources.delta_share.plan import Plan, files_of
+from justai_assets.sources.delta_share.unplaced import Unplaced
 from justai_assets.sources.delta_share.write import Part, rows_in
 
 
@@ -22,6 +23,7 @@ class Supply:
 
     Attributes:
         days: file id → the days it holds, of every listed file after `find_days`.
+        unplaced: the damaged files of which only their rows could tell the days; they count as undated.
     """
 
     def __init__(self, listing: Listing, downloads: Downloads, pieces: Pieces) -> None:
@@ -31,6 +33,7 @@ class Supply:
         self._arriving: dict[str, Future[Path]] = {}
         self._damaged: dict[str, CorruptFileError] = {}
         self.days: dict[str, frozenset[Day]] = {}
+        self.unplaced = Unplaced()
 
     def find_days(self, learned: Mapping[str, str]) -> dict[str, frozenset[Day]]:
         """Learn the days of every listed file; those that nothing but their rows can tell are fetched and cut for it.
@@ -46,10 +49,14 @@ class Supply:
                 self.days[file.id] = known
         arriving = self._downloads.start(file for file in unknown if self._pieces.of(file) is None)
         for file in unknown:
-            if file.id in arriving:
-                self._pieces.cut(file, arriving[file.id].result())
-            self.days[file.id] = self._pieces.days(file)
-        return {file.id: self.days[file.id] for file in unknown}
+            try:
+                if file.id in arriving:
+                    self._pieces.cut(file, arriving[file.id].result())
+                self.days[file.id] = self._pieces.days(file)
+            except CorruptFileError as error:
+                self.unplaced.add(file, error)
+                self.days[file.id] = frozenset({None})
+        return {file.id: self.days[file.id] for file in unknown if file.id not in self.unplaced}
 
     def is_known_to_have_rows(self) -> bool:
         """Whether the list says of any file that it has a row, or one was found when its days were read."""
@@ -61,11 +68,13 @@ class Supply:
     def has_rows(self, plan: Plan) -> bool:
         """Whether any listed file has a row; they are fetched until one has, first those that the plan needs."""
         silent = {file.id: file for file in (*files_of(plan, plan.changed), *self._listing.files)}
-        return any(rows_in(self._downloads.fetch(file)) for file in silent.values() if file.records is None)
+        return any(rows_in(file, self._downloads.fetch(file)) for file in silent.values() if file.records is None)
 
     def start(self, plan: Plan, batch: Collection[Day]) -> None:
         """Start to fetch what the days of a batch need and what is not there."""
-        needed = [file for file in files_of(plan, batch) if not self._has_pieces(file, batch)]
+        needed = [
+            file for file in files_of(plan, batch) if file.id not in self.unplaced and not self._has_pieces(file, batch)
+        ]
         self._arriving = self._downloads.start(needed)
 
     def parts(self, plan: Plan, day: Day) -> list[Part]:
@@ -74,7 +83,7 @@ class Supply:
         Raises:
             ShareError: of the download that failed.
         """
-        return [self._part(file, day) for file in plan.files.get(day, ())]
+        return [self._part(file, day) for file in plan.files.get(day, ()) if file.id not in self.unplaced]
 
     def clear(self, plan: Plan, written: Collection[Day], still_open: Sequence[Day]) -> None:
         """Free the disk of what no open day needs."""

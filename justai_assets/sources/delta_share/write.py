@@ -50,7 +50,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many, from the footer."""
-        return int(pq.read_metadata(self.path).num_rows) if self.is_piece else rows_in(self.path)
+        return int(pq.read_metadata(self.path).num_rows) if self.is_piece else rows_in(self.file, self.path)
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,17 @@ class DaysInCommit:
     quarantine: DayWriter
     ledger: DayWriter
 
-    def write(self, day: Day, parts: Sequence[Part], table: TableName, scratch: Path) -> DayReport:
+    def write(
+        self,
+        day: Day,
+        parts: Sequence[Part],
+        table: TableName,
+        scratch: Path,
+        lost: Iterable[tuple[SharedFile, str, int]] = (),
+    ) -> DayReport:
         """Write one day; no parts empty it.
+
+        `lost` are files of the day of which nothing can be read, with reason and rows: received, and quarantined whole.
 
         Raises:
             CorruptFileError: a file's rows cannot be read to the end. Its local copy is removed, so that the next run
@@ -79,6 +88,12 @@ class DaysInCommit:
                         written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
                     if written != received:
                         refused = self._refuse(day, typed)
+        whole = list(lost)
+        if whole:
+            for _, reason, records in whole:
+                received += records
+                refused[reason] = refused.get(reason, 0) + records
+            self.quarantine.write(day, _lost_rows(day, whole, table))
         if received != written + sum(refused.values()):
             raise CorruptFileError(
                 f"{day}: {received} rows in the footers, {written} written, {sum(refused.values())} refused",
@@ -92,7 +107,7 @@ class DaysInCommit:
         )
         self.ledger.write(day, fates_frame(ASSET, fates))
         size = self.rows.bytes(day) if self.rows is not None else 0
-        return DayReport(day, written, size, fates, files=len(parts))
+        return DayReport(day, written, size, fates, files=len(parts) + len(whole))
 
     def _refuse(self, day: Day, typed: pl.LazyFrame) -> dict[str, int]:
         rows = typed.filter(pl.col("reason").is_not_null())
@@ -113,6 +128,14 @@ class DaysInCommit:
         return {reason: int(records) for reason, records in counted.iter_rows()}
 
 
+def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, str, int]], table: TableName) -> pl.DataFrame:
+    rows = [
+        (day, ASSET, DOOR, reason, source_name(str(table), file), None, None, records) for file, reason, records in lost
+    ]
+    names = ("event_date", "asset", "door", "reason", "source_file", "source_row", "record_id", "records")
+    return pl.DataFrame(rows, schema={name: QUARANTINE.schema[name] for name in names}, orient="row")
+
+
 @contextmanager
 def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, str]) -> Iterator[DaysInCommit]:
     """Replace days of the mirror, and what the quarantine and the ledger say of them.
@@ -128,12 +151,14 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
         yield DaysInCommit(rows, quarantine, ledger)
 
 
-def rows_in(path: Path) -> int:
+def rows_in(file: SharedFile, path: Path) -> int:
     """The rows of a downloaded file, from its footer."""
     try:
         return parquet.rows_in(path, path.name)
     except parquet.DropFileError:
-        raise CorruptFileError(f"{path.name} is not readable Parquet", mend="run it again") from None
+        raise CorruptFileError(
+            f"file {safe_key(file.id)} of the share cannot be read", mend="run it again to download it anew"
+        ) from None
 
 
 @contextmanager

@@ -10,10 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from justai_assets.contract.days import Days
-from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.sources.delta_share.client import TableName
-from justai_assets.sources.delta_share.errors import EmptyShareError
 from justai_assets.sources.delta_share.mirror import mirror
 from justai_assets_tests.share_server.tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
@@ -107,22 +104,6 @@ def test_days_that_vanish_are_emptied_and_reported(door: Door) -> None:
     assert door.fates()[D2, "received", None] == 0
 
 
-def test_a_version_that_changed_no_day_writes_nothing(door: Door) -> None:
-    door.run()
-    version = lake_version(door)
-    DeltaTable(door.source).alter.set_table_properties({"delta.logRetentionDuration": "interval 60 days"})
-    (step,) = door.run()
-    assert (step.reports, step.state.version) == ((), 3)
-    assert lake_version(door) == version
-    assert door.run() == []
-
-
-def lake_version(door: Door) -> int:
-    found = door.lake.open(door.slug, DELTA_SHARE)
-    assert found is not None
-    return found.version()
-
-
 def test_a_lost_state_costs_a_copy_and_empties_what_the_share_no_longer_holds(door: Door) -> None:
     door.run()
     DeltaTable(door.source).delete(f"event_date = '{D1}'")
@@ -139,14 +120,6 @@ def test_another_table_of_the_share_replaces_the_mirror(door: Door, tmp_path: Pa
     (step,) = door.run(table=TableName.parse("main.events.unified_v2"))
     assert step.vanished == (D1, D2)
     assert_frame_equal(door.rows(), ordered(events(D3, 2, tag="v2")))
-
-
-def test_rechecking_lists_the_files_though_the_version_stands_still(door: Door) -> None:
-    door.run()
-    door.asked()
-    door.run(recheck=True)
-    assert door.asked() == ["version", "query"]
-    assert door.written() == []
 
 
 def test_additive_columns_pass_and_are_remarked_on(door: Door) -> None:
@@ -236,17 +209,6 @@ def test_a_table_rewritten_during_the_run_is_planned_anew(door: Door, monkeypatc
     assert_frame_equal(door.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3)])))
 
 
-def test_an_empty_table_keeps_the_mirror_unless_it_is_accepted(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete()
-    with pytest.raises(EmptyShareError, match="3 days of it were mirrored"):
-        door.run()
-    assert door.rows().height == 15
-    (step,) = door.run(accept_empty=True)
-    assert step.vanished == (D1, D2, D3)
-    assert door.rows().is_empty()
-
-
 changes = st.lists(
     st.tuples(st.sampled_from(["append", "replace", "delete", "compact"]), st.integers(0, 3), st.integers(1, 3)),
     min_size=1,
@@ -289,37 +251,6 @@ def _change(source: Path, what: str, day: date, frame: pl.DataFrame, by_day: boo
         DeltaTable(source).delete(f"event_date = '{day}'")
 
 
-def test_days_that_are_asked_for_are_replaced_changed_or_not_and_no_others(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D1, events(D1, 9))
-    replace_day(door.source, D3, events(D3, 7))
-    (step,) = door.run(days=Days(D2, D3))
-    assert door.written() == [D2, D3]
-    assert step.state.version == 2, "the first day is still to come"
-    assert door.rows().height == 5 + 5 + 7
-    door.run()
-    assert door.written() == [D1]
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3, 7)])))
-
-
-def test_an_asked_day_that_the_share_does_not_have_is_accounted_for_as_empty(door: Door) -> None:
-    later = D3 + timedelta(days=1)
-    (step,) = door.run(days=Days(D3, later))
-    assert [(report.day, report.rows) for report in step.reports] == [(D3, 5), (later, 0)]
-    assert step.vanished == ()
-    assert door.fates()[later, "received", None] == 0
-    door.run()
-    assert door.rows().height == 15
-
-
-def test_asking_for_days_of_a_table_that_lost_everything_keeps_them(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete()
-    with pytest.raises(EmptyShareError):
-        door.run(days=Days(D1, D2))
-    assert door.rows().height == 15
-
-
 def test_a_cut_whose_pieces_are_partly_gone_never_counts_as_the_whole_file(tmp_path: Path) -> None:
     source = pl.concat([events(D1), events(D2), events(D3)])
     for door in open_door(tmp_path):
@@ -333,63 +264,3 @@ def test_a_cut_whose_pieces_are_partly_gone_never_counts_as_the_whole_file(tmp_p
         assert door.target.work.exists()
         door.run(held=[D1, D2])
         assert_frame_equal(door.rows(), ordered(source))
-
-
-def rewrite(source: Path) -> None:
-    """All rows again, in one new file a day and in another order."""
-    frame = pl.read_delta(str(source)).sort("message_id", descending=True)
-    write(source, frame, mode="overwrite")
-
-
-def test_a_view_that_is_written_anew_with_one_changed_day_replaces_that_day(door: Door) -> None:
-    door.server.offer(NAME, SharedTable(door.source, is_view=True))
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    rewrite(door.source)
-    (step,) = door.run()
-    assert door.written() == [D2]
-    assert step.state.version == 4
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2, 9), events(D3)])))
-    assert door.run() == []
-
-
-def test_a_compacted_table_writes_nothing(door: Door) -> None:
-    write(door.source, events(D2, tag="more"))
-    door.run()
-    version = lake_version(door)
-    rewrite(door.source)
-    (step,) = door.run(recheck=True)
-    assert (step.reports, lake_version(door)) == ((), version)
-    door.asked()
-    door.run(recheck=True)
-    assert door.asked() == ["version", "query"], "the new files are known now"
-
-
-def test_one_repeat_more_or_less_is_another_day(door: Door) -> None:
-    door.run()
-    for count in (2, 3):
-        replace_day(door.source, D2, pl.concat([events(D2, 1)] * count))
-        door.run()
-        assert door.written() == [D2]
-        assert door.rows().filter(pl.col("event_date") == D2).height == count
-
-
-def test_a_day_with_refused_rows_is_written_again_because_they_point_at_their_file(door: Door) -> None:
-    refused = events(D2, 2).with_columns(event_name=pl.lit(None, pl.String))
-    replace_day(door.source, D2, pl.concat([events(D2), refused]))
-    door.run()
-    rewrite(door.source)
-    door.run(recheck=True)
-    assert door.written() == [D2]
-    assert door.quarantine().height == 2
-
-
-def test_rows_that_no_run_reported_are_never_passed_over_even_after_a_run_for_other_days(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    before = door.state
-    door.run()
-    door.state = before  # the run was killed after its commit
-    door.run(days=Days(D3, D3))
-    door.run()
-    assert door.written() == [D2]

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from justai_assets.orgs.load import load_org
+from justai_assets_tests.dag.shared_org import ORG, Shared
+from justai_assets_tests.share_server import ShareServer
+from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, NAME, events, write
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
+    monkeypatch.setenv("ACME_SALT", "a salt")
+    monkeypatch.setenv("JUSTAI_WORK", str(tmp_path / "work"))
+    with ShareServer({NAME: tmp_path / "source"}) as server, dg.DagsterInstance.ephemeral() as instance:
+        for day in (D1, D2, D3):
+            write(tmp_path / "source", events(day))
+        profile = tmp_path / "acme.share"
+        soon = datetime.now(UTC) + timedelta(days=3)
+        profile.write_text(server.profile(expiration=soon.isoformat()))
+        file = tmp_path / "acme.yaml"
+        file.write_text(ORG.format(profile=profile, table=NAME))
+        yield Shared(tmp_path, server, load_org(file), instance)

@@ -1,0 +1,178 @@
+"""A damaged file whose days only its rows could tell: it is named and counted, and costs no day of the other files."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import DELTA_SHARE
+from justai_assets.lake.ledger import Accounts
+from justai_assets.sources.delta_share.errors import CorruptFileError
+from justai_assets.sources.delta_share.patience import Patience
+from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets_tests.sources.delta_share.shared import (
+    D1,
+    D2,
+    D3,
+    NAME,
+    Door,
+    events,
+    open_door,
+    ordered,
+    write,
+)
+from justai_assets_tests.sources.delta_share.test_impossible_days import share
+
+FAST = Patience(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
+D4 = D3 + timedelta(days=1)
+
+
+def append(door: Door, *frames: pl.DataFrame) -> Path:
+    """One more file of several days; where it lies."""
+    before = set(door.source.rglob("*.parquet"))
+    write(door.source, pl.concat(frames), by_day=False)
+    (added,) = set(door.source.rglob("*.parquet")) - before
+    return added
+
+
+def damage(path: Path, *, footer: bool = False) -> bytes:
+    """Zero the first page header or the end of the footer of a file; its bytes before."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9] + bytes(9) if footer else whole[:4] + bytes(60) + whole[64:])
+    return whole
+
+
+def hash_of(path: str) -> str:
+    return hashlib.sha256(path.encode()).hexdigest()
+
+
+def refused(door: Door) -> list[tuple[date | None, str, int]]:
+    return door.quarantine().select("event_date", "reason", "records").rows()
+
+
+def remarks(door: Door) -> set[str]:
+    return {remark for step in door.steps for remark in step.remarks}
+
+
+@pytest.mark.parametrize("with_stats", [True, False])
+@pytest.mark.parametrize("footer", [True, False])
+def test_the_days_that_other_files_give_are_mirrored_and_say_that_they_may_be_incomplete(
+    tmp_path: Path, with_stats: bool, footer: bool
+) -> None:
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2))
+        bad = append(door, events(D2, tag="more"), events(D3))
+        append(door, events(D3, 2, tag="other"), events(D4))
+        door.server.offer(NAME, SharedTable(door.source, with_stats=with_stats))
+        whole = damage(bad, footer=footer)
+        with pytest.raises(CorruptFileError, match="cannot be read") as caught:
+            door.run(patience=FAST)
+        given = pl.concat([events(D1), events(D2), events(D3, 2, tag="other"), events(D4)])
+        assert_frame_equal(door.rows(), ordered(given))
+        spans = "2026-01-02..2026-01-03" if with_stats else "2026-01-01..2026-01-04,undated"
+        assert f"days that may be incomplete: {spans}" in str(caught.value)
+        marked = {report.day for step in door.steps for report in step.reports if report.marks}
+        assert marked == ({D2, D3} if with_stats else {D1, D2, D3, D4, None})
+        rows = 1 if footer and not with_stats else 10
+        assert refused(door) == [(None, "unreadable_file", rows)]
+        assert door.fates()[None, "received", None] == rows
+        assert {one.split("; days")[1] for one in remarks(door)} == {f" that may be incomplete: {spans}"}
+        bad.write_bytes(whole)
+        door.run()
+        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+        assert refused(door) == []
+        assert door.run() == []
+
+
+def test_a_day_that_the_mirror_holds_is_neither_emptied_nor_made_smaller(tmp_path: Path) -> None:
+    """Compaction may have moved the rows of a day into the damaged file, in part or all of them."""
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2), events(D3))
+        door.run()
+        DeltaTable(door.source).delete()
+        append(door, events(D1, 2), events(D2, 7), events(D4))
+        bad = append(door, events(D1, 3, tag="rest"), events(D3))
+        door.server.offer(NAME, SharedTable(door.source, with_stats=False))
+        whole = damage(bad)
+        for _ in range(2):
+            with pytest.raises(CorruptFileError, match=r"incomplete: 2026-01-01\.\.2026-01-04,undated"):
+                door.run(patience=FAST)
+            given = pl.concat([events(D1), events(D2, 7), events(D3), events(D4)])
+            assert_frame_equal(door.rows(), ordered(given))
+            assert not Accounts.of(door.lake, door.slug, DELTA_SHARE).torn
+        bad.write_bytes(whole)
+        door.run()
+        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+
+
+def test_a_file_that_stays_damaged_writes_nothing_again(tmp_path: Path) -> None:
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2))
+        damage(append(door, events(D2, tag="more"), events(D3)))
+        for days in ({None, D1, D2}, set()):
+            with pytest.raises(CorruptFileError):
+                door.run(patience=FAST)
+            assert set(door.written()) == days
+
+
+@pytest.mark.parametrize("other_ids", [True, False])
+def test_a_file_that_is_whole_again_at_the_same_version_is_mirrored_though_its_days_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_ids: bool
+) -> None:
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2))
+        bad = append(door, events(D2, tag="more"), events(D3))
+        door.server.offer(NAME, SharedTable(door.source, is_view=True))
+        whole = damage(bad)
+        with pytest.raises(CorruptFileError):
+            door.run(patience=FAST)
+        bad.write_bytes(whole)
+        if other_ids:
+            monkeypatch.setattr(SharedTable, "file_id", staticmethod(hash_of))
+        door.run()
+        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+
+
+def test_asked_days_are_mirrored_beside_a_damaged_file(tmp_path: Path) -> None:
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2))
+        damage(append(door, events(D2, tag="more"), events(D3)))
+        with pytest.raises(CorruptFileError, match="incomplete: 2026-01-02"):
+            door.run(patience=FAST, days=Days(D1, D2))
+        assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
+
+
+def test_every_file_that_cannot_be_read_is_named_whether_its_days_are_known_or_not(tmp_path: Path) -> None:
+    for door in open_door(tmp_path):
+        append(door, events(D1), events(D2))
+        bad = [append(door, events(D2, tag="more"), events(D3)), append(door, events(D3, tag="x"), events(D4)),
+               append(door, events(D4, tag="one day"))]  # fmt: skip
+        for path in bad:
+            damage(path)
+        with pytest.raises(CorruptFileError) as caught:
+            door.run(patience=FAST)
+        assert str(caught.value).count("cannot be read") == len(bad)
+        assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
+
+
+@pytest.mark.parametrize("column", ["event_date", "event_timestamp"])
+def test_a_file_with_a_column_of_another_type_is_named_with_its_column(column: str, tmp_path: Path) -> None:
+    for door in open_door(tmp_path):
+        good, bad = events(D1).to_arrow(), events(D2).to_arrow()
+        at = bad.column_names.index(column)
+        bad = bad.set_column(at, column, pa.array(["2026-01-02"] * 5))
+        share(door.source, {"good.parquet": (good, {}), "bad.parquet": (bad, {})})
+        with pytest.raises(
+            CorruptFileError, match=rf"\(5 rows, of unknown days\) cannot be read: wrong_type {column};"
+        ):
+            door.run()
+        assert_frame_equal(door.rows(), ordered(events(D1)))
+        assert refused(door) == [(None, "wrong_type", 5)]
