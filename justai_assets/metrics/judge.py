@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 
@@ -15,7 +15,6 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import EXPERIMENT_RESULTS, MESSAGE_OUTCOMES
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.analyse import analyse
-from justai_assets.metrics.experiments.cluster import added, moments, person_sums
 from justai_assets.metrics.experiments.copy_daily import (
     copy_counts,
     counts_of,
@@ -24,15 +23,12 @@ from justai_assets.metrics.experiments.copy_daily import (
     plans,
     sends_without_message,
 )
-from justai_assets.metrics.experiments.counts import first_judged_day
 from justai_assets.metrics.experiments.frame import results_frame
-from justai_assets.metrics.experiments.overall import OverallResult, overall, person_squares, weights
+from justai_assets.metrics.experiments.overall import OverallResult, overall
 from justai_assets.metrics.experiments.results import TemplateResult
-from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets.metrics.experiments.rules import Rules
 from justai_assets.metrics.people import People
 from justai_assets.orgs.model import Org
-
-FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
 DEFAULT_DAYS: Final = 30
 
@@ -81,6 +77,7 @@ def judge(
     *,
     starts: Mapping[str, date] | None = None,
     on_day: Callable[[date], None] = lambda _: None,
+    now: datetime | None = None,
 ) -> Judged:
     """Judge every template by the cohorts of copy_daily, with the people behind them from message_outcomes.
 
@@ -91,10 +88,12 @@ def judge(
         starts: template → first send day judged (starts.py); a template that is not in it is judged over `days`. None:
             every template is. Intervals that may be read every day ask for a start that stays.
         on_day: called after each day that was read.
+        now: the current time, UTC; send days whose windows are open then are not judged. None: now.
 
     A day that copy_daily holds by another org file (a new template, another window) is counted again here, from
     message_outcomes. Memory holds the people of one send day, or a sixteenth of many people, at a time.
     """
+    now = now or datetime.now(UTC)
     begins = {one.id: min(days.first, (starts or {}).get(one.id, days.first)) for one in org.templates}
     whole = Days(min([days.first, *begins.values()]), days.last)
     rows, nameless = copy_counts(org, lake, whole), 0
@@ -109,29 +108,13 @@ def judge(
         begun = pl.any_horizontal(
             [(pl.col("template") == name) & (pl.col("cohort_date") >= day) for name, day in begins.items()] or [False]
         )
-        tests = [replace(one, start=(starts or {}).get(one.template, one.start)) for one in plans(org.templates)]
+        tests = plans(org.templates, org.experiments.assumed_design_effect)
+        tests = tuple(replace(one, start=(starts or {}).get(one.template, one.start)) for one in tests)
         rules = rules_of(org)
-        results, together = _analysed(tests, counts_of(rows).filter(begun), people, rules)
+        results = analyse(counts_of(rows).filter(begun), tests, people=people.parts, rules=rules, now=now)
+        together = overall(results, rules, people=people.parts)
     shown = rows.filter(pl.col("send_date").is_between(days.first, days.last))
     return Judged(days, rules, results, together, funnel_of(shown), nameless, starts is None)
-
-
-def _analysed(
-    tests: Sequence[Plan], counts: pl.DataFrame, people: People, rules: Rules
-) -> tuple[tuple[TemplateResult, ...], tuple[OverallResult, ...]]:
-    firsts = {
-        plan.template: first_judged_day(counts.filter(pl.col("template") == plan.template), plan) for plan in tests
-    }
-    begun = {template: day for template, day in firsts.items() if day is not None}
-    judged = _since(counts, begun)
-    sums = added([person_sums(_since(rows, begun)) for rows in people.parts()])
-    results = analyse(counts, tests, moments=moments(sums, judged), rules=rules)
-    moves = weights(results, rules)
-    squares: dict[str, float] = {}
-    for rows in people.parts() if moves.height else ():
-        for metric, square in person_squares(_since(rows, begun), moves).items():
-            squares[metric] = squares.get(metric, 0.0) + square
-    return results, overall(results, rules, squares=squares)
 
 
 def write_results(org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] | None = None) -> int:
@@ -141,9 +124,3 @@ def write_results(org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] 
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in EXPERIMENT_RESULTS.schema.items())
     with lake.replacing(org.slug, EXPERIMENT_RESULTS, Days(last, last), note=note) as writer:
         return writer.write(last, rows)
-
-
-def _since(rows: FrameT, firsts: Mapping[str, date]) -> FrameT:
-    """The rows of each template from its first judged day on; none of a template without one."""
-    days = [(pl.col("template") == name) & (pl.col("cohort_date") >= day) for name, day in firsts.items()]
-    return rows.filter(pl.any_horizontal(days) if days else pl.lit(value=False))

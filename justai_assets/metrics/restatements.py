@@ -33,6 +33,7 @@ from justai_assets.contract.tables import (
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
 from justai_assets.landing.paths import PREFIXES
+from justai_assets.metrics.experiments.copy_daily import counting_rule
 from justai_assets.orgs.model import Org
 from justai_assets.storage import Root
 
@@ -78,12 +79,16 @@ class Given:
         # A message is followed for three days: until then its cohort fills, and moves all the time.
         open_for = timedelta(days=LOOKBACK_DAYS if table is COPY_DAILY else 0)
         at: dict[date, datetime] = {}
-        for day, milliseconds in files.iter_rows():
+        commits = _commits(found.history(), days)
+        # A day that was given as empty has no file; the commit that gave it tells when.
+        moments = [*files.iter_rows(), *((day, commit["timestamp"]) for day, commit in commits.items())]
+        for day, milliseconds in moments:
             moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
             if day in days and moment.date() > day + open_for:
                 at[day] = max(moment, at.get(day, moment))
         rows = lake.scan(org.slug, table, days).filter(pl.col(table.day_column).is_in(list(at))).collect()
-        return cls(table, rows, at, _recorded(found.history(), at) if at else {}, now)
+        upstream = {day: json.loads(commits[day].get(UPSTREAM_NOTE) or "{}") for day in at if day in commits}
+        return cls(table, rows, at, upstream, now)
 
     @property
     def upstream_note(self) -> str:
@@ -183,7 +188,7 @@ def record(
                 pl.lit(day, pl.Date).alias(table.day_column),
                 pl.lit(now.astimezone(UTC)).alias("restated_at"),
                 pl.lit(given.at[day]).alias("given_at"),
-                pl.lit(_versions(given, day), pl.String).alias("upstream"),
+                pl.lit(_causes(org, given, day), pl.String).alias("upstream"),
                 pl.lit(None if files is None else "\n".join(files[:_MAX_FILES]), pl.String).alias("files"),
             )
             rows = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
@@ -236,29 +241,32 @@ def changed_files(
 
 
 def _by_file(lake: Lake, slug: str, table: Table, days: Days, version: int) -> pl.DataFrame:
-    told = [name for name in ("event_id", "event_name", "event_timestamp", "message_id") if name in table.schema]
+    columns = ("event_id", "event_name", "event_timestamp", "message_id", "is_machine")
+    told = [name for name in columns if name in table.schema]
     rows = lake.scan(slug, table, days, version=version).select("source_file", *told)
     mark = pl.struct(told).hash(seed=7).sum().alias("mark")
     return rows.group_by("source_file").agg(pl.len().alias("rows"), mark).collect(engine="streaming")
 
 
-def _recorded(history: Iterable[dict[str, Any]], days: Iterable[date]) -> dict[date, dict[str, int]]:
-    """Day → the upstream versions noted by the newest commit that covers it."""
-    wanted, found = set(days), dict[date, dict[str, int]]()
+def _commits(history: Iterable[dict[str, Any]], days: Days) -> dict[date, dict[str, Any]]:
+    """Day → the newest commit that gave its numbers."""
+    wanted, found = set(days), dict[date, dict[str, Any]]()
     for commit in history:  # newest first
         first, _, last = str(commit.get("days") or "").partition(" … ")
         if not first or not wanted:
             continue
         covered = Days.parse(first, last or first)
         for day in [day for day in wanted if day in covered]:
-            found[day] = json.loads(commit.get(UPSTREAM_NOTE) or "{}")
+            found[day] = commit
             wanted.discard(day)
     return found
 
 
-def _versions(given: Given, day: date) -> str | None:
-    old = given.upstream.get(day)
-    if not old:
-        return None
+def _causes(org: Org, given: Given, day: date) -> str | None:
+    """What changed of what a day's numbers depend on: versions of tables, and the rule they are counted by."""
+    old = given.upstream.get(day, {})
     changed = [f"{name} {old[name]} → {now}" for name, now in given.now.items() if name in old and old[name] != now]
+    if given.table is COPY_DAILY:
+        rules = given.rows.filter(pl.col(given.table.day_column) == day)["rule"].unique().to_list()
+        changed += [f"rule {rule} → {now}" for rule in rules if rule != (now := counting_rule(org))]
     return ", ".join(changed) or None

@@ -163,6 +163,7 @@ class Template(StrictModel):
         split_unit: what the split is drawn over: `message` when each request draws anew, `user` when a person stays in
             one arm.
         experiment_start: first send day that is judged; the first day on which both arms sent when absent.
+        experiment_end: last send day that is judged. The decision on the sends until then stands.
     """
 
     id: Id
@@ -172,11 +173,18 @@ class Template(StrictModel):
     control_share: Annotated[float, Field(gt=0, lt=1)] | None = 0.10
     split_unit: Literal["message", "user"] = "message"
     experiment_start: Day | None = None
+    experiment_end: Day | None = None
 
     @model_validator(mode="after")
     def _arms_differ(self) -> Template:
         if self.control is not None and self.control == self.treatment:
             raise ValueError("treatment and control have the same ids; give the control its own template or campaign")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Template:
+        if self.experiment_start and self.experiment_end and self.experiment_end < self.experiment_start:
+            raise ValueError("experiment_end is before experiment_start; swap them or remove one")
         return self
 
 
@@ -188,11 +196,15 @@ class Experiments(StrictModel):
         minimum_days: send days before anything is shipped; 7 sees every weekday once.
         events: custom events whose conversions are counted, besides key metrics, names with a window of their own and
             those of journey_webhooks: a warehouse's names are known to nobody else.
+        assumed_design_effect: where `split_unit` is user and people are not known by a key, as how many messages one
+            independent message counts. Without it the number is estimated from the messages with a key, or assumed
+            from the days of the test.
     """
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
     events: EventNames = ()
+    assumed_design_effect: Annotated[float, Field(ge=1)] | None = None
 
 
 BatchMinutes = Literal[0, 15, 30, 60]

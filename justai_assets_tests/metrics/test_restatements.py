@@ -144,6 +144,26 @@ def test_a_rewrite_that_marks_an_open_as_a_machines_moves_the_open_rate(world: W
         world.land("iterable_webhooks", "acme", "2026-01-05", [send, opened])
         assert world.materialize("2026-01-05", "2026-01-05")
     assert cohort_moves(world) == [(date(2026, 1, 5), "welcome", "treatment", "open", 72, "successes", 1, 0)]
+    assert world.table(COHORT_RESTATEMENTS)["files"].to_list() != [""], "the rewritten file is named"
+
+
+def test_a_day_that_was_given_as_empty_and_gets_sends_is_restated(world: World) -> None:
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert cohort_moves(world) == []
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    assert world.materialize("2026-01-05", "2026-01-05")
+    assert (date(2026, 1, 5), "welcome", "treatment", None, None, "messages", 0, 1) in cohort_moves(world)
+
+
+def test_numbers_that_move_because_the_rule_changed_say_so(world: World) -> None:
+    land_and_build(world)
+    window = {"window_hours": 12, "windows": {"purchase": 12}}
+    world.add_org({**WEBHOOK_ORG, "attribution": window}, templates=TEMPLATES)
+    assert world.materialize("2026-01-05", "2026-01-06")
+    moves = world.table(COHORT_RESTATEMENTS).filter(pl.col("metric") == "any_conversion")
+    assert moves.select("before", "after").rows() == [(1, 0)]
+    assert moves["upstream"].str.contains("rule [0-9a-f]+ → [0-9a-f]+").all()
 
 
 def test_the_report_lists_the_first_old_and_the_last_new_value(world: World) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from justai_assets.metrics.experiments.allocation import allocation
 from justai_assets.metrics.experiments.arms import ARMS, CONTROL, TREATMENT, Arm
-from justai_assets.metrics.experiments.cluster import Moments, design_effect
+from justai_assets.metrics.experiments.cluster import (
+    WEIGHTS,
+    Clusters,
+    Unknown,
+    clustered,
+    clusters,
+    design_effect,
+    weights_of,
+)
 from justai_assets.metrics.experiments.compare import compare, corrected
-from justai_assets.metrics.experiments.counts import checked, first_judged_day
+from justai_assets.metrics.experiments.counts import checked
 from justai_assets.metrics.experiments.decide import decide
-from justai_assets.metrics.experiments.errors import ExperimentError
 from justai_assets.metrics.experiments.metric import ENGAGEMENT_METRICS
 from justai_assets.metrics.experiments.power import days_left, detectable_lift, power_now
 from justai_assets.metrics.experiments.results import (
@@ -29,121 +37,176 @@ from justai_assets.metrics.experiments.sample_ratio import SampleRatio, check_ra
 _DEFAULT_RULES = Rules()
 _PACE_DAYS = 7
 _DRAWN_DAYS = 90
-_MomentKey = tuple[str, str, int, str | None]
+_Row = tuple[str, int, bool]
+"""Metric, window_hours, is_own_window."""
+People = Callable[[], Iterable[pl.LazyFrame]]
 
 
 def analyse(
-    counts: pl.DataFrame, plans: Sequence[Plan], *, moments: pl.DataFrame | None = None, rules: Rules = _DEFAULT_RULES
+    counts: pl.DataFrame,
+    plans: Sequence[Plan],
+    *,
+    people: People | None = None,
+    rules: Rules = _DEFAULT_RULES,
+    now: datetime | None = None,
 ) -> tuple[TemplateResult, ...]:
     """Judge every planned template.
 
     Args:
         counts: COUNTS (counts.py); several rows of one key are added up; templates without a plan are ignored.
         plans: what is tested, and how.
-        moments: MOMENTS (cluster.py), where people are known by a key, over the messages that are compared: those of
-            `first_judged_day` on. An arm without them is measured by message, and the result says so.
+        people: gives the people behind the counts, in parts (cluster.py); None: nobody is known by a key.
         rules: thresholds.
+        now: the current time, UTC. A send day is judged for a window once every message of the day has had the whole
+            window: who converts faster would otherwise look better. None: every day is.
 
     Returns:
         One result a plan, in that order.
 
     Raises:
-        ExperimentError: the counts are malformed, or the moments are over other messages than the counts.
+        ExperimentError: the counts are malformed.
     """
     counts = checked(counts)
-    return tuple(
-        _Template(
-            plan,
-            counts.filter(pl.col("template") == plan.template),
-            None if moments is None else moments.filter(pl.col("template") == plan.template),
-            rules,
-        ).result()
-        for plan in plans
-    )
+    templates = [_Template(plan, counts.filter(pl.col("template") == plan.template), rules, now) for plan in plans]
+    pairs = [pair for template in templates for pair in template.all_pairs()]
+    if people is not None and pairs:
+        weights = [weights_of(at, pair.names, pair.treatment, pair.control) for at, pair in enumerate(pairs)]
+        found = clusters(people(), pl.concat([pl.DataFrame(schema=WEIGHTS), *weights]))
+        for at, known in found.items():
+            pairs[at].known = known
+    return tuple(template.result() for template in templates)
+
+
+def last_closed_day(now: datetime | None, window_hours: int) -> date:
+    """The last send day all of whose messages have had their window at a moment."""
+    if now is None:
+        return date.max
+    return (now - timedelta(hours=window_hours)).date() - timedelta(days=1)
+
+
+@dataclass
+class _Pair:
+    """Two arms that are compared, and what is known of the people in them."""
+
+    names: dict[str, object]
+    treatment: Arm
+    control: Arm
+    unknown: Unknown | None
+    known: Clusters = field(default_factory=Clusters)
+
+    def arms(self) -> tuple[Arm, Arm, str]:
+        """Treatment and control with their design effect, and where that comes from."""
+        effect = design_effect(self.treatment, self.control, self.known, self.unknown)
+        treatment = clustered(self.treatment, TREATMENT, self.known, effect)
+        return treatment, clustered(self.control, CONTROL, self.known, effect), effect.basis
 
 
 class _Template:
     """One template's counts, and the ways to sum them."""
 
-    def __init__(self, plan: Plan, counts: pl.DataFrame, moments: pl.DataFrame | None, rules: Rules) -> None:
-        self.plan, self.rules = plan, rules
-        self.moments = {} if moments is None else _by_key(moments)
-        self.first_day = first_judged_day(counts, plan)
-        # Before there is a common day nothing is compared; what is there is described.
-        before = pl.col("cohort_date") < (self.first_day or plan.start or date.min)
-        self.left_out = _sends(counts.filter(before))
-        self.counts = counts.filter(~before)
-        self.last_day = _edge(self.counts, first=False)
-        _same_messages(plan.template, self.counts, self.moments)
+    def __init__(self, plan: Plan, counts: pl.DataFrame, rules: Rules, now: datetime | None) -> None:
+        self.plan, self.rules, self.now = plan, rules, now
+        day = pl.col("cohort_date")
+        tested = counts.filter(day >= (plan.start or date.min), day <= (plan.end or date.max))
+        self.sent = _sent(tested)
+        self.allocation = allocation(self.sent)
+        # Before both arms have sent nothing is compared; what is there is described.
+        if self.allocation.periods or self.allocation.changes:
+            tested = tested.filter(day.is_in([one for one in self.sent if one in self.allocation]))
+        self.left_out = sum(map(sum, _sent(counts).values())) - sum(map(sum, _sent(tested).values()))
+        closed = {hours: last_closed_day(now, hours) for hours in tested["window_hours"].unique().to_list()}
+        is_closed = day <= pl.col("window_hours").replace_strict(closed, default=None, return_dtype=pl.Date())
+        self.filling = tested.filter(~is_closed)
+        self.counts = tested.filter(is_closed)
+        # Drawn per message, every message is a draw of its own, whoever gets it.
+        is_per_person = plan.split_unit == "user"
+        self.unknown = Unknown(plan.assumed_design_effect) if is_per_person else None
+        self.pairs = {row: self._pairs(*row) for row in self._metric_rows()}
+        self.split = self._split_pair()
+
+    def all_pairs(self) -> list[_Pair]:
+        """Every pair of arms about whose people something is to be known."""
+        split = [] if self.split is None else [self.split]
+        return [pair for _, pairs in self.pairs.values() for pair in pairs] + split
 
     def result(self) -> TemplateResult:
-        found = self._corrected([self._metric(*row) for row in self._metric_rows()])
+        """Judge the template by what is known by now."""
+        found = self._corrected([self._metric(*row) for row in self.pairs])
         ratio = self._ratio()
-        days = 0 if self.first_day is None or self.last_day is None else (self.last_day - self.first_day).days + 1
+        key = next((row for row in self.pairs if row[2] and row[0] == self.plan.key_metric), None)
+        rows = self.counts if key is None else _of(self.counts, *key)
+        filling = self.filling if key is None else _of(self.filling, *key)
+        days = rows.filter(pl.col("messages") > 0).get_column("cohort_date").unique().sort().to_list()
+        unripe = sum(map(sum, _sent(filling).values()))
+        end = self.plan.end
         return TemplateResult(
             plan=self.plan,
-            first_day=self.first_day,
-            last_day=self.last_day,
+            allocation=self.allocation,
+            first_day=days[0] if days else None,
+            last_day=days[-1] if days else None,
             messages_left_out=self.left_out,
+            messages_filling=unripe,
             metrics=tuple(found),
             sample_ratio=ratio,
-            decision=decide(self.plan, found, ratio, self.rules, days=days),
+            decision=decide(
+                self.plan,
+                found,
+                ratio,
+                self.rules,
+                days=len(days),
+                test=self.allocation,
+                filling=unripe,
+                is_over=end is not None and self.now is not None and self.now.date() > end,
+            ),
         )
 
-    def _metric_rows(self) -> list[tuple[str, int, bool]]:
+    def _metric_rows(self) -> list[_Row]:
         rows = self.counts.select("metric", "window_hours", "is_own_window").unique().rows()
         order = {name: at for at, name in enumerate(ENGAGEMENT_METRICS)}
 
-        def rank(row: tuple[str, int, bool]) -> tuple[object, ...]:
+        def rank(row: _Row) -> tuple[object, ...]:
             metric, hours, own = row
             return (not (own and metric == self.plan.key_metric), not own, order.get(metric, 9), metric, hours)
 
         return sorted(rows, key=rank)
 
+    def _pairs(self, metric: str, hours: int, own: bool) -> tuple[list[str], list[_Pair]]:
+        """Both arms, then each copy and the control; and the copies' names."""
+        rows = _of(self.counts, metric, hours, own)
+        whole = {arm: _arm(rows.filter(pl.col("arm") == arm)) for arm in ARMS}
+        treated = rows.filter((pl.col("arm") == TREATMENT) & pl.col("copy_id").is_not_null())
+        copies = treated.get_column("copy_id").unique().sort().to_list()
+        names = {"template": self.plan.template, "metric": metric, "window_hours": hours}
+        treatments = [(None, whole[TREATMENT])]
+        treatments += [(one, _arm(treated.filter(pl.col("copy_id") == one))) for one in copies]
+        return copies, [
+            _Pair({**names, "copy_id": copy_id}, arm, whole[CONTROL], self.unknown) for copy_id, arm in treatments
+        ]
+
     def _metric(self, metric: str, hours: int, own: bool) -> MetricResult:
-        rows = self.counts.filter(
-            (pl.col("metric") == metric) & (pl.col("window_hours") == hours) & (pl.col("is_own_window") == own)
-        )
-        total = {arm: self._arm(rows.filter(pl.col("arm") == arm), arm, metric, hours) for arm in ARMS}
-        copies = self._copies(rows, metric, hours)
+        copies, pairs = self.pairs[metric, hours, own]
+        (treatment, control, basis), *others = [pair.arms() for pair in pairs]
         is_key = own and metric == self.plan.key_metric
-        days, pairs = self._cumulative(total) if is_key and self.plan.has_control else ([], [])
-        whole, *rest = compare(
-            [(total[TREATMENT], total[CONTROL]), *((arm, total[CONTROL]) for _, arm in copies), *pairs], self.rules
-        )
-        treatment, control = whole.treatment, whole.control
-        pace = {arm: _pace(rows.filter(pl.col("arm") == arm), self.last_day) for arm in ARMS}
+        days, daily = self._cumulative(treatment, control) if is_key and self.plan.has_control else ([], [])
+        whole, *rest = compare([(treatment, control), *((one, other) for one, other, _ in others), *daily], self.rules)
+        rows = _of(self.counts, metric, hours, own)
+        last = _edge(rows)
+        pace = {arm: _pace(rows.filter(pl.col("arm") == arm), last) for arm in ARMS}
         return MetricResult(
             metric=metric,
             window_hours=hours,
             is_own_window=own,
             is_key=is_key,
             comparison=whole,
+            people=basis,
             power=power_now(treatment, control, self.rules),
             detectable_lift=detectable_lift(treatment, control, self.rules),
             days_left=days_left(
                 treatment, control, self.rules, treatment_per_day=pace[TREATMENT], control_per_day=pace[CONTROL]
             ),
             daily=tuple(DailyLift(day, one) for day, one in zip(days, rest[len(copies) :], strict=True)),
-            variants=self._variants([copy for copy, _ in copies], rest[: len(copies)]),
+            variants=self._variants(copies, rest[: len(copies)]),
         )
-
-    def _arm(self, rows: pl.DataFrame, arm: str, metric: str, hours: int, copy_id: str | None = None) -> Arm:
-        daily = rows.group_by("cohort_date").agg(pl.col("messages", "successes").sum()).sort("cohort_date")
-        days = {day: (n, x) for day, n, x in daily.rows()}
-        messages, successes = (sum(counts[at] for counts in days.values()) for at in (0, 1))
-        sums = self.moments.get((arm, metric, hours, copy_id))
-        if sums is None:
-            return Arm(messages, successes, days=days)
-        return Arm(messages, successes, sums.users, design_effect(sums), sums.keyed_messages, days)
-
-    def _copies(self, rows: pl.DataFrame, metric: str, hours: int) -> list[tuple[str, Arm]]:
-        treated = rows.filter((pl.col("arm") == TREATMENT) & pl.col("copy_id").is_not_null())
-        names = treated.get_column("copy_id").unique().sort().to_list()
-        return [
-            (name, self._arm(treated.filter(pl.col("copy_id") == name), TREATMENT, metric, hours, name))
-            for name in names
-        ]
 
     def _variants(self, names: list[str], found: list[Comparison]) -> tuple[VariantResult, ...]:
         # Chosen by messages, never by outcome, or the correction would not hold.
@@ -152,18 +215,17 @@ class _Template:
             found[at] = one
         return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
-    def _cumulative(self, total: dict[str, Arm]) -> tuple[list[date], list[tuple[Arm, Arm]]]:
+    def _cumulative(self, treatment: Arm, control: Arm) -> tuple[list[date], list[tuple[Arm, Arm]]]:
         """The arms up to some of the send days, the last one among them: a drawing has no more points to show."""
-        known = {arm: dict(total[arm].days or {}) for arm in ARMS}
-        days = sorted({*known[TREATMENT], *known[CONTROL]})
+        days = sorted({*(treatment.days or {}), *(control.days or {})})
         days = days[:: -max(1, -(-len(days) // _DRAWN_DAYS))][::-1]
 
-        def until(arm: str, day: date) -> Arm:
-            so_far = {one: counts for one, counts in known[arm].items() if one <= day}
+        def until(arm: Arm, day: date) -> Arm:
+            so_far = {one: counts for one, counts in (arm.days or {}).items() if one <= day}
             messages, successes = (sum(counts[at] for counts in so_far.values()) for at in (0, 1))
-            return replace(total[arm], messages=messages, successes=successes, days=so_far)
+            return replace(arm, messages=messages, successes=successes, days=so_far)
 
-        return days, [(until(TREATMENT, day), until(CONTROL, day)) for day in days]
+        return days, [(until(treatment, day), until(control, day)) for day in days]
 
     def _corrected(self, found: list[MetricResult]) -> list[MetricResult]:
         # The key metric was chosen in advance and the other windows repeat a metric: neither is one of several guesses.
@@ -172,20 +234,28 @@ class _Template:
             found[at] = replace(found[at], comparison=one)
         return found
 
-    def _ratio(self) -> SampleRatio | None:
-        if not self.plan.has_control or self.plan.control_share is None:
+    def _split_pair(self) -> _Pair | None:
+        """The sends of the last period: its people are counted, whether or not their windows are closed."""
+        if not self.allocation.periods or self.plan.split_unit != "user":
             return None
-        if self.plan.split_unit == "message":
-            units = {arm: _sends(self.counts.filter(pl.col("arm") == arm)) for arm in ARMS}
-        else:
-            whole = {arm: [m for key, m in self.moments.items() if key[0] == arm and key[3] is None] for arm in ARMS}
+        last = self.allocation.periods[-1]
+        sent = {day: counts for day, counts in self.sent.items() if day in last}
+        arms = [Arm(sum(one[at] for one in sent.values()), 0, days={day: (one[at], 0) for day, one in sent.items()})
+                for at in (0, 1)]  # fmt: skip
+        names = {"template": self.plan.template, "metric": "", "window_hours": 0, "copy_id": None}
+        return _Pair(names, arms[0], arms[1], None)
+
+    def _ratio(self) -> SampleRatio | None:
+        if not self.plan.has_control or self.plan.control_share is None or not self.allocation.periods:
+            return None
+        period = self.allocation.periods[-1]
+        units = {TREATMENT: period.treatment, CONTROL: period.control}
+        if self.split is not None:
+            known = self.split.known
             # A message without a key is nobody known: counting it as a person would call an honest split broken.
-            people = {
-                arm: [m.users for m in found if m.keyed_messages in (None, m.messages)] for arm, found in whole.items()
-            }
-            if not all(people.values()):
+            if sum(known.keyed.values()) < period.treatment + period.control:
                 return None
-            units = {arm: max(people[arm]) for arm in ARMS}
+            units = known.users
         return check_ratio(
             units[TREATMENT],
             units[CONTROL],
@@ -195,34 +265,33 @@ class _Template:
         )
 
 
-def _by_key(moments: pl.DataFrame) -> dict[_MomentKey, Moments]:
-    names = ("users", "messages", "successes", "messages_squared", "successes_squared", "cross", "keyed_messages")
-    return {
-        (row["arm"], row["metric"], row["window_hours"], row["copy_id"]): Moments(*(row[name] for name in names))
-        for row in moments.iter_rows(named=True)
-    }
+def _of(rows: pl.DataFrame, metric: str, hours: int, own: bool) -> pl.DataFrame:
+    return rows.filter(
+        (pl.col("metric") == metric) & (pl.col("window_hours") == hours) & (pl.col("is_own_window") == own)
+    )
 
 
-def _same_messages(template: str, counts: pl.DataFrame, moments: dict[_MomentKey, Moments]) -> None:
-    whole = counts.group_by("arm", "metric", "window_hours").agg(pl.col("messages", "successes").sum())
-    for arm, metric, hours, messages, successes in whole.rows():
-        sums = moments.get((arm, metric, hours, None))
-        if sums is not None and (sums.messages, sums.successes) != (messages, successes):
-            raise ExperimentError(
-                f"{template} / {arm} / {metric}: counts and per-user moments are over different messages",
-                mend="build both from the same cohorts",
-            )
+def _arm(rows: pl.DataFrame) -> Arm:
+    daily = rows.group_by("cohort_date").agg(pl.col("messages", "successes").sum()).sort("cohort_date")
+    days = {day: (n, x) for day, n, x in daily.rows()}
+    messages, successes = (sum(counts[at] for counts in days.values()) for at in (0, 1))
+    return Arm(messages, successes, days=days)
 
 
-def _sends(rows: pl.DataFrame) -> int:
+def _sent(rows: pl.DataFrame) -> dict[date, tuple[int, int]]:
+    """Send day → messages of the treatment and of the control."""
     # Every metric repeats the sends; the widest one has them all.
-    per_metric = rows.group_by("metric", "window_hours", "is_own_window").agg(pl.col("messages").sum())
-    return max(per_metric["messages"].to_list(), default=0)
+    per_metric = rows.group_by("cohort_date", "arm", "metric", "window_hours", "is_own_window").agg(
+        pl.col("messages").sum()
+    )
+    found: dict[date, dict[str, int]] = {}
+    for day, arm, messages in per_metric.group_by("cohort_date", "arm").agg(pl.col("messages").max()).iter_rows():
+        found.setdefault(day, {})[arm] = messages
+    return {day: (arms.get(TREATMENT, 0), arms.get(CONTROL, 0)) for day, arms in sorted(found.items())}
 
 
-def _edge(rows: pl.DataFrame, *, first: bool) -> date | None:
-    days = rows.filter(pl.col("messages") > 0).get_column("cohort_date")
-    found = days.min() if first else days.max()
+def _edge(rows: pl.DataFrame) -> date | None:
+    found = rows.filter(pl.col("messages") > 0).get_column("cohort_date").max()
     return found if isinstance(found, date) else None
 
 
@@ -230,6 +299,6 @@ def _pace(rows: pl.DataFrame, last_day: date | None) -> float:
     if last_day is None:
         return 0.0
     recent = rows.filter(pl.col("cohort_date") > last_day - timedelta(days=_PACE_DAYS))
-    first = _edge(rows, first=True)
-    days = _PACE_DAYS if first is None else min(_PACE_DAYS, (last_day - first).days + 1)
+    first = rows.filter(pl.col("messages") > 0).get_column("cohort_date").min()
+    days = min(_PACE_DAYS, (last_day - first).days + 1) if isinstance(first, date) else _PACE_DAYS
     return float(recent["messages"].sum()) / days

@@ -62,8 +62,15 @@ class Arm:
         return self.successes / self.design_effect
 
     @property
+    def known_messages(self) -> int:
+        """Messages to people known by a key."""
+        if self.users is None:
+            return 0
+        return self.messages if self.keyed_messages is None else self.keyed_messages
+
+    @property
     def variance(self) -> Variance:
         """Which variance the arm's intervals use."""
         if self.users is None:
             return "message"
-        return "user" if self.keyed_messages in (None, self.messages) else "partly"
+        return "user" if self.known_messages == self.messages else "partly"

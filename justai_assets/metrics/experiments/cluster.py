@@ -1,35 +1,40 @@
-"""Variance clustered by user: what repeated messages to one person really tell.
+"""Variance clustered by person: what repeated messages to one person really tell.
 
 One person receives many messages and tends to answer all of them alike, so messages are not independent and the
-binomial variance is too small. The rate of an arm is a ratio of per-user sums, R = Σxᵤ / Σmᵤ (successes over messages).
-Linearising the ratio (the delta method; Cochran 1977, "Sampling Techniques", §6.3; Deng, Knoblich & Lu 2018, "Applying
-the delta method in metric analytics", KDD) gives the cluster-robust variance
+binomial variance is too small. What a comparison measures is a weighted sum over send days of the difference of rates
+(intervals.py), with h = n₁n₀/(n₁ + n₀) for a day. Linearised (the delta method; Cochran 1977, "Sampling Techniques",
+§6.3; Deng, Knoblich & Lu 2018, KDD), the sum moves for every person by
 
-    Var(R) = K/(K−1) · Σ (xᵤ − R·mᵤ)² / (Σmᵤ)²
-           = K/(K−1) · (Σx² − 2R·Σxm + R²·Σm²) / (Σm)²            K users
+    ψᵤ = Σ over days  h/n₁ · (xᵤ₁ − p̂₁mᵤ₁)  −  h/n₀ · (xᵤ₀ − p̂₀mᵤ₀)
 
-which needs six sums per arm and no list of people. Its quotient by the binomial variance R(1−R)/Σm is the design
-effect; dividing counts by it gives the effective sample to which every method for independent messages applies (Rao &
-Scott 1992, "A simple method for the analysis of clustered binary data", Biometrics 48). That way one interval serves
-both cases, and stays inside the possible rates.
+with m and x the person's messages and successes in an arm on a day. Σψᵤ² is the variance, clustered by person (the
+sandwich of Liang & Zeger 1986, Biometrika 73). A person's two arms are in ONE ψ. Where the split is drawn per message,
+a person is in both arms, and what the arms share cancels. Where it is drawn per person, one half of ψ is empty.
 
-Choices on the safe side: a design effect below 1 is taken as 1; with few users the effective sample shrinks further by
-(1.96 / t)² with K−1 degrees of freedom (Korn & Graubard 1998, Survey Methodology 24); where the rate is 0 or 1, or
-there is a single user, it is Kish's Σm²/Σm, the design effect if a person always answered alike.
+The quotient by the binomial variance Σ h²(p̂₁q̂₁/n₁ + p̂₀q̂₀/n₀) is the design effect. Dividing counts by it gives the
+effective sample to which every method for independent messages applies (Rao & Scott 1992, "A simple method for the
+analysis of clustered binary data", Biometrics 48), so intervals stay inside the possible rates.
 
-Arms are never joined on the user. Where a split is drawn per message, one person is in both arms, and what the arms
-share cancels in their difference; leaving that covariance out makes intervals wider, never narrower, than need be.
+Choices on the safe side: a design effect below 1 is taken as 1; with few people in an arm the effective sample shrinks
+further by (1.96 / t)² with K − 1 degrees of freedom, K the people of the arm that has fewer (Korn & Graubard 1998,
+Survey Methodology 24).
+
+A message without a key is a person of its own. Where the split is drawn per message, that is right. Where it is drawn
+per person, the messages of one unknown person answer alike, and `Unknown` says by how much they count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from justai_assets.metrics.experiments.errors import ExperimentError
+from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm
 
 PEOPLE: Final = pl.Schema(
     {
@@ -44,173 +49,264 @@ PEOPLE: Final = pl.Schema(
         "successes": pl.Int64(),
     }
 )
-"""Input of `person_sums`: people known by a key. metric null: the messages sent to a user on a day, in one arm and
-copy. metric set: how many of them succeeded at it; no row means none. Restricted: one row is about one person."""
+"""People known by a key. metric null: the messages sent to a person on a day, in one arm and copy. metric set: how many
+of them succeeded at it; no row means none. Restricted: one row is about one person."""
 
-SUMS: Final = pl.Schema(
+WEIGHTS: Final = pl.Schema(
     {
+        "comparison": pl.UInt32(),
         "template": pl.String(),
         "arm": pl.String(),
         "copy_id": pl.String(),
+        "cohort_date": pl.Date(),
         "metric": pl.String(),
         "window_hours": pl.Int32(),
-        "users": pl.Int64(),
-        "messages": pl.Int64(),
-        "successes": pl.Int64(),
-        "messages_squared": pl.Float64(),
-        "successes_squared": pl.Float64(),
-        "cross": pl.Float64(),
+        "per_message": pl.Float64(),
+        "per_success": pl.Float64(),
     }
 )
-"""Sums over people, in which no person is left: users, messages and messages_squared where metric is null, the others
-where it is set. copy_id null: the whole arm (not the sum of its copies: one person can receive several)."""
+"""By how much a message and a success of an arm on a send day move a comparison. copy_id null: whatever the copy."""
 
-MOMENTS: Final = pl.Schema(
-    {
-        "template": pl.String(),
-        "arm": pl.String(),
-        "metric": pl.String(),
-        "window_hours": pl.Int32(),
-        "copy_id": pl.String(),
-        "users": pl.Int64(),
-        "keyed_messages": pl.Int64(),
-        "messages": pl.Int64(),
-        "successes": pl.Int64(),
-        "messages_squared": pl.Float64(),
-        "successes_squared": pl.Float64(),
-        "cross": pl.Float64(),
-    }
-)
-"""The six sums per metric, and how many of the messages go to a person known by a key. copy_id as in SUMS."""
+Cell = tuple[str, date]
+"""An arm and a send day."""
+ESTIMATED_SHARE: Final = 0.2
+"""Share of the messages that must have a key before their design effect is taken for those without."""
+ASSUMED_CORRELATION: Final = 0.3
+"""How alike one unknown person answers two messages; 0: no more alike than two people."""
 
-_ADDED: Final = ("users", "messages", "successes", "messages_squared", "successes_squared", "cross")
+
+@dataclass
+class Clusters:
+    """What the people say about one comparison.
+
+    Attributes:
+        squares: Σψᵤ² over the people known by a key.
+        users: arm → people known by a key.
+        keyed: arm and send day → messages to them.
+    """
+
+    squares: float = 0.0
+    users: dict[str, int] = field(default_factory=lambda: {TREATMENT: 0, CONTROL: 0})
+    keyed: dict[Cell, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Moments:
-    """The six sums of one arm: users, Σm, Σx, Σm², Σx², Σxm; a message without a key is a user of its own.
+class Unknown:
+    """What is taken for messages without a key where the split is drawn per person.
 
-    keyed_messages: messages to people known by a key; None: all of them.
+    Attributes:
+        effect: their design effect, from the org file; None: see `of`.
     """
 
-    users: int
-    messages: int
-    successes: int
-    messages_squared: float
-    successes_squared: float
-    cross: float
-    keyed_messages: int | None = None
+    effect: float | None = None
 
-    def __post_init__(self) -> None:
-        if self.users > self.messages:
-            raise ExperimentError(
-                f"{self.users} people received {self.messages} messages",
-                mend="count only people who were sent something",
-            )
+    def of(self, keyed_effect: float | None, keyed_share: float, days: int) -> tuple[float, str]:
+        """Their design effect, and where it comes from: `configured`, `estimated` or `assumed`.
+
+        Args:
+            keyed_effect: of the messages with a key; None: there are none.
+            keyed_share: their share of all messages.
+            days: send days compared.
+
+        Estimated: a person of whose messages a share q has a key shows 1 + (m·q − 1)ρ where all m would show
+        1 + (m − 1)ρ (Kish 1965, "Survey Sampling", §5.4), so the excess over 1 is divided by q. Assumed: by the same
+        formula, a message a day to everybody and ρ = ASSUMED_CORRELATION, which is meant to be too much.
+        """
+        if self.effect is not None:
+            return self.effect, "configured"
+        if keyed_effect is not None and keyed_share >= ESTIMATED_SHARE:
+            return 1 + (keyed_effect - 1) / keyed_share, "estimated"
+        return 1 + max(0, days - 1) * ASSUMED_CORRELATION, "assumed"
 
 
-def person_sums(people: pl.LazyFrame) -> pl.DataFrame:
-    """Per-person counts as sums; the sums of disjoint sets of people may be added up (`added`).
+def weights_of(comparison: int, names: Mapping[str, object], treatment: Arm, control: Arm) -> pl.DataFrame:
+    """WEIGHTS of a comparison of two arms by send day.
 
     Args:
-        people: rows of PEOPLE. The days of one person are summed before they are squared.
-
-    Returns:
-        SUMS, for every arm and for every copy in it.
+        comparison: its number.
+        names: template, copy_id of the treatment, metric and window_hours.
+        treatment: with `days`.
+        control: with `days`.
     """
-    sent = people.filter(pl.col("metric").is_null())
-    succeeded = people.filter(pl.col("metric").is_not_null())
-    m, x = pl.col("m").cast(pl.Float64), pl.col("x").cast(pl.Float64)
-
-    def summed(keys: Sequence[str], sent: pl.LazyFrame, succeeded: pl.LazyFrame) -> pl.LazyFrame:
-        received = sent.group_by(*keys, "user").agg(pl.col("messages").sum().alias("m"))
-        answered = succeeded.group_by(*keys, "user", "metric", "window_hours").agg(pl.col("successes").sum().alias("x"))
-        users = received.group_by(keys).agg(
-            pl.len().alias("users"), pl.col("m").sum().alias("messages"), (m**2).sum().alias("messages_squared")
-        )
-        successes = (
-            answered.join(received, on=[*keys, "user"])
-            .group_by(*keys, "metric", "window_hours")
-            .agg(
-                pl.col("x").sum().alias("successes"),
-                (x**2).sum().alias("successes_squared"),
-                (m * x).sum().alias("cross"),
-            )
-        )
-        return pl.concat([users, successes], how="diagonal")
-
-    known = pl.col("copy_id").is_not_null()
-    arms = summed(("template", "arm"), sent, succeeded)
-    copies = summed(("template", "arm", "copy_id"), sent.filter(known), succeeded.filter(known))
-    return _shaped(pl.concat([arms, copies], how="diagonal"), SUMS).collect()
+    rows = []
+    for day, h, arms in _days(treatment, control):
+        for (name, sign), (n, x) in zip(((TREATMENT, 1.0), (CONTROL, -1.0)), arms, strict=True):
+            if not n:
+                continue
+            each = sign * h / n
+            copy_id = names["copy_id"] if name == TREATMENT else None
+            rows.append(
+                (comparison, names["template"], name, copy_id, day, names["metric"], names["window_hours"],
+                 -each * x / n, each)
+            )  # fmt: skip
+    return pl.DataFrame(rows, schema=WEIGHTS, orient="row")
 
 
-def added(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """SUMS of disjoint sets of people as SUMS of them all."""
-    keys = [name for name in SUMS.names() if name not in _ADDED]
-    return pl.concat([pl.DataFrame(schema=SUMS), *parts]).group_by(keys).agg(pl.col(_ADDED).sum())
-
-
-def moments(sums: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
-    """The six sums of every metric: of the people known by a key, and of the messages without one.
+def clusters(parts: Iterable[pl.LazyFrame], weights: pl.DataFrame) -> dict[int, Clusters]:
+    """Pass over the people once and sum ψ² for every comparison.
 
     Args:
-        sums: SUMS of the people behind the counts.
-        counts: COUNTS (counts.py). What they hold beyond the people are messages without a key; such a message is a
-            person of its own.
+        parts: rows of PEOPLE; all rows of a person are in one part. Memory holds a part.
+        weights: WEIGHTS.
 
     Returns:
-        MOMENTS, a row per template × arm × metric × window and one per copy in it; none for an arm without any key.
-
-    Raises:
-        ExperimentError: people received or answered more messages than were counted: both must be of the same days.
+        comparison → its clusters; every comparison that has weights is in it.
     """
-    keys, copied = ("template", "arm", "metric", "window_hours"), pl.col("copy_id").is_not_null()
-    whole = counts.group_by(keys).agg(pl.col("messages", "successes").sum())
-    copies = counts.filter(copied).group_by(*keys, "copy_id").agg(pl.col("messages", "successes").sum())
-    total = pl.concat([whole, copies], how="diagonal_relaxed")
-    people = sums.filter(pl.col("metric").is_null()).select(
-        *("template", "arm", "copy_id", "users", "messages_squared"), pl.col("messages").alias("keyed_messages")
-    )
-    answers = sums.filter(pl.col("metric").is_not_null()).select(
-        *keys, "copy_id", "successes_squared", "cross", pl.col("successes").alias("keyed_successes")
-    )
-    found = total.join(people, on=["template", "arm", "copy_id"], nulls_equal=True).join(
-        answers, on=[*keys, "copy_id"], how="left", nulls_equal=True
-    )
-    found = found.with_columns(pl.col("keyed_successes", "successes_squared", "cross").fill_null(0)).with_columns(
-        (pl.col("messages") - pl.col("keyed_messages")).alias("m"),
-        (pl.col("successes") - pl.col("keyed_successes")).alias("x"),
-    )
-    wrong = found.filter((pl.col("m") < 0) | (pl.col("x") < 0) | (pl.col("x") > pl.col("m")))
-    if wrong.height:
-        row = wrong.row(0, named=True)
-        raise ExperimentError(
-            f"{row['template']} / {row['arm']} / {row['metric']}: counts and people are over different messages",
-            mend="build both from the same cohorts",
-        )
-    alone = [pl.col("users", "messages_squared") + pl.col("m"), pl.col("successes_squared", "cross") + pl.col("x")]
-    return _shaped(found.with_columns(alone).lazy(), MOMENTS).sort(*keys, "copy_id").collect()
+    of_templates: dict[str, list[tuple[int, pl.DataFrame]]] = {}
+    for (number,), rows in weights.group_by("comparison", maintain_order=True):
+        for (template,), mine in rows.group_by("template", maintain_order=True):
+            of_templates.setdefault(str(template), []).append((int(str(number)), mine))
+    found = {number: Clusters() for rows in of_templates.values() for number, _ in rows}
+    if not found:
+        return found
+    for part in parts:
+        people = part.filter(pl.col("template").is_in(list(of_templates))).collect()
+        psi: dict[int, npt.NDArray[np.float64]] = {}
+        users = people.select("user").unique().with_row_index("at")
+        people = people.join(users, on="user").drop("user")
+        for (template,), rows in people.group_by("template"):
+            cells = _Cells.of(rows)
+            for number, mine in of_templates[str(template)]:
+                # A comparison over several templates adds up what each moves a person.
+                total = psi.setdefault(number, np.zeros(users.height))
+                cells.add(mine, total, found[number])
+        for number, moved in psi.items():
+            found[number].squares += float(moved @ moved)
+    return found
 
 
-def _shaped(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
-    have = frame.collect_schema().names()
-    return frame.select(
-        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name) for name, dtype in schema.items()
+@dataclass(frozen=True)
+class _Cells:
+    """The people of one template, with numbers for cells (arm, copy, day) and for people."""
+
+    names: pl.DataFrame
+    sent: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+    succeeded: dict[tuple[str, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> _Cells:
+        on = ["arm", "copy_id", "cohort_date"]
+        is_sent = pl.col("metric").is_null()
+        names = rows.filter(is_sent).group_by(on, maintain_order=True).agg(pl.col("messages").sum())
+        names = names.with_row_index("cell")
+        rows = rows.join(names.select(*on, "cell"), on=on, nulls_equal=True)
+        succeeded = {
+            (str(metric), int(str(hours))): _arrays(some, "successes")
+            for (metric, hours), some in rows.filter(~is_sent).group_by("metric", "window_hours")
+        }
+        return cls(names, _arrays(rows.filter(is_sent), "messages"), succeeded)
+
+    def add(self, weights: pl.DataFrame, psi: npt.NDArray[np.float64], found: Clusters) -> None:
+        """Add to ψ of every person what one comparison's weights move it, and count the people."""
+        mine = self.names.join(weights.rename({"copy_id": "only"}), on=["arm", "cohort_date"])
+        mine = mine.filter(pl.col("only").is_null() | (pl.col("only") == pl.col("copy_id")))
+        at = mine["cell"].to_numpy()
+        cell, user, messages = self.sent
+        psi += np.bincount(user, self._table(at, mine["per_message"])[cell] * messages, len(psi))
+        metric, hours = weights["metric"][0], weights["window_hours"][0]
+        if (metric, hours) in self.succeeded:
+            where, who, successes = self.succeeded[metric, hours]
+            psi += np.bincount(who, self._table(at, mine["per_success"])[where] * successes, len(psi))
+        for (arm, day), rows in mine.group_by("arm", "cohort_date"):
+            key = (str(arm), day)
+            found.keyed[key] = found.keyed.get(key, 0) + int(rows["messages"].sum())
+        for (arm,), rows in mine.group_by("arm"):
+            inside = self._table(rows["cell"].to_numpy(), pl.repeat(1.0, rows.height, eager=True))
+            found.users[str(arm)] += int(np.count_nonzero(np.bincount(user, inside[cell])))
+
+    def _table(self, at: npt.NDArray[np.uint32], values: pl.Series) -> npt.NDArray[np.float64]:
+        table = np.zeros(self.names.height)
+        table[at] = values.to_numpy()
+        return table
+
+
+def _arrays(
+    rows: pl.DataFrame, values: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    return (
+        rows["cell"].to_numpy().astype(np.int64),
+        rows["at"].to_numpy().astype(np.int64),
+        rows[values].to_numpy().astype(np.float64),
     )
 
 
-def design_effect(sums: Moments) -> float:
-    """How many messages count as one independent message; at least 1, and 1 without messages."""
+@dataclass(frozen=True)
+class Effect:
+    """The design effect of a comparison.
+
+    Attributes:
+        effect: at least 1.
+        basis: how messages without a key were counted: "" (there are none, or each is a draw of its own), `configured`,
+            `estimated` or `assumed`.
+    """
+
+    effect: float
+    basis: str = ""
+
+
+def design_effect(treatment: Arm, control: Arm, found: Clusters, unknown: Unknown | None = None) -> Effect:
+    """By how much the variance of a comparison exceeds that of independent messages.
+
+    Args:
+        treatment: with `days`.
+        control: with `days`.
+        found: what the people say.
+        unknown: what is taken for messages without a key; None: each is a draw of its own.
+    """
     from scipy.stats import norm, t
 
-    if sums.messages == 0:
-        return 1.0
-    kish = max(1.0, sums.messages_squared / sums.messages)
-    rate = sums.successes / sums.messages
-    if sums.users < 2 or rate in (0.0, 1.0):
-        return kish
-    squares = sums.successes_squared - 2 * rate * sums.cross + rate**2 * sums.messages_squared
-    clustered = sums.users / (sums.users - 1) * squares / sums.messages**2
-    few_users = float((t.isf(0.025, sums.users - 1) / norm.isf(0.025)) ** 2)
-    return max(1.0, clustered / (rate * (1 - rate) / sums.messages)) * few_users
+    days = _days(treatment, control)
+    binomial = keyed = 0.0
+    sent = known = 0
+    for day, h, arms in days:
+        for name, (n, x) in zip((TREATMENT, CONTROL), arms, strict=True):
+            if not n:
+                continue
+            of_a_message = (h / n) ** 2 * (x / n) * (1 - x / n)
+            with_key = found.keyed.get((name, day), 0)
+            binomial += n * of_a_message
+            keyed += with_key * of_a_message
+            sent, known = sent + n, known + with_key
+    if not sent or binomial <= 0:
+        return Effect(1.0)
+    people = sum(found.users.values())
+    squares = found.squares * people / max(1, people - 1)
+    alone, basis = binomial - keyed, ""
+    if unknown is not None and known < sent:
+        inflated, basis = unknown.of(squares / keyed if keyed > 0 else None, known / sent, len(days))
+        if basis == "estimated":
+            squares, alone = 0.0, inflated * binomial
+        else:
+            alone *= inflated
+    least = min(found.users[name] + arm.messages - _keyed(found, name) for name, arm in _both(treatment, control))
+    few_people = float((t.isf(0.025, max(1, least - 1)) / norm.isf(0.025)) ** 2)
+    return Effect(max(1.0, (squares + alone) / binomial) * few_people, basis)
+
+
+def clustered(arm: Arm, name: str, found: Clusters, effect: Effect) -> Arm:
+    """An arm with the people behind it; as it is where nobody is known."""
+    keyed = _keyed(found, name)
+    if not keyed:
+        return replace(arm, design_effect=effect.effect)
+    people = found.users[name] + arm.messages - keyed
+    return replace(arm, users=people, keyed_messages=keyed, design_effect=effect.effect)
+
+
+def _keyed(found: Clusters, name: str) -> int:
+    return sum(messages for (arm, _), messages in found.keyed.items() if arm == name)
+
+
+def _both(treatment: Arm, control: Arm) -> tuple[tuple[str, Arm], tuple[str, Arm]]:
+    return (TREATMENT, treatment), (CONTROL, control)
+
+
+def _days(treatment: Arm, control: Arm) -> list[tuple[date, float, tuple[tuple[int, int], tuple[int, int]]]]:
+    """Each send day: the day, h, and messages and successes of either arm. h is 0 where only one arm sent."""
+    first, second = treatment.days or {}, control.days or {}
+    found = []
+    for day in sorted({*first, *second}):
+        arms = first.get(day, (0, 0)), second.get(day, (0, 0))
+        n1, n0 = arms[0][0], arms[1][0]
+        if n1 or n0:
+            found.append((day, n1 * n0 / (n1 + n0), arms))
+    return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from justai_assets.metrics.experiments.arms import Arm
+from justai_assets.metrics.experiments.arms import Arm, Variance
 from justai_assets.metrics.experiments.corrections import holm
 from justai_assets.metrics.experiments.intervals import (
     Array,
@@ -34,12 +34,10 @@ def is_enough(treatment: Arm, control: Arm, rules: Rules) -> bool:
 def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
     """Compare each (treatment, control) pair, send day by send day; adjusted p-values are left to `corrected`.
 
-    An arm without `days` is one stratum. Clustered variance is used where both arms have it, else neither uses it and
-    the comparison says `message`.
+    An arm without `days` is one stratum.
     """
     if not pairs:
         return []
-    pairs = [_same_variance(*pair) for pair in pairs]
     strata = [strata_of(*pair) for pair in pairs]
     x1, n1, x0, n0 = _padded(strata)
     enough = np.array([is_enough(*pair, rules) for pair in pairs])
@@ -73,7 +71,7 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
                 always_valid_p=float(anytime_p[at]) if both else None,
                 p_adjusted=None,
                 always_valid_p_adjusted=None,
-                variance="partly" if control.variance == "partly" else treatment.variance,
+                variance=_variance(treatment, control),
                 is_enough=bool(enough[at]),
                 note=_note(treatment, control, is_compared=both),
             )
@@ -119,14 +117,9 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
-def _same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
-    if (treatment.users is None) == (control.users is None):
-        return treatment, control
-    return _by_message(treatment), _by_message(control)
-
-
-def _by_message(arm: Arm) -> Arm:
-    return replace(arm, users=None, design_effect=1.0, keyed_messages=None)
+def _variance(treatment: Arm, control: Arm) -> Variance:
+    both = {treatment.variance, control.variance}
+    return both.pop() if len(both) == 1 else "partly"
 
 
 def _note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:

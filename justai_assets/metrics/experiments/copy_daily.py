@@ -31,6 +31,7 @@ from justai_assets.metrics.experiments.metric import (
     metric_of,
 )
 from justai_assets.metrics.experiments.rules import Plan
+from justai_assets.orgs.model import Arm as OrgArm
 from justai_assets.orgs.model import Attribution, Org, Template
 
 MACHINE_OPEN: Final = "machine_open"
@@ -63,7 +64,7 @@ _MICROSECONDS: Final = 3_600_000_000
 _METRICS: Final = pl.Schema({"metric": pl.String(), "window_hours": pl.Int32(), "is_own_window": pl.Boolean()})
 
 
-def plans(templates: Sequence[Template]) -> tuple[Plan, ...]:
+def plans(templates: Sequence[Template], assumed_design_effect: float | None = None) -> tuple[Plan, ...]:
     """How an org's templates are tested, in the order of its file."""
     return tuple(
         Plan(
@@ -73,9 +74,17 @@ def plans(templates: Sequence[Template]) -> tuple[Plan, ...]:
             control_share=one.control_share,
             split_unit=one.split_unit,
             start=one.experiment_start,
+            end=one.experiment_end,
+            treatment_id=_arm_id(one.treatment),
+            control_id="" if one.control is None else _arm_id(one.control),
+            assumed_design_effect=assumed_design_effect,
         )
         for one in templates
     )
+
+
+def _arm_id(arm: OrgArm) -> str:
+    return f"{arm.template_id} {arm.campaign_id}"
 
 
 def counted_events(org: Org) -> tuple[str, ...]:

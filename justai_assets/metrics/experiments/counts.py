@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Final
 
 import polars as pl
 
 from justai_assets.metrics.experiments.arms import ARMS
 from justai_assets.metrics.experiments.errors import ExperimentError
-from justai_assets.metrics.experiments.rules import Plan
 
 COUNTS: Final = pl.Schema(
     {
@@ -57,28 +55,3 @@ def checked(counts: pl.DataFrame) -> pl.DataFrame:
             mend="count messages that succeeded, not events",
         )
     return counts.group_by(*keys, "copy_id").agg(pl.col("messages", "successes").sum()).select(COUNTS.names())
-
-
-def first_common_day(counts: pl.DataFrame) -> date | None:
-    """The first send day from which both arms of ONE template were running; None when one never was."""
-    starts = counts.filter(pl.col("messages") > 0).group_by("arm").agg(pl.col("cohort_date").min())
-    found = starts.get_column("cohort_date").max() if starts.height == len(ARMS) else None
-    return found if isinstance(found, date) else None
-
-
-def first_judged_day(counts: pl.DataFrame, plan: Plan) -> date | None:
-    """The send day a test begins with: the first common one, not before the plan's start; None before there is one.
-
-    It depends on when messages were sent and on nothing that happened to them, and it stays where it is: an interval
-    that may be read every day keeps its promise from a fixed day on, and would lose it on days that slide.
-
-    Args:
-        counts: COUNTS of ONE template, from its first send on.
-        plan: the template's. Without a control it is the first day with a send.
-    """
-    if plan.start is not None:
-        counts = counts.filter(pl.col("cohort_date") >= plan.start)
-    if plan.has_control:
-        return first_common_day(counts)
-    found = counts.filter(pl.col("messages") > 0).get_column("cohort_date").min()
-    return found if isinstance(found, date) else None

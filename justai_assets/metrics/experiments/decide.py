@@ -1,12 +1,15 @@
 """From numbers to a sentence: the order in which a test is judged.
 
 1. No control, or an arm without messages: nothing to compare.
-2. A broken split: no number can be trusted, so none is read.
+2. A broken split in the last allocation period: no number can be trusted, so none is read.
 3. Under the minimum sample: too few.
 4. The key metric's always-valid interval excludes "no lift": ship or keep the control, unless fewer days than the
    minimum have been seen, or unsubscribes surely rose, too (guardrail.py).
 5. It excludes the target lift: the hoped-for gain is out of reach, keep the control.
 6. Else keep running.
+
+Only messages whose window is over are judged. After an arm has stopped, or the test's last day has passed, the decision
+on the sends until then stands, and its sentence says so.
 
 The key metric is chosen in advance and tested alone; the unsubscribe guardrail is not corrected, because a guardrail
 should rather warn once too often. Everything else in the report is corrected and decides nothing.
@@ -15,20 +18,32 @@ should rather warn once too often. Everything else in the report is corrected an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.allocation import Allocation
+from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.guardrail import unsubscribes_rose
 from justai_assets.metrics.experiments.results import Comparison, Decision, MetricResult
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sample_ratio import SampleRatio
 
 _UNITS: Final = {"message": "messages", "user": "people"}
+_ARMS: Final = {TREATMENT: "new copy", CONTROL: "control"}
 _NOUNS: Final = {metrics.OPEN: "opens", metrics.CLICK: "clicks", metrics.UNSUBSCRIBE: "unsubscribes"}
 
 
 def decide(
-    plan: Plan, results: Sequence[MetricResult], ratio: SampleRatio | None, rules: Rules, *, days: int
+    plan: Plan,
+    results: Sequence[MetricResult],
+    ratio: SampleRatio | None,
+    rules: Rules,
+    *,
+    days: int,
+    test: Allocation | None = None,
+    filling: int = 0,
+    is_over: bool = False,
 ) -> Decision:
     """Judge one template.
 
@@ -38,7 +53,29 @@ def decide(
         ratio: how the split came out; None when it could not be checked.
         rules: thresholds.
         days: send days compared so far.
+        test: its allocation periods.
+        filling: messages whose window for the key metric is still open.
+        is_over: the last day that the org file names has passed.
     """
+    found = _decided(plan, results, ratio, rules, days, test, filling)
+    if found.verdict in ("no_control", "broken_split", "too_few"):
+        return found
+    key = next(result for result in results if result.is_key)
+    sentence = found.sentence + _people(key)
+    if test is not None and test.last is not None and (test.stopped is not None or is_over):
+        sentence = _ended(sentence, test)
+    return replace(found, sentence=sentence)
+
+
+def _decided(
+    plan: Plan,
+    results: Sequence[MetricResult],
+    ratio: SampleRatio | None,
+    rules: Rules,
+    days: int,
+    test: Allocation | None,
+    filling: int,
+) -> Decision:
     if not plan.has_control:
         return Decision(
             "no_control",
@@ -47,21 +84,60 @@ def decide(
         )
     key = next((result for result in results if result.is_key), None)
     if key is None or not key.comparison.treatment.messages or not key.comparison.control.messages:
-        return _empty(key)
+        return _empty(key, test, filling)
     if ratio is not None and ratio.is_broken:
         return Decision(
             "broken_split",
             "sample_ratio",
-            f"Do not read this test yet: the control got {_found_share(ratio, rules)} of the {_UNITS[ratio.unit]} "
-            f"where {_share(ratio.expected_control_share)} was configured, which chance does not explain; mend the "
-            "split first.",
+            f"Do not read this test yet: {_since(test)}the control got {_found_share(ratio, rules)} of the "
+            f"{_UNITS[ratio.unit]} where {_share(ratio.expected_control_share)} was configured, which chance does not "
+            "explain. Fix the split, or correct control_share if the share was changed on purpose.",
         )
     if not key.comparison.is_enough:
         return _too_few(key.comparison, _noun(key.metric), rules)
     return _judge(key, results, rules, days)
 
 
-def _empty(key: MetricResult | None) -> Decision:
+def _since(test: Allocation | None) -> str:
+    return f"since {test.periods[-1].first:%-d %B %Y} " if test is not None and len(test.periods) > 1 else ""
+
+
+def _ended(sentence: str, test: Allocation) -> str:
+    """The decision of a test that is over."""
+    assert test.last is not None
+    undecided = "Keep running: "
+    if sentence.startswith(undecided):
+        sentence = f"Undecided at the end of the test: {sentence.removeprefix(undecided)}"
+    why = "the test ended" if test.stopped is None else f"the {_ARMS[test.stopped]} stopped"
+    return f"{sentence} This is the decision on the sends until {test.last:%-d %B %Y}, when {why}."
+
+
+def _people(key: MetricResult) -> str:
+    """What was taken for the messages of people that nobody knows."""
+    if not key.people:
+        return ""
+    effect = f"{key.comparison.treatment.design_effect:.1f}"
+    source = {
+        "configured": "as the org file says",
+        "estimated": "estimated from the messages with a key",
+        "assumed": "assumed; set assumed_design_effect if you know better",
+    }[key.people]
+    return f" Not every person is known by a key, so {effect} messages count as one ({source})."
+
+
+def _empty(key: MetricResult | None, test: Allocation | None, filling: int) -> Decision:
+    if filling:
+        return Decision(
+            "too_few",
+            "still_filling",
+            "Too few to say: the messages may still be answered; they are judged when their window is over.",
+        )
+    if test is not None and test.changes and not test.periods:
+        return Decision(
+            "too_few",
+            "shares_change",
+            "Too few to say: the arms' shares changed on every day so far; a share has to stand for two days.",
+        )
     if key is None:
         return Decision("too_few", "no_data", "Too few to say: no message of this template has arrived yet.")
     arm = "the new copy" if not key.comparison.treatment.messages else "the control"
@@ -114,7 +190,12 @@ def _judge(key: MetricResult, results: Sequence[MetricResult], rules: Rules, day
                 "guardrail",
                 f"Your call: the new copy brings {gain}, but also {_unsubscribes(worse, rules)}.",
             )
-        return Decision("ship", "key_metric_better", f"Ship the new copy: it brings {gain} compared with the control.")
+        return Decision(
+            "ship",
+            "key_metric_better",
+            f"Ship the new copy: it brings {gain} compared with the control. A lift reads high on the day it first "
+            "shows: plan with the lower end.",
+        )
     if up or down:
         return Decision(
             "keep_control", "key_metric_worse", f"Keep the control: the new copy brings {gain} compared with it."
@@ -147,7 +228,8 @@ def _outlook(key: MetricResult, rules: Rules) -> str:
     if key.days_left == 0:
         return f"; a lift of {_percent(rules.target_lift)} would most likely have shown by now"
     days = "day" if key.days_left == 1 else "days"
-    return f"; about {key.days_left} more {days} until a lift of {_percent(rules.target_lift)} would show"
+    lift = f"a lift of {_percent(rules.target_lift)}"
+    return f"; after {key.days_left} more {days} four of five tests would show {lift}, if it is there"
 
 
 def _noun(metric: str) -> str:

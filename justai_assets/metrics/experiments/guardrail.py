@@ -1,8 +1,8 @@
 """The guardrail: did unsubscribes rise, however few there are?
 
 A key metric waits for a minimum of successes in each arm. A guardrail must not: a control with hardly any unsubscribe
-beside a treatment with hundreds is just what it is there to see. It is the same score test of the difference, which
-holds with few successes, too, once both arms have the minimum of messages.
+beside a treatment with hundreds is just what it is there to see. It is the same score test of the difference, by send
+day, which holds with few successes, too, once both arms have the minimum of messages.
 
 It is read every day, so it takes the always-valid p-value (sequential.py), with a τ of its own: tuned to +10 % of a
 rate of one in a thousand, the mixture would wait for a hundred thousand messages to see what is plain to see. Here τ is
@@ -14,8 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from justai_assets.metrics.experiments import metric as metrics
 from justai_assets.metrics.experiments.arms import Arm
+from justai_assets.metrics.experiments.compare import strata_of
 from justai_assets.metrics.experiments.intervals import difference_z
 from justai_assets.metrics.experiments.results import Comparison, MetricResult
 from justai_assets.metrics.experiments.rules import Rules
@@ -35,11 +38,7 @@ def rise_p(treatment: Arm, control: Arm, rules: Rules) -> float:
     """P-value of "no more than in the control" that may be read every day; 1 before the minimum of messages."""
     if min(treatment.messages, control.messages) < rules.minimum_messages:
         return 1.0
-    counts = (
-        treatment.effective_successes,
-        treatment.effective_messages,
-        control.effective_successes,
-        control.effective_messages,
-    )
-    z = float(difference_z(*counts))
-    return float(always_valid_p(z, spread(*counts, target_lift=rules.guardrail_rise))) if z > 0 else 1.0
+    x1, n1, x0, n0 = np.array(strata_of(treatment, control)).T
+    z = float(difference_z(x1, n1, x0, n0, strata=True))
+    known = spread(x1, n1, x0, n0, target_lift=rules.guardrail_rise, strata=True)
+    return float(always_valid_p(z, known)) if z > 0 else 1.0

@@ -27,7 +27,7 @@ The always-valid interval puts c(I) in the place of 1.96, with I = 1/Var(ln RR) 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -35,27 +35,16 @@ from typing import Final
 
 import polars as pl
 
+from justai_assets.metrics.experiments.analyse import People
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm, Variance
+from justai_assets.metrics.experiments.cluster import WEIGHTS, clusters
 from justai_assets.metrics.experiments.compare import is_enough, strata_of
 from justai_assets.metrics.experiments.corrections import holm
 from justai_assets.metrics.experiments.intervals import two_sided_critical, two_sided_p
 from justai_assets.metrics.experiments.metric import higher_is_better, label
-from justai_assets.metrics.experiments.results import Comparison, Estimate, Reading, TemplateResult
-from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.metrics.experiments.results import Comparison, Estimate, MetricResult, Reading, TemplateResult
+from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sequential import always_valid_p, critical
-
-WEIGHTS: Final = pl.Schema(
-    {
-        "template": pl.String(),
-        "arm": pl.String(),
-        "cohort_date": pl.Date(),
-        "metric": pl.String(),
-        "window_hours": pl.Int32(),
-        "per_message": pl.Float64(),
-        "per_success": pl.Float64(),
-    }
-)
-"""By how much a message and a success of an arm on a send day move ln RR of a metric."""
 
 _BY_MESSAGE: Final = (
     "People are not known by a key in every template, so somebody who receives several templates counts as several "
@@ -123,14 +112,16 @@ class _Template:
     """A template that takes part, with its send days as strata.
 
     Attributes:
-        template: its id.
-        window_hours: of the metric.
-        found: its comparison.
+        plan: its test.
+        metric: the metric.
     """
 
-    template: str
-    window_hours: int
-    found: Comparison
+    plan: Plan
+    metric: MetricResult
+
+    @property
+    def found(self) -> Comparison:
+        return self.metric.comparison
 
     @property
     def arms(self) -> tuple[tuple[str, Arm], tuple[str, Arm]]:
@@ -163,62 +154,42 @@ class _Template:
 
 
 def overall(
-    results: Sequence[TemplateResult], rules: Rules, *, squares: Mapping[str, float] | None = None
+    results: Sequence[TemplateResult], rules: Rules, *, people: People | None = None
 ) -> tuple[OverallResult, ...]:
     """The lift over all templates, metric by metric; metrics in the order in which they first appear.
 
     Args:
         results: the templates' results.
         rules: thresholds.
-        squares: metric → Σψᵤ² over the people known by a key (`person_squares`); without it the variance is by
-            message across templates, and the result says so.
+        people: gives the people behind the counts, in parts (cluster.py). Without them the variance is by message
+            across templates, and the result says so.
     """
-    found = [
-        _pooled(metric, windows, strata, rules, (squares or {}).get(metric))
-        for metric, (windows, strata) in _strata(results, rules).items()
+    strata = _strata(results, rules)
+    squares: dict[str, float] = {}
+    if people is not None:
+        numbers = {at: metric for at, metric in enumerate(strata)}
+        weights = [_weights(at, metric, strata[metric][1]) for at, metric in numbers.items()]
+        found = clusters(people(), pl.concat([pl.DataFrame(schema=WEIGHTS), *weights]))
+        squares = {numbers[at]: one.squares for at, one in found.items()}
+    pooled = [
+        _pooled(metric, windows, templates, rules, squares.get(metric))
+        for metric, (windows, templates) in strata.items()
     ]
-    adjusted = holm([one.always_valid_p for one in found])
-    return tuple(replace(one, always_valid_p_adjusted=p) for one, p in zip(found, adjusted, strict=True))
+    adjusted = holm([one.always_valid_p for one in pooled])
+    return tuple(replace(one, always_valid_p_adjusted=p) for one, p in zip(pooled, adjusted, strict=True))
 
 
-def weights(results: Sequence[TemplateResult], rules: Rules) -> pl.DataFrame:
-    """WEIGHTS of the templates, send days and metrics that take part."""
+def _weights(number: int, metric: str, strata: Sequence[_Template]) -> pl.DataFrame:
+    """WEIGHTS of the templates and send days that take part."""
+    r, s = (sum(one.sums[at] for one in strata) for at in (0, 1))
     rows = []
-    for metric, (_, strata) in _strata(results, rules).items():
-        r, s = (sum(one.sums[at] for one in strata) for at in (0, 1))
-        if not strata or r <= 0 or s <= 0:
-            continue
-        for one in strata:
-            for day, h, arms in one.days:
-                for name, (messages, rate) in arms.items():
-                    each = h / (messages * (r if name == TREATMENT else -s))
-                    rows.append((one.template, name, day, metric, one.window_hours, -each * rate, each))
+    for one in strata if r > 0 and s > 0 else ():
+        for day, h, arms in one.days:
+            for name, (messages, rate) in arms.items():
+                each = h / (messages * (r if name == TREATMENT else -s))
+                names = (number, one.plan.template, name, None, day, metric, one.metric.window_hours)
+                rows.append((*names, -each * rate, each))
     return pl.DataFrame(rows, schema=WEIGHTS, orient="row")
-
-
-def person_squares(people: pl.LazyFrame, weights: pl.DataFrame) -> dict[str, float]:
-    """Metric → Σψᵤ² over people; those of disjoint sets of people add up.
-
-    Args:
-        people: rows of PEOPLE (cluster.py), of the messages that are compared.
-        weights: WEIGHTS.
-    """
-    arm = ("template", "arm", "cohort_date")
-    one = weights.lazy()
-    sent = people.filter(pl.col("metric").is_null()).drop("metric", "window_hours")
-    succeeded = people.filter(pl.col("metric").is_not_null())
-    moves = pl.concat(
-        [
-            sent.join(one, on=arm, nulls_equal=True).select(
-                "metric", "user", psi=pl.col("messages") * pl.col("per_message")
-            ),
-            succeeded.join(one, on=[*arm, "metric", "window_hours"], nulls_equal=True).select(
-                "metric", "user", psi=pl.col("successes") * pl.col("per_success")
-            ),
-        ]
-    )
-    found = moves.group_by("metric", "user").agg(pl.col("psi").sum()).group_by("metric").agg((pl.col("psi") ** 2).sum())
-    return dict(found.collect().iter_rows())
 
 
 def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[set[int], list[_Template]]]:
@@ -230,7 +201,7 @@ def _strata(results: Sequence[TemplateResult], rules: Rules) -> dict[str, tuple[
                 windows, strata = found.setdefault(metric.metric, (set(), []))
                 windows.add(metric.window_hours)
                 if usable and is_enough(metric.comparison.treatment, metric.comparison.control, rules):
-                    strata.append(_Template(result.plan.template, metric.window_hours, metric.comparison))
+                    strata.append(_Template(result.plan, metric))
     return found
 
 
@@ -242,12 +213,12 @@ def _pooled(
     if not strata or spread_sum <= 0:
         nothing = Estimate(None, None, None, None, None)
         return OverallResult(metric, hours, len(strata), 0, nothing, None, None, None)
-    variances = {one.found.variance for one in strata}
-    variance: Variance = "message"
-    square = spread_sum / (r * s)
-    if squares is not None and "message" not in variances:
-        variance = "partly" if "partly" in variances else "user"
-        square = max(square, squares + _alone(strata, r, s))
+    if len(strata) == 1:
+        return _of_one(metric, strata[0].metric, rules)
+    variances = {one.found.variance for one in strata} if squares is not None else {"message"}
+    variance: Variance = variances.pop() if len(variances) == 1 else "partly"
+    alone = _alone(strata, r, s, with_people=squares is not None)
+    square = max(spread_sum / (r * s), (squares or 0.0) + alone)
     log_ratio, error = math.log(r / s), math.sqrt(square)
     known = (math.log1p(rules.target_lift) / error) ** 2
     one_look, every_day = two_sided_critical(rules.alpha), float(critical(known, alpha=rules.alpha))
@@ -266,20 +237,44 @@ def _pooled(
         always_valid_p_adjusted=None,
         variance=variance,
         alpha=rules.alpha,
-        note="" if variance == "user" or len(strata) < 2 else _BY_MESSAGE,
+        note="" if variance == "user" else _BY_MESSAGE,
     )
 
 
-def _alone(strata: Sequence[_Template], r: float, s: float) -> float:
-    """What messages without a key add to Σψᵤ², each a person of its own at the arm's rate of the day."""
-    found = 0.0
+def _of_one(metric: str, one: MetricResult, rules: Rules) -> OverallResult:
+    """A single template says over all what it says of itself."""
+    found = one.comparison
+    return OverallResult(
+        metric=metric,
+        window_hours=one.window_hours,
+        templates=1,
+        messages=found.treatment.messages + found.control.messages,
+        lift=found.lift,
+        p_value=found.p_value,
+        always_valid_p=found.always_valid_p,
+        always_valid_p_adjusted=None,
+        variance=found.variance,
+        alpha=rules.alpha,
+    )
+
+
+def _alone(strata: Sequence[_Template], r: float, s: float, *, with_people: bool) -> float:
+    """What messages without a key add to Σψᵤ², each a person of its own at the arm's rate of the day.
+
+    A message of several templates, of a control that they share, is one message: what it moves in each is added up
+    before it is squared.
+    """
+    moved: dict[tuple[str, str, date | None], list[tuple[float, float]]] = {}
     for one in strata:
         for name, arm in one.arms:
-            keyed = arm.messages if arm.keyed_messages is None else arm.keyed_messages
-            # Which day they were sent on is not known: every day has its share of them.
-            share = (arm.messages - keyed) / arm.messages
-            for _, h, arms in one.days:
+            keyed = arm.known_messages if with_people else 0
+            # Which day they were sent on is not known: every day has its share of them. What is assumed of people
+            # whom nobody knows holds here too.
+            share = (arm.messages - keyed) / arm.messages * (arm.design_effect if one.metric.people else 1.0)
+            ids = one.plan.control_id if name == CONTROL else one.plan.treatment_id
+            for day, h, arms in one.days:
                 messages, rate = arms[name]
-                each = h / (messages * (r if name == TREATMENT else s))
-                found += share * messages * each**2 * rate * (1 - rate)
-    return found
+                each = h / (messages * (r if name == TREATMENT else -s))
+                key = (ids or f"{one.plan.template} {name}", name, day)
+                moved.setdefault(key, []).append((each, share * messages * rate * (1 - rate)))
+    return sum(sum(each for each, _ in parts) ** 2 * max(each for _, each in parts) for parts in moved.values())

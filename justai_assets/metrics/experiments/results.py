@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from justai_assets.metrics.experiments.allocation import Allocation
 from justai_assets.metrics.experiments.arms import Arm, Variance
 from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.metrics.experiments.sample_ratio import SampleRatio
@@ -92,6 +93,8 @@ class MetricResult:
         is_own_window: the window that the org decides by; the others are shown beside it.
         is_key: the metric chosen in advance, tested on its own; the others are corrected for being several.
         comparison: all cohorts together.
+        people: what messages to unknown people are taken for (`Effect.basis` of cluster.py); empty where that is no
+            question.
         power: chance that one look at this sample shows the target lift if it is there; None: cannot be said.
         detectable_lift: smallest lift the always-valid interval would show by now; None: cannot be said.
         days_left: days until the target lift would show in it at the pace of the last 7 days; None: cannot be said.
@@ -104,6 +107,7 @@ class MetricResult:
     is_own_window: bool
     is_key: bool
     comparison: Comparison
+    people: str
     power: float | None
     detectable_lift: float | None
     days_left: int | None
@@ -132,18 +136,23 @@ class TemplateResult:
 
     Attributes:
         plan: how it was tested.
-        first_day: first send day that is compared: the first on which both arms sent; None without any.
-        last_day: last send day.
-        messages_left_out: sends before first_day, when only one arm ran: they would compare seasons, not copy.
+        allocation: its periods. Sends outside of them are not compared: they would compare seasons, not copy.
+        first_day: first send day that is compared; None without any.
+        last_day: last send day that is compared for the key metric.
+        messages_left_out: sends outside of the periods.
+        messages_filling: sends inside whose window is still open for the key metric: they are not judged yet.
         metrics: the key metric first; then the others, own windows before the other ones.
-        sample_ratio: None when the share is not known, or people were to be counted and no key is known.
+        sample_ratio: of the last period; None when the share is not known, or people were to be counted and no key is
+            known.
         decision: what to do.
     """
 
     plan: Plan
+    allocation: Allocation
     first_day: date | None
     last_day: date | None
     messages_left_out: int
+    messages_filling: int
     metrics: tuple[MetricResult, ...]
     sample_ratio: SampleRatio | None
     decision: Decision

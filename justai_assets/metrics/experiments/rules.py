@@ -57,6 +57,11 @@ class Plan:
         control_share: share of the units meant for the control; None: not known, the split is not checked.
         split_unit: what the split is drawn over; `message` when Generate draws per request.
         start: first send day judged, where the org file names one; None: the first day on which both arms sent.
+        end: last send day judged, where the org file names one.
+        treatment_id: what tells the treatment's messages; two templates with one id have the same messages.
+        control_id: what tells the control's.
+        assumed_design_effect: of messages to people nobody knows, where the split is drawn over users; None: see
+            cluster.py.
     """
 
     template: str
@@ -65,3 +70,7 @@ class Plan:
     control_share: float | None = DEFAULT_CONTROL_SHARE
     split_unit: SplitUnit = "message"
     start: date | None = None
+    end: date | None = None
+    treatment_id: str = ""
+    control_id: str = ""
+    assumed_design_effect: float | None = None

@@ -5,7 +5,7 @@ Shape says what colour says (▲ better, ▼ worse, ● undecided), for a print 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,7 +86,16 @@ def lift_chart(lifts: Sequence[Lift], *, width: int, target: float) -> Any:
     point = base.mark_point(size=110, filled=True, opacity=1, clip=True).encode(
         x=alt.X("value:Q", **x), y=y, color=colour, shape=shape
     )
-    return styled(alt.layer(zero, one_look, every_day, point), width=width, height=max(46, 38 * len(lifts)))
+    cut = alt.layer(*(_cut(base, end, side, y, colour, x) for end, side in zip(domain, ("left", "right"), strict=True)))
+    return styled(alt.layer(zero, one_look, every_day, point, cut), width=width, height=max(46, 38 * len(lifts)))
+
+
+def _cut(base: Any, end: float, side: str, y: Any, colour: Any, x: Mapping[str, Any]) -> Any:
+    """An arrow at the edge of the drawing for each interval that goes on beyond it."""
+    alt = altair()
+    beyond = alt.datum.always_low < end if side == "left" else alt.datum.always_high > end
+    arrows = base.transform_filter(beyond).mark_point(shape=f"triangle-{side}", size=70, filled=True, opacity=1)
+    return arrows.encode(x=alt.X(datum=end, **x), y=y, color=colour)
 
 
 def cumulative_chart(metric: MetricResult, *, width: int, target: float, minimum: int) -> Any | None:

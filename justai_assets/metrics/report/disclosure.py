@@ -22,8 +22,9 @@ an outcome and each block of what has not that outcome is 0 or at least k. Total
 are one more margin (`Stated`).
 
 **What it does not cover.** A reader who knows these rules learns from a merged cell that one of the merged is small,
-as from any hidden cell. Lifts and intervals are rounded numbers over counts that are shown or hidden as a whole
-(cells.py).
+as from any hidden cell. Templates that share an arm and are compared over different days state two totals of that arm,
+and these are not audited against each other. Lifts and intervals are rounded numbers over counts that are shown or
+hidden as a whole (cells.py).
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ class Stated:
     Attributes:
         with_outcome: arm → messages with the outcome.
         without: arm → messages without it; empty for the sends themselves.
-        first: position of the first day they cover; 0 also where they cover days before the funnel's.
+        days: positions of the days they cover; they may cover days before the funnel's, too.
         is_part: they count a part of the outcome, such as one event of all conversions.
     """
 
     with_outcome: Mapping[int, int]
     without: Mapping[int, int]
-    first: int
+    days: frozenset[int]
     is_part: bool = False
 
 
@@ -83,7 +84,10 @@ def blocks(column: Column, arms: Sequence[int], minimum: int) -> tuple[Period, .
         return None
     series = [added(one, arms) for one in (column.with_outcome, column.without) if one]
     starts = frozenset.intersection(*(column.starts[arm] for arm in arms))
-    cuts = {0} | {one.first for one in column.stated if not one.with_outcome.keys().isdisjoint(arms)}
+    cuts = {0}
+    for one in column.stated:
+        if not one.with_outcome.keys().isdisjoint(arms):
+            cuts |= {at for at in range(1, len(series[0])) if (at in one.days) != (at - 1 in one.days)}
     if not cuts <= starts:
         return None
     found: list[Period] = []
@@ -107,14 +111,19 @@ def _spans(starts: Iterable[int], end: int) -> list[tuple[int, int]]:
 
 def _remainders(column: Column, arms: Sequence[int]) -> Iterator[int]:
     """What is left when totals stated elsewhere are subtracted from the class, or the class from them."""
-    whole_of: dict[int, int] = {}
     for one in column.stated:
         inside = [arm for arm in arms if arm in one.with_outcome]
         for rows, totals in ((column.with_outcome, one.with_outcome), (column.without, one.without)):
             if rows:
-                yield sum(totals[arm] - sum(rows[arm][one.first :]) for arm in inside)
-        if not one.is_part:
-            whole_of |= {arm: min(one.first, whole_of.get(arm, one.first)) for arm in inside}
-    for rows in (column.with_outcome, column.without):
-        if rows and whole_of:
-            yield sum(sum(rows[arm][: whole_of.get(arm, len(rows[arm]))]) for arm in arms)
+                yield sum(totals[arm] - sum(rows[arm][at] for at in one.days) for arm in inside)
+    whole = [one for one in column.stated if not one.is_part and not one.with_outcome.keys().isdisjoint(arms)]
+    # A reader may take blocks of any days and subtract every total that lies in them.
+    unions = {one.days | other.days for one in whole for other in whole} | {frozenset().union(*(o.days for o in whole))}
+    for days in unions if whole else ():
+        covered: dict[int, frozenset[int]] = {}
+        for one in whole:
+            for arm in one.with_outcome if one.days <= days else ():
+                covered[arm] = max(one.days, covered.get(arm, frozenset()), key=len)
+        for rows in (column.with_outcome, column.without):
+            if rows:
+                yield sum(rows[arm][at] for arm in arms for at in days - covered.get(arm, frozenset()))

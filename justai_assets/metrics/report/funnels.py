@@ -165,18 +165,18 @@ class _Joint:
         """What the comparison of a template's arms shows beside a column."""
         found: list[Stated] = []
         for result in self.templates:
-            # Days are in order: this is the position of the first one compared.
-            first = sum(result.first_day is not None and day < result.first_day for day in self.days)
             name = result.plan.template
             arm_of = {role: arm for arm, roles in enumerate(self.roles) for of, role in roles if of == name}
             for one in _compared(result, field, self.minimum):
-                both = zip(ARMS, (one.comparison.treatment, one.comparison.control), strict=True)
+                both = list(zip(ARMS, (one.comparison.treatment, one.comparison.control), strict=True))
                 counts = {arm_of[role]: arm for role, arm in both if role in arm_of}
                 messages = {at: arm.messages for at, arm in counts.items()}
                 successes = {at: arm.successes for at, arm in counts.items()}
                 without = {at: messages[at] - successes[at] for at in counts}
+                compared = {day for _, arm in both for day in arm.days or ()}
+                days = frozenset(at for at, day in enumerate(self.days) if day in compared)
                 is_sent, is_part = field == "sent", field == "converted"
-                found.append(Stated(messages if is_sent else successes, {} if is_sent else without, first, is_part))
+                found.append(Stated(messages if is_sent else successes, {} if is_sent else without, days, is_part))
         return found
 
 

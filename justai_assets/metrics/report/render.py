@@ -61,7 +61,7 @@ def render_report(data: ReportData) -> str:
     both = zip(data.templates, funnels, strict=True)
     return environment.get_template("report.html.j2").render(
         data=data,
-        style=Markup(style),  # noqa: S704 - our own SVG our own file
+        style=Markup(style),  # noqa: S704 - our own file
         verdicts=words.VERDICTS,
         fates=folded(data.fates, data.minimum_cell),
         templates=[_template(at, one, found, data) for at, (one, found) in enumerate(both)],
@@ -148,7 +148,7 @@ def _metric(metric: MetricResult, minimum: int, alpha: float) -> dict[str, Any]:
 
 def _comparison(found: Comparison, metric: str, minimum: int, alpha: float) -> dict[str, Any]:
     hidden = hides(found, minimum)
-    reading = "too few" if hidden else words.reading(found, metric, alpha=alpha)
+    reading = words.HIDDEN if hidden else words.reading(found, metric, alpha=alpha)
     messages = [arm.messages for arm in (found.treatment, found.control)]
     # Both or none: the funnel has them together, and one would give the other back.
     known = not any(is_small(count, minimum) for count in messages)

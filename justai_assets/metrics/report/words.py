@@ -73,6 +73,8 @@ def interval(found: Estimate, *, always: bool) -> str:
     return f"{change(low, unbounded='any')} to {change(high, unbounded='any')}"
 
 
+HIDDEN: Final = "hidden: a small count"
+"""The reading of a comparison that would give a small count away."""
 VARIANCES: Final[dict[Variance, str]] = {
     "user": "by person",
     "partly": "by person where known",
@@ -85,7 +87,7 @@ def variance(found: Comparison) -> str:
     if found.variance != "partly":
         return VARIANCES[found.variance]
     arms = (found.treatment, found.control)
-    keyed = sum(arm.messages if arm.keyed_messages is None else arm.keyed_messages for arm in arms)
+    keyed = sum(arm.known_messages for arm in arms)
     return f"by person for {100 * keyed // max(1, sum(arm.messages for arm in arms))}\u00a0% of the messages"
 
 
@@ -97,10 +99,10 @@ def p_value(value: float | None) -> str:
 
 
 def days(value: int | None) -> str:
-    """Days still needed."""
+    """Days after which four of five tests show the lift that is looked for, if it is there."""
     if value is None:
         return "cannot be said"
-    return "none" if value == 0 else f"about {count(value)}"
+    return "none" if value == 0 else f"{count(value)} (4 of 5 tests)"
 
 
 def day(value: date | None) -> str:

@@ -1,138 +1,169 @@
-from datetime import date
+from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from justai_assets.metrics.experiments.arms import Arm
 from justai_assets.metrics.experiments.cluster import (
-    MOMENTS,
     PEOPLE,
-    SUMS,
-    Moments,
-    added,
+    Clusters,
+    Unknown,
+    clustered,
+    clusters,
     design_effect,
-    moments,
-    person_sums,
+    weights_of,
 )
-from justai_assets.metrics.experiments.counts import COUNTS
-from justai_assets.metrics.experiments.errors import ExperimentError
 
 DAY = date(2026, 1, 1)
+NAMES = {"template": "welcome", "copy_id": None, "metric": "click", "window_hours": 72}
 
 
 def people(*rows):
-    """Rows of (copy, user, messages, clicked)."""
-    arm = ("welcome", "treatment")
-    sent = [(*arm, copy, DAY, user, None, None, m, 0) for copy, user, m, _ in rows]
-    clicked = [(*arm, copy, DAY, user, "click", 72, 0, x) for copy, user, _, x in rows if x]
+    """PEOPLE of rows of (arm, day, user, messages, clicked), and of (…, copy)."""
+    sent = [("welcome", arm, *copy, DAY + timedelta(day), user, None, None, m, 0)
+            for arm, day, user, m, _, copy in map(with_copy, rows)]  # fmt: skip
+    clicked = [("welcome", arm, *copy, DAY + timedelta(day), user, "click", 72, 0, x)
+               for arm, day, user, _, x, copy in map(with_copy, rows) if x]  # fmt: skip
     return pl.LazyFrame(sent + clicked, schema=PEOPLE, orient="row")
 
 
-def counts(*rows):
-    """Rows of (copy, messages, clicked)."""
-    whole = [("welcome", "treatment", "click", 72, True, DAY, copy, m, x) for copy, m, x in rows]
-    return pl.DataFrame(whole, schema=COUNTS, orient="row")
+def with_copy(row):
+    return (*row[:5], (row[5],) if len(row) > 5 else (None,))
 
 
-def found(*rows, nameless=()):
-    return moments(person_sums(people(*rows)), counts(*((copy, m, x) for copy, _, m, x in rows), *nameless))
+def arms(*rows):
+    """Treatment and control as the rows count them."""
+    found = []
+    for name in ("treatment", "control"):
+        mine = [with_copy(row) for row in rows if row[0] == name]
+        days = {
+            DAY + timedelta(day): tuple(sum(row[at] for row in mine if row[1] == day) for at in (3, 4))
+            for day in {row[1] for row in mine}
+        }
+        found.append(Arm(sum(n for n, _ in days.values()), sum(x for _, x in days.values()), days=days))
+    return found
 
 
-def sums_of(people):
-    return Moments(
-        len(people),
-        sum(m for m, _ in people),
-        sum(x for _, x in people),
-        float(sum(m * m for m, _ in people)),
-        float(sum(x * x for _, x in people)),
-        float(sum(m * x for m, x in people)),
-    )
+def effect_of(*rows, unkeyed=(), unknown=None):
+    both = arms(*rows, *unkeyed)
+    found = clusters([people(*rows)], weights_of(0, NAMES, *both))
+    return design_effect(*both, found.get(0, Clusters()), unknown).effect
+
+
+def alike(arm, count, each, rate, day=0, name=""):
+    """People of `each` messages, who answer all of them or none."""
+    return [(arm, day, f"{name or arm}{at}", each, each if at < count * rate else 0) for at in range(count)]
 
 
 def test_one_message_a_person_is_no_cluster():
-    people = [(1, 1)] * 300 + [(1, 0)] * 2_700
-    assert design_effect(sums_of(people)) == pytest.approx(1.0, abs=0.005)
+    assert effect_of(*alike("treatment", 3_000, 1, 0.1), *alike("control", 3_000, 1, 0.1)) == pytest.approx(1, abs=0.01)
 
 
 def test_people_who_always_answer_alike_count_once():
-    people = [(5, 5)] * 300 + [(5, 0)] * 2_700
-    assert design_effect(sums_of(people)) == pytest.approx(5.0, rel=0.005)
+    assert effect_of(*alike("treatment", 3_000, 5, 0.1), *alike("control", 3_000, 5, 0.1)) == pytest.approx(5, rel=0.01)
 
 
-def test_the_six_sums_give_the_variance_that_the_people_give():
-    people = [(3, 1), (8, 4), (1, 0), (5, 5), (2, 0), (9, 1)] * 50
-    rate = sum(x for _, x in people) / sum(m for m, _ in people)
-    total, k = sum(m for m, _ in people), len(people)
-    variance = k / (k - 1) * sum((x - rate * m) ** 2 for m, x in people) / total**2
-    assert design_effect(sums_of(people)) == pytest.approx(variance / (rate * (1 - rate) / total), rel=0.02)
+def test_days_of_one_person_are_summed_before_they_are_squared():
+    rows = [one for day in range(4) for arm in ("treatment", "control") for one in alike(arm, 2_000, 1, 0.2, day)]
+    assert effect_of(*rows) == pytest.approx(4, rel=0.01)
+
+
+def test_what_the_arms_share_of_a_person_cancels():
+    # Drawn per message: everybody gets two messages of either arm and answers all or none.
+    rows = [one for arm in ("treatment", "control") for one in alike(arm, 2_000, 2, 0.2, name="both")]
+    assert effect_of(*rows) == pytest.approx(1, abs=0.01)
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), max_size=40))
-def test_a_design_effect_is_a_finite_number_of_at_least_one(people):
-    effect = design_effect(sums_of([(m, min(m, x)) for m, x in people]))
-    assert 1.0 <= effect < float("inf")
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["treatment", "control"]), st.integers(0, 2), st.sampled_from("abcde"),
+            st.integers(1, 9), st.integers(0, 9), st.sampled_from([None, "x", "y"]),
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_the_squares_are_those_of_a_plain_loop(rows):
+    rows = [(arm, day, user, m, min(m, x), copy) for arm, day, user, m, x, copy in rows]
+    treatment, control = arms(*rows)
+    weights = weights_of(0, NAMES, treatment, control)
+    psi, users, keyed = {}, {"treatment": set(), "control": set()}, {}
+    for arm, day, user, m, x, _ in rows:
+        n, total = ((treatment, control)[arm == "control"].days)[DAY + timedelta(day)]
+        both = [one.days.get(DAY + timedelta(day), (0, 0))[0] for one in (treatment, control)]
+        h, sign = both[0] * both[1] / sum(both), 1 if arm == "treatment" else -1
+        psi[user] = psi.get(user, 0.0) + sign * h / n * (x - total / n * m)
+        users[arm].add(user)
+        keyed[arm, DAY + timedelta(day)] = keyed.get((arm, DAY + timedelta(day)), 0) + m
+    first, second = ([row for row in rows if (row[2] < "c") == side] for side in (True, False))
+    found = clusters([people(*first), people(*second)], weights).get(0, Clusters())
+    assert found.squares == pytest.approx(sum(one**2 for one in psi.values()))
+    assert found.users == {arm: len(names) for arm, names in users.items()}
+    assert found.keyed == keyed
+    assert 1.0 <= design_effect(treatment, control, found).effect < float("inf")
 
 
-def test_without_a_success_the_worst_case_is_assumed():
-    assert design_effect(sums_of([(4, 0)] * 50)) == 4.0
-    assert design_effect(sums_of([(7, 3)])) == 7.0
-
-
-def test_few_people_tell_less():
-    few, many = [(2, 1), (2, 0)] * 3, [(2, 1), (2, 0)] * 3_000
-    assert design_effect(sums_of(few)) > 1.5 * design_effect(sums_of(many))
-
-
-def test_moments_sum_a_persons_copies_and_days_before_they_are_squared():
-    rows = found(("a", "u1", 2, 1), ("b", "u1", 3, 3), ("a", "u2", 1, 0), (None, "u2", 1, 1))
-    assert rows.schema == MOMENTS
-    whole = rows.filter(pl.col("copy_id").is_null()).row(0, named=True)
-    assert (whole["users"], whole["messages"], whole["successes"], whole["keyed_messages"]) == (2, 7, 5, 7)
-    assert (whole["messages_squared"], whole["successes_squared"], whole["cross"]) == (25 + 4, 16 + 1, 20 + 2)
-    copies = rows.filter(pl.col("copy_id").is_not_null())
-    assert copies.select("copy_id", "users", "messages").rows() == [("a", 2, 3), ("b", 1, 3)]
+def test_a_copy_is_compared_by_its_own_people_and_all_of_the_control():
+    rows = [
+        *[(*one, "a") for one in alike("treatment", 1_000, 3, 0.1)],
+        *[(*one, "b") for one in alike("treatment", 1_000, 1, 0.1, name="other")],
+        *alike("control", 1_000, 1, 0.1),
+    ]
+    of_a = [row for row in rows if row[0] == "control" or row[5] == "a"]
+    weights = weights_of(7, {**NAMES, "copy_id": "a"}, *arms(*of_a))
+    (found,) = clusters([people(*rows)], weights).values()
+    assert found.users == {"treatment": 1_000, "control": 1_000}
+    assert found.squares == pytest.approx(clusters([people(*of_a)], weights_of(7, NAMES, *arms(*of_a)))[7].squares)
 
 
 def test_a_message_without_a_key_is_a_person_of_its_own():
-    (row,) = found((None, "u1", 4, 0), nameless=[(None, 2, 1)]).to_dicts()
-    assert (row["users"], row["messages"], row["successes"], row["keyed_messages"]) == (3, 6, 1, 4)
-    assert (row["messages_squared"], row["successes_squared"], row["cross"]) == (18.0, 1.0, 1.0)
+    rows = [*alike("treatment", 500, 4, 0.2), *alike("control", 500, 4, 0.2)]
+    unkeyed = [("treatment", 0, None, 2_000, 400), ("control", 0, None, 2_000, 400)]
+    assert effect_of(*rows, unkeyed=unkeyed) == pytest.approx((4 + 1) / 2, rel=0.01)
+    both = arms(*rows, *unkeyed)
+    found = clusters([people(*rows)], weights_of(0, NAMES, *both))[0]
+    arm = clustered(both[0], "treatment", found, design_effect(*both, found))
+    assert (arm.users, arm.keyed_messages, arm.variance) == (500 + 2_000, 2_000, "partly")
 
 
-def test_an_arm_without_any_key_has_no_moments():
-    assert found(nameless=[(None, 2, 1)]).is_empty()
+def test_where_the_split_is_over_people_messages_without_a_key_count_as_the_others_do_or_as_assumed():
+    rows = [*alike("treatment", 500, 4, 0.2), *alike("control", 500, 4, 0.2)]
+    unkeyed = [("treatment", 0, None, 2_000, 400), ("control", 0, None, 2_000, 400)]
+    # Half of the messages have a key: whoever shows 4 alike has 7 in all.
+    assert effect_of(*rows, unkeyed=unkeyed, unknown=Unknown()) == pytest.approx(7, rel=0.01)
+    assert effect_of(*rows, unkeyed=unkeyed, unknown=Unknown(2.0)) == pytest.approx((4 + 2) / 2, rel=0.01)
+    days = [(arm, day, None, 1_000, 200) for arm in ("treatment", "control") for day in range(11)]
+    assert effect_of(unkeyed=days, unknown=Unknown()) == pytest.approx(1 + 10 * 0.3, rel=0.01)
+    assert effect_of(unkeyed=days) == pytest.approx(1, rel=0.01)
 
 
-def test_a_metric_at_which_nobody_succeeded_has_moments_too():
-    (row,) = found((None, "u1", 4, 0)).to_dicts()
-    assert (row["successes"], row["successes_squared"], row["cross"]) == (0, 0.0, 0.0)
+def test_few_people_tell_less():
+    few, many = ([*alike("treatment", k, 2, 0.5), *alike("control", k, 2, 0.5)] for k in (6, 6_000))
+    assert effect_of(*few) > 1.3 * effect_of(*many)
 
 
-@pytest.mark.parametrize("wrong", [counts((None, 3, 0)), counts((None, 4, 0)), counts((None, 5, 3))])
-def test_people_of_other_messages_than_were_counted_are_refused(wrong):
-    with pytest.raises(ExperimentError, match="different messages"):
-        moments(person_sums(people((None, "u1", 4, 1))), wrong)
+def test_nothing_that_varies_has_no_design_effect():
+    assert effect_of(*alike("treatment", 50, 4, 0), *alike("control", 50, 4, 0)) == 1.0
+    assert effect_of() == 1.0
 
 
-def test_more_people_than_messages_are_refused():
-    with pytest.raises(ExperimentError, match="3 people received 2 messages"):
-        Moments(3, 2, 0, 2.0, 0.0, 0.0)
+def test_a_day_of_one_arm_counts_its_people_and_moves_nothing():
+    rows = [*alike("treatment", 100, 1, 0.5), *alike("control", 100, 1, 0.5), *alike("treatment", 100, 9, 0.5, day=1)]
+    both = arms(*rows)
+    found = clusters([people(*rows)], weights_of(0, NAMES, *both))[0]
+    assert sum(found.keyed.values()) == 100 + 100 + 900
+    assert found.users["treatment"] == 100
+    assert np.isclose(design_effect(*both, found).effect, effect_of(*rows[:200]))
 
 
-def test_the_sums_of_some_people_and_of_the_others_are_the_sums_of_all():
-    some, others = people(("a", "u1", 2, 1), ("b", "u1", 3, 3)), people(("a", "u2", 1, 0), ("a", "u3", 1, 1))
-    whole = added([person_sums(pl.concat([some, others]))])
-    parts = added([person_sums(some), person_sums(others)])
-    order = ["copy_id", "metric"]
-    assert whole.sort(order).equals(parts.sort(order))
-    assert set(whole.columns) == set(SUMS.names())
-
-
-def test_sums_name_nobody():
-    assert "user" not in person_sums(people(("a", "u1", 2, 1))).columns
-
-
-def test_no_people_no_moments():
-    assert found().is_empty()
+def test_one_comparison_over_several_templates_adds_up_what_each_moves_a_person():
+    rows = [*alike("treatment", 50, 2, 0.5), *alike("control", 50, 2, 0.5, name="c")]
+    weights = weights_of(0, NAMES, *arms(*rows))
+    twice = pl.concat([weights, weights.with_columns(template=pl.lit("other"))])
+    both = pl.concat([people(*rows), people(*rows).with_columns(template=pl.lit("other"))])
+    once, doubled = clusters([people(*rows)], weights)[0], clusters([both], twice)[0]
+    assert doubled.squares == pytest.approx(4 * once.squares)

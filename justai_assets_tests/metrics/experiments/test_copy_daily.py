@@ -12,7 +12,6 @@ from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.events.event_stream import engagement_class
 from justai_assets.events.message_outcomes import outcomes_of
 from justai_assets.metrics.experiments.analyse import analyse
-from justai_assets.metrics.experiments.cluster import moments, person_sums
 from justai_assets.metrics.experiments.copy_daily import (
     count_copies,
     counted_events,
@@ -106,10 +105,6 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
         counts_of(rows), people_of(outcomes.lazy(), found), funnel_of(rows),
         sends_without_message(outcomes.lazy(), templates),
     )  # fmt: skip
-
-
-def sums(found):
-    return moments(person_sums(found.people.lazy()), found.counts)
 
 
 def whole(found):
@@ -215,10 +210,9 @@ def test_the_email_key_stands_in_where_the_user_key_is_missing():
     assert found.people["user"].unique().to_list() == ["e1"]
 
 
-def test_a_message_without_a_key_is_a_person_of_its_own_and_an_arm_without_any_has_no_people():
+def test_a_message_without_a_key_names_nobody():
     found = counted([send("m1"), send("m2", user=None), send("m3", user=None), send("m4", user=None, arm="control")])
-    clicks = sums(found).filter(pl.col("metric") == "click", pl.col("copy_id").is_null())
-    assert clicks.select("arm", "users", "messages", "keyed_messages").rows() == [("treatment", 3, 3, 1)]
+    assert found.people.select("arm", "messages").rows() == [("treatment", 1)]
 
 
 def test_copies_are_told_apart_where_they_are_known():
@@ -255,8 +249,16 @@ def test_plans_are_those_of_the_org_file():
         experiment_start=date(2026, 1, 9),
     )  # fmt: skip
     assert plans([WELCOME, clicker]) == (
-        Plan("welcome", "conversion:purchase"),
-        Plan("x", "click", has_control=False, control_share=None, split_unit="user", start=date(2026, 1, 9)),
+        Plan("welcome", "conversion:purchase", treatment_id="501 9001", control_id="502 9002"),
+        Plan(
+            "x",
+            "click",
+            has_control=False,
+            control_share=None,
+            split_unit="user",
+            start=date(2026, 1, 9),
+            treatment_id="501 9001",
+        ),
     )
 
 
@@ -273,18 +275,17 @@ def test_days_one_by_one_are_the_range():
     at_once = counted(rows, days=Days(date(2026, 1, 1), date(2026, 1, 4)))
     parts = [counted(rows, days=Days(day, day)) for day in Days(date(2026, 1, 1), date(2026, 1, 4))]
     assert_frame_equal(pl.concat([one.counts for one in parts]), at_once.counts, check_row_order=False)
-    summed = moments(person_sums(pl.concat([one.people for one in parts]).lazy()), at_once.counts)
-    assert_frame_equal(summed, sums(at_once))
+    assert_frame_equal(pl.concat([one.people for one in parts]), at_once.people, check_row_order=False)
 
 
-def test_counts_and_moments_go_straight_into_the_analysis():
+def test_counts_and_people_go_straight_into_the_analysis():
     rows = [send(f"t{i}", user=f"u{i % 300}") for i in range(900)]
     rows += [send(f"c{i}", arm="control", user=f"u{i % 90}") for i in range(100)]
     rows += [event("emailClick", f"t{i}", 1) for i in range(0, 900, 3)] + [
         event("emailClick", f"c{i}", 1) for i in range(25)
     ]
     found = counted(rows)
-    (result,) = analyse(found.counts, plans([WELCOME]), moments=sums(found))
+    (result,) = analyse(found.counts, plans([WELCOME]), people=lambda: [found.people.lazy()])
     click = next(one for one in result.metrics if one.metric == "click")
     assert (click.comparison.variance, click.comparison.treatment.users) == ("user", 300)
     assert (click.comparison.treatment.successes, click.comparison.control.successes) == (300, 25)

@@ -6,19 +6,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.cluster import Moments, design_effect
+from justai_assets.metrics.experiments.allocation import allocation
+from justai_assets.metrics.experiments.analyse import analyse
+from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm
+from justai_assets.metrics.experiments.cluster import PEOPLE, Clusters, clustered, design_effect
 from justai_assets.metrics.experiments.compare import compare
-from justai_assets.metrics.experiments.counts import COUNTS, first_judged_day
+from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.intervals import difference_interval, difference_z, ratio_interval, ratio_z
-from justai_assets.metrics.experiments.overall import overall, weights
+from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.power import days_left
-from justai_assets.metrics.experiments.results import Decision, MetricResult, TemplateResult
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sample_ratio import always_valid_ratio_p, check_ratio
 from justai_assets.metrics.experiments.sequential import critical, spread
 
 ALPHA, RULES, DAYS = 0.05, Rules(), 30
+DAY = date(2026, 1, 1)
 
 
 def four_errors(rate, runs):
@@ -69,12 +71,7 @@ def test_an_a_a_test_looked_at_every_day_for_a_month_keeps_its_promise_only_with
 def test_a_year_of_daily_looks_keeps_the_promise_from_the_day_a_test_begins_and_not_on_days_that_slide(rate, per_day):
     rng, runs, days, first = np.random.default_rng(12), 1_000, 365, date(2026, 1, 1)
     x1, n1, x0, n0 = daily_counts(rng, runs, per_day, (rate, rate), days=days)
-    sent = [
-        ("t", arm, "click", 72, True, first + timedelta(day), None, 100, 0)
-        for arm in ("treatment", "control")
-        for day in range(days)
-    ]
-    frame, plan = pl.DataFrame(sent, schema=COUNTS, orient="row"), Plan("t", "click")
+    sent = {first + timedelta(day): (900, 100) for day in range(days)}
 
     def ever_wrong(begin):
         wrong = np.zeros(runs, dtype=bool)
@@ -85,7 +82,7 @@ def test_a_year_of_daily_looks_keeps_the_promise_from_the_day_a_test_begins_and_
         return wrong.mean()
 
     def judged_from(day):
-        begun = first_judged_day(frame.filter(pl.col("cohort_date") <= first + timedelta(day)), plan)
+        begun = allocation({at: one for at, one in sent.items() if at <= first + timedelta(day)}).first
         return (begun - first).days
 
     assert ever_wrong(judged_from) < ALPHA + four_errors(ALPHA, runs)
@@ -148,29 +145,36 @@ def clustered_arm(rng, runs, users, rate, alike):
     return messages, rng.binomial(messages, own)
 
 
-def arms_of(messages, successes):
-    sums = (
-        (messages > 0).sum(1),
-        messages.sum(1),
-        successes.sum(1),
-        (messages**2).sum(1),
-        (successes**2).sum(1),
-        (messages * successes).sum(1),
+def pair_of(treatment, control):
+    """Two arms of one day, out of messages and successes of the same people in either: 0 messages where not sent."""
+    counts = [(int(m.sum()), int(x.sum())) for m, x in (treatment, control)]
+    plain = [Arm(n, x, days={DAY: (n, x)}) for n, x in counts]
+    h = counts[0][0] * counts[1][0] / (counts[0][0] + counts[1][0])
+    psi = sum(
+        sign * h / n * (successes - x / n * messages)
+        for sign, (n, x), (messages, successes) in zip((1, -1), counts, (treatment, control), strict=True)
     )
-    return [
-        Arm(int(m), int(x), int(users), design_effect(Moments(users, m, x, mm, xx, mx)))
-        for users, m, x, mm, xx, mx in zip(*sums, strict=True)
-    ]
+    names = (TREATMENT, CONTROL)
+    users = {name: int((m > 0).sum()) for name, (m, _) in zip(names, (treatment, control), strict=True)}
+    found = Clusters(float(psi @ psi), users, {(name, DAY): n for name, (n, _) in zip(names, counts, strict=True)})
+    effect = design_effect(*plain, found)
+    return tuple(clustered(arm, name, found, effect) for arm, name in zip(plain, names, strict=True))
+
+
+def of_two_groups(treatment, control):
+    """Messages and successes of people of whom each is in one arm."""
+    absent = [np.zeros_like(one[0]) for one in (treatment, control)]
+    return pair_of(
+        [np.concatenate([one, absent[1]]) for one in treatment], [np.concatenate([absent[0], one]) for one in control]
+    )
 
 
 def test_when_people_answer_alike_the_naive_interval_errs_and_the_clustered_one_does_not():
     rng, runs = np.random.default_rng(7), 3_000
-    treatment = arms_of(*clustered_arm(rng, runs, 2_700, 0.1, alike=0.3))
-    control = arms_of(*clustered_arm(rng, runs, 300, 0.1, alike=0.3))
-    naive = [
-        (Arm(t.messages, t.successes), Arm(c.messages, c.successes)) for t, c in zip(treatment, control, strict=True)
-    ]
-    clustered = list(zip(treatment, control, strict=True))
+    treatment = clustered_arm(rng, runs, 2_700, 0.1, alike=0.3)
+    control = clustered_arm(rng, runs, 300, 0.1, alike=0.3)
+    clustered = [of_two_groups([one[at] for one in treatment], [one[at] for one in control]) for at in range(runs)]
+    naive = [tuple(Arm(arm.messages, arm.successes) for arm in pair) for pair in clustered]
 
     def errs(pairs):
         return np.mean([one.p_value < ALPHA for one in compare(pairs, RULES)])
@@ -192,7 +196,11 @@ def test_peeking_every_day_at_people_who_come_back_keeps_its_promise():
             sent = rng.random(own[arm].shape) < 0.3
             messages[arm] += sent
             successes[arm] += sent & (rng.random(own[arm].shape) < own[arm])
-        treatment, control = (arms_of(messages[arm], successes[arm]) for arm in (0, 1))
+        pairs = [
+            of_two_groups((messages[0][at], successes[0][at]), (messages[1][at], successes[1][at]))
+            for at in range(runs)
+        ]
+        treatment, control = zip(*pairs, strict=True)
         x1, n1, x0, n0 = (
             np.array([getattr(arm, name) for arm in arms])
             for arms in (treatment, control)
@@ -230,30 +238,42 @@ def test_a_split_that_is_a_point_off_is_caught():
 @pytest.mark.parametrize("split", ["held out of all templates", "drawn per message"])
 def test_all_templates_together_keep_the_promise_when_one_person_receives_several(split):
     rng, runs, users, templates = np.random.default_rng(13), 250, 2_000, 5
-    people, arms = [], []
+    plans = [Plan(f"t{k}", "click", control_share=None) for k in range(templates)]
+    naive, clustered = [], []
     for _ in range(runs):
         own, held = rng.beta(0.5, 2.0, users), rng.random(users) < 0.1
-        for _ in range(templates):
+        counts, people = [], []
+        for k in range(templates):
             sent = 1 + rng.poisson(1.0, users)
             control = rng.binomial(sent, 0.1) if split == "drawn per message" else np.where(held, sent, 0)
-            both = [(m, rng.binomial(m, own)) for m in (sent - control, control)]
-            people.append(both)
-            arms.append(tuple(arms_of(m[None, :], x[None, :])[0] for m, x in both))
-    compared = compare(arms, RULES)
-    naive, clustered = [], []
-    for at in range(0, runs * templates, templates):
-        results = [result_of(f"t{k}", compared[at + k]) for k in range(templates)]
-        moves = weights(results, RULES).rows_by_key(["template", "arm"], unique=True, named=True)
-        psi = sum(
-            m * moves[f"t{k}", arm]["per_message"] + x * moves[f"t{k}", arm]["per_success"]
-            for k in range(templates)
-            for arm, (m, x) in zip(("treatment", "control"), people[at + k], strict=True)
-        )
+            for arm, m in ((TREATMENT, sent - control), (CONTROL, control)):
+                x = rng.binomial(m, own)
+                counts.append((f"t{k}", arm, "click", 72, True, DAY, None, int(m.sum()), int(x.sum())))
+                people.append(people_of(f"t{k}", arm, m, x))
+        frame = pl.DataFrame(counts, schema=COUNTS, orient="row")
+        parts = [pl.concat(people).lazy()]
+        results = analyse(frame, plans, people=lambda parts=parts: parts, rules=RULES)
         naive.append(overall(results, RULES)[0].p_value < ALPHA)
-        clustered.append(overall(results, RULES, squares={"click": float((psi**2).sum())})[0].p_value < ALPHA)
+        clustered.append(overall(results, RULES, people=lambda parts=parts: parts)[0].p_value < ALPHA)
     assert np.mean(clustered) < ALPHA + four_errors(ALPHA, runs)
     if split == "held out of all templates":
         assert np.mean(naive) > 2.5 * ALPHA
+
+
+def people_of(template, arm, messages, successes):
+    """PEOPLE of one day."""
+    rows = pl.DataFrame({"user": np.arange(len(messages)), "messages": messages, "successes": successes})
+    rows = rows.with_columns(
+        pl.lit(template).alias("template"), pl.lit(arm).alias("arm"), pl.lit(None).alias("copy_id"),
+        pl.lit(DAY).alias("cohort_date"),
+    )  # fmt: skip
+    sent = rows.filter(pl.col("messages") > 0).with_columns(
+        pl.lit(None).alias("metric"), pl.lit(None).alias("window_hours"), pl.lit(0).alias("successes")
+    )
+    clicked = rows.filter(pl.col("successes") > 0).with_columns(
+        pl.lit("click").alias("metric"), pl.lit(72).alias("window_hours"), pl.lit(0).alias("messages")
+    )
+    return pl.concat([one.select(pl.col(n).cast(t) for n, t in PEOPLE.items()) for one in (sent, clicked)])
 
 
 def drifting(rng, runs, *, moves, rates=(1.0, 1.0), per_day=2_000, days=DAYS):
@@ -304,9 +324,3 @@ def test_with_fixed_shares_stratifying_costs_nothing(drifts):
             np.subtract(*interval(*one, strata=strata)[::-1]) for one, strata in ((pooled, False), (counts, True))
         )
         assert (wide / narrow).max() < 1.05
-
-
-def result_of(template, found):
-    metric = MetricResult("click", 72, True, True, found, None, None, None, (), ())
-    plan, decision = Plan(template, "click", control_share=None), Decision("keep_running", "undecided", "")
-    return TemplateResult(plan, None, None, 0, (metric,), None, decision)

@@ -37,7 +37,7 @@ def test_an_interval_for_every_day_without_ends_is_not_yet_known():
         (Arm(900, 90, 300, 1.0), Arm(100, 9, 50, 1.0), "by person"),
         (Arm(900, 90, 700, 1.0, 500), Arm(100, 9, 50, 1.0), "by person for 60 % of the messages"),
         (Arm(900, 90), Arm(100, 9), "by message"),
-        (Arm(900, 90, 300, 1.0), Arm(100, 9), "by message"),
+        (Arm(900, 90, 300, 1.0), Arm(100, 9), "by person for 90 % of the messages"),
     ],
 )
 def test_a_variance_says_for_how_many_messages_the_person_is_known(treatment, control, text):
@@ -55,7 +55,7 @@ def test_a_p_value_is_never_nothing():
 
 
 def test_days_that_cannot_be_said_are_not_none():
-    assert [words.days(value) for value in (None, 0, 12)] == ["cannot be said", "none", "about 12"]
+    assert [words.days(value) for value in (None, 0, 12)] == ["cannot be said", "none", "12 (4 of 5 tests)"]
 
 
 @pytest.mark.parametrize(
