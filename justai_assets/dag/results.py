@@ -102,7 +102,8 @@ def results_assets(org: Org) -> dg.AssetsDefinition:
                 starts=starts,
                 on_day=lambda day: context.log.debug(f"{day} read"),
             )
-            rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug})
+            until = None if config.last else now.date()
+            rows = write_results(org, lake, judged, note={"run_id": context.run.run_id, "org": org.slug}, until=until)
             yield dg.MaterializeResult(asset_key=results_key, metadata=results_metadata(judged, rows))
             previous = previous_report(lake.root, org.slug, now)
             data = report_data(org, lake, judged, generated_at=now, previous_at=previous)

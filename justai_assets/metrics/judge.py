@@ -117,10 +117,15 @@ def judge(
     return Judged(days, rules, results, together, funnel_of(shown), nameless, starts is None)
 
 
-def write_results(org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] | None = None) -> int:
-    """Replace the results of the period's last day in experiment_results; returns how many rows."""
+def write_results(
+    org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] | None = None, until: date | None = None
+) -> int:
+    """Replace the results of the period's last day in experiment_results; returns how many rows.
+
+    Results of later days, up to `until`, go: a day that has lost its sends must not stay the newest judgement.
+    """
     last = judged.days.last
     rows = results_frame(judged.results, judged.overall).with_columns(pl.lit(last, pl.Date).alias("event_date"))
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in EXPERIMENT_RESULTS.schema.items())
-    with lake.replacing(org.slug, EXPERIMENT_RESULTS, Days(last, last), note=note) as writer:
+    with lake.replacing(org.slug, EXPERIMENT_RESULTS, Days(last, max(last, until or last)), note=note) as writer:
         return writer.write(last, rows)

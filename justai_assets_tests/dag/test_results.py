@@ -76,6 +76,16 @@ def test_results_and_report_come_from_the_events_of_the_lake(any_world: World) -
     assert sorted(dated) == [f"{datetime.now(UTC).date()}.html", "latest.html"]
 
 
+def test_a_newest_day_that_loses_its_sends_loses_its_judgement(world: World) -> None:
+    land(world)
+    assert make_report(world.orgs["acme"])
+    last = FIRST + timedelta(2)
+    world.land("iterable_webhooks", "acme", last, [])
+    assert world.materialize(str(last), str(last))
+    assert make_report(world.orgs["acme"])
+    assert set(world.table(EXPERIMENT_RESULTS)["event_date"]) == {FIRST + timedelta(1)}
+
+
 def test_the_assets_show_the_decision_the_path_and_a_picture(world: World) -> None:
     land(world, days=1)
     org = world.orgs["acme"]
