@@ -34,6 +34,7 @@ from justai_assets_tests.collector.service import (
     http,
     iterable_body,
     landed,
+    nursery,
     served,
     settings,
     write_orgs,
@@ -360,9 +361,9 @@ def test_a_clean_stop_says_nothing_of_killed_workers(tmp_path: Path, starter: Nu
 
 
 def _slow_to_start(folder: Path) -> Any:
-    """An application whose worker says that it is loading, and takes a second to load and another to start."""
+    """An application whose worker says that it is loading, and takes two seconds to load and one to start."""
     (folder / f"{os.getpid()}.loading").touch()
-    time.sleep(1)
+    time.sleep(2)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -419,3 +420,13 @@ def _wait_for(folder: Path, stage: str, workers: int) -> None:
     while len(list(folder.glob(f"*.{stage}"))) < workers:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_nursery_ends_while_a_forked_process_holds_its_pipe() -> None:
+    with nursery():
+        forked = os.fork()
+        if not forked:
+            time.sleep(60)
+            os._exit(0)
+    os.kill(forked, signal.SIGKILL)
+    os.waitpid(forked, 0)
