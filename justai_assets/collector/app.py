@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -153,7 +154,8 @@ class Bookkeeping:
 
         try:
             # A door settles by itself, before it sends.
-            await app(scope, receive, send if isinstance(app, DoorEndpoint) else sending)
+            receiving = partial(worker.connections.receive, client, receive)
+            await app(scope, receiving, send if isinstance(app, DoorEndpoint) else sending)
         except asyncio.CancelledError:
             settle(0)
             raise
@@ -218,7 +220,7 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
     state = await asyncio.to_thread(
         JournalState, config.journal, lambda error: log.error("journal_not_looked_at", error=error)
     )
-    memory, connections = Memory(config.limits), Connections(config.limits.connections_per_address)
+    memory, connections = Memory(config.limits), Connections(config.limits.connections_per_address, monotonic)
     return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, memory, state, connections)
 
 

@@ -1,8 +1,9 @@
 """How many connections one address may hold: idle ones beyond that are closed.
 
-A worker serves so many connections at a time. Whoever opens them all, and sends nothing or a head byte by byte, would
-keep everybody else waiting. The server beneath us knows no limit per address, so a look at this process's own sockets
-closes what one address holds beyond its share and does not use: a connection with a request under way is left alone.
+A worker serves so many connections at a time. Whoever opens them all, and sends nothing or a head or body byte by byte,
+would keep everybody else waiting. The server beneath us knows no limit per address, so a look at this process's own
+sockets closes what one address holds beyond its share and does not use. A connection is used while a request is under
+way, unless its body has been waited for without a byte for QUIET_SECONDS.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import os
 import socket
 import stat
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+from starlette.types import Message, Receive
 
 Address = tuple[str, int]
+QUIET_SECONDS: Final = 1.0
 
 
 class Connections:
@@ -23,16 +28,30 @@ class Connections:
 
     Args:
         limit: the most that one address may hold.
+        monotonic: seconds that only grow.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, monotonic: Callable[[], float]) -> None:
         self._limit = limit
+        self._monotonic = monotonic
         self._busy: dict[Address, int] = {}
+        self._waiting: dict[Address, float] = {}
+        self._idle: dict[Address, float] = {}
 
     def begin(self, client: Address | None) -> None:
         """A request of that connection is under way."""
         if client is not None:
             self._busy[client] = self._busy.get(client, 0) + 1
+
+    async def receive(self, client: Address | None, receive: Receive) -> Message:
+        """The next part of a request's body; meanwhile the connection waits for its sender."""
+        if client is None:
+            return await receive()
+        self._waiting[client] = self._monotonic()
+        try:
+            return await receive()
+        finally:
+            self._waiting.pop(client, None)
 
     def end(self, client: Address | None) -> None:
         """It has ended."""
@@ -42,23 +61,40 @@ class Connections:
         if left:
             self._busy[client] = left
         else:
+            self._idle[client] = self._monotonic()
             self._busy.pop(client, None)
 
     def close_idle(self) -> int:
         """Close what addresses hold beyond the limit and do not use; how many connections that were.
 
-        Of an address's idle connections those with the greatest descriptors go first: as a rule the youngest.
+        Of an address's idle connections those go first that have been idle longest. One without a request yet is idle
+        from the first look at it.
         """
         held: dict[str, list[tuple[int, Address]]] = defaultdict(list)
         for descriptor, peer in _accepted():
             held[peer[0]].append((descriptor, peer))
+        # The event loop writes meanwhile: only single steps on what it writes.
+        for gone in set(list(self._idle)) - {peer for connections in held.values() for _, peer in connections}:
+            self._idle.pop(gone, None)
         closed = 0
         for connections in held.values():
             excess = len(connections) - self._limit
-            idle = [descriptor for descriptor, peer in sorted(connections) if peer not in self._busy]
-            for descriptor in idle[::-1][: max(0, excess)]:
+            idle = [
+                (since, descriptor) for descriptor, peer in connections if (since := self._idle_since(peer)) is not None
+            ]
+            for _, descriptor in sorted(idle)[: max(0, excess)]:
                 closed += _shut(descriptor)
         return closed
+
+    def _idle_since(self, peer: Address) -> float | None:
+        now = self._monotonic()
+        waiting = self._waiting.get(peer)
+        if waiting is not None:
+            return waiting if now - waiting >= QUIET_SECONDS else None
+        if peer in self._busy:
+            self._idle.pop(peer, None)
+            return None
+        return self._idle.setdefault(peer, now)
 
 
 def _accepted() -> Iterator[tuple[int, Address]]:

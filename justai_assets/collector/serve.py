@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import math
 import multiprocessing
 import os
 import resource
@@ -11,15 +12,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
-
-from starlette.applications import Starlette
 
 from justai_assets.collector.app import create_app
 from justai_assets.collector.config import CollectorConfig, CollectorError
@@ -30,7 +29,11 @@ from justai_assets.collector.sealer import count_death, run_sealer
 from justai_assets.landing.listing import LANDING
 from justai_assets.storage import Root
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
 PARENT_CHECK_SECONDS = 1.0
+REMIND_SECONDS = 0.2
+"""How long a worker that was told to end has until it is told again."""
+
 PREDECESSOR_SECONDS = 20.0
 """Workers that outlive their killed parent notice it and answer what is under way before they leave."""
 
@@ -80,7 +83,6 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
     ensure_descriptors(config.limits.connections)
     Root.parse(config.landing).require(LANDING)
     journal = config.journal.resolve()
-    parent = os.getpid()
     lock = lock_journal(journal, wait_seconds=PREDECESSOR_SECONDS)
     try:
         require_free(host, port)
@@ -89,7 +91,7 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
         with redirect_stderr(QueuedStderr()):
             keeper = _SealerKeeper(journal, config.landing, drain_seconds)
             try:
-                run_granian(partial(_worker_app, config, parent), config, host=host, port=port, workers=workers)
+                run_granian(partial(create_app, config), config, host=host, port=port, workers=workers)
             finally:
                 keeper.stop()
     finally:
@@ -126,35 +128,51 @@ def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: s
         log_dictconfig=copy.deepcopy(SERVER_LOGGING),
         workers_kill_timeout=int(limits.body_seconds) + 15,
     )
-    server.serve(target_loader=make_app, wrap_loader=False)
+    server.serve(target_loader=partial(_in_worker, make_app, os.getpid()), wrap_loader=False)
 
 
 def _server_class() -> Any:
-    """The server, with an end that kills a worker only if its process is still there.
+    """The server, with an end of workers that loses no request to end and kills nobody who is gone.
 
-    A thread of the server waits for the same process. Where that one is told of its end, the server's own question
-    finds nothing and takes the worker for alive.
+    A worker that has just been forked still has the handlers of its parent, and what it is told then is lost. A worker
+    is therefore told again until it ends.
     """
     from granian.server import Server
+
+    def spawn_worker(server: Any, *given: Any, **named: Any) -> Any:
+        one = Server._spawn_worker(server, *given, **named)
+        # What the server calls after it told a worker to end, to make place for another.
+        setattr(one, "join", lambda timeout=None: _await_end([one], timeout))  # noqa: B010 - mypy: a method
+        return one
 
     def stop_workers(server: Any) -> None:
         for one in server.wrks:
             one.terminate()
-        deadline = time.monotonic() + float(server.workers_kill_timeout or 0)
-        for one in server.wrks:
-            while not _has_ended(one) and time.monotonic() < deadline:
-                one.join(0.05)
-            if not _has_ended(one):
-                logger().warning("worker_killed", worker=one.idx + 1)
-                one.kill()
-                one.join()
+        for one in _await_end(server.wrks, server.workers_kill_timeout):
+            logger().warning("worker_killed", worker=one.idx + 1)
+            one.kill()
+            one.inner.join()
         server.wrks.clear()
 
-    return type("CollectorServer", (Server,), {"_stop_workers": stop_workers})
+    return type("CollectorServer", (Server,), {"_spawn_worker": spawn_worker, "_stop_workers": stop_workers})
+
+
+def _await_end(workers: Iterable[Any], seconds: float | None) -> list[Any]:
+    """Tell workers to end until they do, for so long (None: for ever); those that are left."""
+    deadline = time.monotonic() + (math.inf if seconds is None else seconds)
+    while (left := [one for one in workers if not _has_ended(one)]) and time.monotonic() < deadline:
+        left[0].inner.join(REMIND_SECONDS)
+        for one in left:
+            one.terminate()
+    return left
 
 
 def _has_ended(worker: Any) -> bool:
-    """Whether a worker's process is gone, whoever was told so."""
+    """Whether a worker's process is gone, whoever was told so.
+
+    A thread of the server waits for the same process. Where that one is told of its end, the server's own question
+    finds nothing and takes the worker for alive.
+    """
     if not worker.is_alive():
         return True
     try:
@@ -191,18 +209,30 @@ def require_free(host: str, port: int) -> None:
         raise CollectorError(f"cannot listen on {where}: {os.strerror(error.errno or 0)}", mend=mend) from None
 
 
-def _worker_app(config: CollectorConfig, parent: int) -> Starlette:
-    """In a worker: its application, and a watch that ends it in good order when the parent process is gone."""
+def _in_worker(make_app: Callable[[], Any], parent: int) -> Any:
+    """In a worker: its application, and a thread that ends it in good order when it is told to or its parent is gone.
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            ended.wait(PARENT_CHECK_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
+    The server's own handlers lose a signal that comes before its event loop runs, and block for ever at the second one
+    before it serves. Here signals stay blocked, a thread waits for them, and the server is told once.
+    """
+    from granian import _signals
+    from granian._granian import WorkerSignal
 
+    def listen(_: Any) -> Any:
+        told = WorkerSignal()
+
+        def watch() -> None:
+            while os.getppid() == parent and signal.sigtimedwait(ENDING, PARENT_CHECK_SECONDS) is None:
+                pass
+            told.set()
+
+        threading.Thread(target=watch, name="end-watch", daemon=True).start()
+        return told
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     queue_everything()
-    ended = threading.Event()
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-    return create_app(config)
+    _signals.set_loop_signals = listen
+    return make_app()
 
 
 class _SealerKeeper:

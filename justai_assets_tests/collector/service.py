@@ -248,6 +248,8 @@ class Nursery:
         assert self._process.stdin is not None
         for service in self._running.values():
             service.kill()
+        # An order, not only the end of the pipe: a process that was forked from ours meanwhile holds the pipe open.
+        self._process.stdin.write(json.dumps({"end": True}) + "\n")
         self._process.stdin.close()
         self._process.wait(timeout=30)
 
@@ -300,6 +302,8 @@ def _serve(order: dict[str, Any]) -> None:
 def _main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
+        if "end" in order:
+            return
         if "reap" in order:
             _, status = os.waitpid(order["reap"], 0)
             print(os.waitstatus_to_exitcode(status), flush=True)

@@ -1,6 +1,9 @@
+import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -8,15 +11,19 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+from starlette.applications import Starlette
 
 from justai_assets.bench.http_load import post, run_load
 from justai_assets.collector.config import CollectorError
-from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors, require_free, serve
+from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors, require_free, run_granian, serve
 from justai_assets.contract.errors import StorageError
 from justai_assets_tests.collector.service import (
     JSON,
@@ -27,6 +34,7 @@ from justai_assets_tests.collector.service import (
     http,
     iterable_body,
     landed,
+    nursery,
     served,
     settings,
     write_orgs,
@@ -350,3 +358,75 @@ def test_a_clean_stop_says_nothing_of_killed_workers(tmp_path: Path, starter: Nu
     said = (tmp_path / "service.log").read_text()
     assert "worker_killed" not in said
     assert "Killing" not in said
+
+
+def _slow_to_start(folder: Path) -> Any:
+    """An application whose worker says that it is loading, and takes two seconds to load and one to start."""
+    (folder / f"{os.getpid()}.loading").touch()
+    time.sleep(2)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        (folder / f"{os.getpid()}.starting").touch()
+        await asyncio.sleep(1)
+        yield
+
+    return Starlette(lifespan=lifespan)
+
+
+@pytest.mark.parametrize("stage", ["loading", "starting"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_workers_that_are_told_to_end_before_they_serve_end(tmp_path: Path, stage: str, times: int) -> None:
+    """The first signal was lost while loading; the second before serving blocked the worker for ever."""
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_granian,
+        args=(functools.partial(_slow_to_start, tmp_path), settings(tmp_path)),
+        kwargs={"host": "127.0.0.1", "port": free_port(), "workers": 2},
+    )
+    process.start()
+    _wait_for(tmp_path, stage, 2)
+    workers = psutil.Process(process.pid).children()
+    for _ in range(times):
+        # As an init system does: to every process of the service.
+        for one in [*workers, process]:
+            os.kill(one.pid or 0, signal.SIGTERM)
+        time.sleep(0.1)
+    process.join(10)
+    _, alive = psutil.wait_procs(workers, timeout=0)
+    for one in [*alive, process]:
+        one.kill()
+    assert process.exitcode == 0
+    assert alive == []
+
+
+def test_workers_whose_parent_is_killed_before_they_serve_end(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_granian,
+        args=(functools.partial(_slow_to_start, tmp_path), settings(tmp_path)),
+        kwargs={"host": "127.0.0.1", "port": free_port(), "workers": 2},
+    )
+    process.start()
+    _wait_for(tmp_path, "loading", 2)
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    for one in alive:
+        one.kill()
+    assert alive == []
+
+
+def _wait_for(folder: Path, stage: str, workers: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(list(folder.glob(f"*.{stage}"))) < workers:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_nursery_ends_while_a_forked_process_holds_its_pipe() -> None:
+    with nursery():
+        forked = os.fork()
+        if not forked:
+            time.sleep(60)
+            os._exit(0)
+    os.kill(forked, signal.SIGKILL)
+    os.waitpid(forked, 0)
