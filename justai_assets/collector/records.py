@@ -22,6 +22,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from justai_assets.collector.folders import open_regular
+
 MAGIC: Final = b"\xabJ2\n"
 UNNUMBERED_MAGIC: Final = b"\xabJ1\n"
 _COMMON: Final = b"\xabJ"
@@ -147,11 +149,11 @@ class SegmentFile:
 
     @classmethod
     def read(cls, path: Path) -> SegmentFile:
-        """Read a segment; OSError when it cannot be opened.
+        """Read a segment; OSError when it cannot be opened or is no regular file.
 
         It is read and not mapped: a bad sector under a mapping ends the process with a signal.
         """
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY)
         try:
             size = os.fstat(descriptor).st_size
             parts, unreadable = [], 0

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from justai_assets.collector.backoff import REFUSED_SECONDS
+from justai_assets.collector.deaths import count_death, note_work
 from justai_assets.collector.folders import worker_folders
 from justai_assets.collector.journal import Journal
-from justai_assets.collector.sealer import REFUSED_SECONDS, Sealer, count_death, note_work
+from justai_assets.collector.sealer import Sealer
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import landed
 from justai_assets_tests.collector.test_seal import RECORDS, written
