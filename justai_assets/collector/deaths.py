@@ -30,8 +30,10 @@ def forget_work(journal: Path, name: str) -> None:
     deaths = _read(journal)[1]
     deaths.pop(name, None)
     if not deaths or not _write(journal, None, deaths):
-        # A note that stayed would blame this segment for a later death.
-        (journal / WORK).unlink(missing_ok=True)
+        # A note that stayed would blame this segment for a later death. What cannot be removed is no reason to take
+        # the segment for one that did not land.
+        with suppress(OSError):
+            (journal / WORK).unlink(missing_ok=True)
 
 
 def deaths_at(journal: Path, name: str) -> int:

@@ -92,6 +92,8 @@ def lock_journal(journal: Path, *, wait_seconds: float = 0.0) -> int:
             time.sleep(0.05)
         # The sealer's lock cannot be had either: that is said now, and not by a sealer that dies again and again.
         os.close(open_regular(journal / "sealer.lock", os.O_RDWR | os.O_CREAT))
+        if (journal / "sealer.work").is_dir():
+            raise IsADirectoryError(errno.EISDIR, "deaths could not be noted", "sealer.work")
     except OSError as error:
         raise CollectorError(
             f"the journal {journal} cannot be used: {type(error).__name__}", mend="name a folder that can be written"

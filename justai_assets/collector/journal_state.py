@@ -35,7 +35,7 @@ class Seen:
         counted: the sum of all processes' counters.
         backlog_bytes: bytes that are not in the landing zone yet.
         oldest_seconds: for how long the oldest complete segment has waited; 0 when none does.
-        is_stalled: the sealer gives no sign of life.
+        is_stalled: the sealer has completed nothing for STALLED_SECONDS.
     """
 
     counted: Counter[str] = field(default_factory=Counter)

@@ -92,6 +92,11 @@ class Damage:
     tail: bool
 
 
+def is_newer(content: bytes) -> bool:
+    """Whether a segment begins as one of a later version does, which this one cannot read."""
+    return content.startswith(_COMMON) and content[3:4] == MAGIC[3:] and content[: len(MAGIC)] > MAGIC
+
+
 def scan(content: bytes) -> Iterator[Record | Damage]:
     """Every record of a segment in order, and every stretch of bytes between that is none.
 

@@ -4,7 +4,7 @@ A segment's lines are grouped by door, org and day; each group becomes one objec
 own name and of the lines. A crash between upload and delete therefore writes the same objects again, not new ones.
 
 The groups stand alone: a day that the landing zone refuses keeps no other day and no other org's group from landing,
-and an org whose uploads hang holds on to one upload at a time. What is left of a segment then takes the segment's place
+and an upload that hangs is left behind (see `uploads`). What is left of a segment then takes the segment's place
 under the same name, so that a group is written once, and one org's trouble holds on to that org's lines only.
 """
 
@@ -18,9 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from justai_assets.collector.config import CollectorError
 from justai_assets.collector.folders import ADOPTED, REST, sync_folder
-from justai_assets.collector.records import Damage, SegmentFile, pack, scan
+from justai_assets.collector.records import Damage, SegmentFile, is_newer, pack, scan
 from justai_assets.collector.uploads import Outcome, Refused, SourceUpload, Tag, Uploads, source_of
+
+
+class NewerSegmentError(CollectorError):
+    """A segment that a later version wrote."""
+
+    code = "newer_segment"
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,9 @@ def shorten(path: Path, left: Set[Tag]) -> None:
 class _Index:
     """Where each group's lines lie in a segment.
 
+    Raises:
+        NewerSegmentError: a later version wrote it; it waits for that version.
+
     Attributes:
         name: the segment's own, wherever its file was moved.
         groups: tag → start and end of each line, in turn.
@@ -149,7 +159,7 @@ class _Index:
         self.groups: dict[Tag, array[int]] = {}
         self.torn = self.lost = 0
         self.damaged = segment.unreadable
-        is_complete, expected, is_unnumbered = False, 0, False
+        is_complete, expected, is_unnumbered, is_empty = False, 0, False, True
         for found in scan(segment.content):
             if isinstance(found, Damage):
                 if found.tail:
@@ -157,6 +167,7 @@ class _Index:
                 else:
                     self.damaged += found.end - found.start
                 continue
+            is_empty = False
             if found.number is None:
                 is_unnumbered = True
             else:
@@ -168,6 +179,9 @@ class _Index:
                 self.name = found.tag.removeprefix(b"segment/")
             else:
                 self.groups.setdefault(found.tag, array("Q")).extend((found.start, found.end))
+        if is_empty and is_newer(segment.content):
+            # Damage to the first record alone can look so as well; then others follow.
+            raise NewerSegmentError(f"{path.name} is of a later version", mend="start that version on this journal")
         # An earlier version closed the segments of dead workers under the same name, without an end record.
         self.is_cut = not is_complete and path.suffix != ADOPTED and not is_unnumbered
         if is_complete or self.is_cut:

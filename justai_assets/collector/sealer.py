@@ -204,7 +204,7 @@ class Sealer:
             return
         name = f"{path.parent.name}-{path.stem}"
         kept = self._journal / "damaged" / f"{name}{path.suffix}"
-        if kept.exists():
+        if kept.is_file() and not kept.is_symlink():
             return
         kept.parent.mkdir(exist_ok=True)
         kept.hardlink_to(path)

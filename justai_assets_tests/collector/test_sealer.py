@@ -1,15 +1,26 @@
 import asyncio
+import errno
+import os
+import socket
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from justai_assets.collector.backoff import REFUSED_SECONDS
-from justai_assets.collector.deaths import count_death, note_work
-from justai_assets.collector.folders import worker_folders
+from justai_assets.collector.backoff import MAX_SOURCE_SECONDS, REFUSED_SECONDS, Backoff
+from justai_assets.collector.deaths import count_death, deaths_at, forget_work, note_work
+from justai_assets.collector.folders import waiting_segments, worker_folders
 from justai_assets.collector.journal import Journal
+from justai_assets.collector.records import MAGIC
+from justai_assets.collector.seal import Sealed
 from justai_assets.collector.sealer import Sealer
+from justai_assets.collector.uploads import PATIENT_SECONDS, Refused
+from justai_assets.contract.errors import TransientStorageError
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import landed
 from justai_assets_tests.collector.test_seal import RECORDS, written
@@ -269,6 +280,222 @@ def test_one_death_and_the_deaths_of_another_segment_set_nothing_aside(tmp_path:
     assert found.run_once() == (1, 0)
     assert not (tmp_path / "journal" / "sealer.work").exists()
     count_death(tmp_path / "journal")  # at no segment
+
+
+def test_a_segment_refused_for_good_in_front_of_a_deadly_one_forgets_no_death(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    written(journal, [(b"new_door/acme/2026-01-05/x", b"{}\n")])
+    deadly = written(journal, RECORDS)
+    name = f"{deadly.parent.name}/{deadly.stem}"
+    written(journal, RECORDS)
+    for _ in range(2):
+        # Each sealer meets the refused segment first, and dies at the next.
+        note_work(journal, "first/00000001")
+        forget_work(journal, "first/00000001")
+        note_work(journal, name)
+        count_death(journal)
+    found, _, log = sealer(tmp_path)
+    found.run_once()
+    assert "segment_set_aside" in log.events
+    assert len(landed(tmp_path / "landing")) == 6
+
+
+def test_a_death_at_one_segment_is_no_death_of_the_one_before(tmp_path: Path) -> None:
+    journal = tmp_path
+    for name in ("a/1", "b/1", "a/1"):
+        note_work(journal, name)
+        count_death(journal)
+    count_death(journal)  # between two segments
+    assert (deaths_at(journal, "a/1"), deaths_at(journal, "b/1")) == (2, 1)
+    note_work(journal, "a/1")
+    forget_work(journal, "a/1")
+    assert (deaths_at(journal, "a/1"), deaths_at(journal, "b/1")) == (0, 1)
+
+
+def irregular(path: Path, kind: str) -> None:
+    """Something that is no regular file."""
+    if kind == "folder":
+        path.mkdir()
+        (path / "x").touch()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/etc/hostname")
+    elif kind == "dangling link":
+        path.symlink_to("nowhere")
+    else:
+        with socket.socket(socket.AF_UNIX) as one:
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            one.bind(f"/proc/self/fd/{descriptor}/{path.name}")
+            os.close(descriptor)
+
+
+KINDS = ["folder", "pipe", "link", "dangling link", "socket"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_regular_file_holds_up_nothing_whatever_its_name(tmp_path: Path, kind: str) -> None:
+    journal = tmp_path / "journal"
+    (journal / "workers").mkdir(parents=True)
+    irregular(journal / "workers" / "00000000000000000000-1", kind)
+    segment = written(journal, RECORDS)
+    torn = written(journal, RECORDS)
+    torn.rename(torn.with_suffix(".open"))
+    irregular(journal / "sealer.work", kind)
+    for folder in (segment.parent, torn.parent):
+        irregular(folder / "00000000.open", kind)
+        irregular(folder / "00000000.closed", kind)
+        irregular(folder / "00000000.adopted", kind)
+        irregular(folder / f"{segment.stem}.0000.rest", kind)
+    found, counted, log = sealer(tmp_path)
+    assert found.run_once() == (2, 0)
+    assert len(landed(tmp_path / "landing")) == 12
+    assert found.run_once() == (0, 0), "no foreign item is taken for what waits"
+    assert waiting_segments(journal) == (0, None)
+    assert "folder_not_sealed" not in log.events and not counted["landing_failures"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_a_lock_should_be_something_else_the_closed_segments_land(tmp_path: Path, kind: str) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    (segment.parent / "lock").unlink()
+    irregular(segment.parent / "lock", kind)
+    found, _, log = sealer(tmp_path)
+    found.run_once()
+    assert len(landed(tmp_path / "landing")) == 6
+    assert "folder_not_sealed" in log.events
+
+
+def test_an_open_segment_that_cannot_be_taken_over_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    (segment.parent / "00000000.open").write_bytes(b"")
+    torn = segment.with_name("00000009.open")
+    torn.write_bytes(segment.read_bytes())
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "00000000.open":
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    found, _, log = sealer(tmp_path)
+    assert found.run_once() == (2, 1)
+    assert "folder_not_sealed" in log.events
+    assert (segment.parent / "00000000.open").exists()
+    monkeypatch.undo()
+    found.run_once()
+    assert not segment.parent.exists()
+
+
+def test_a_segment_of_a_later_version_waits_untouched(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    content = segment.read_bytes().replace(MAGIC, b"\xabJ3\n")
+    segment.write_bytes(content)
+    written(tmp_path / "journal", RECORDS)
+    found, counted, log = sealer(tmp_path)
+    assert found.run_once() == (1, 1)
+    assert segment.read_bytes() == content
+    assert "NewerSegmentError" in [one.get("error") for one in log.facts]
+    assert not counted["damaged_segments"]
+
+
+def test_the_landed_lines_of_a_segment_that_cannot_be_kept_aside_are_not_written_again(tmp_path: Path) -> None:
+    segment = written(tmp_path / "journal", RECORDS)
+    segment.write_bytes(segment.read_bytes()[:-5])
+    (tmp_path / "journal" / "damaged" / f"{segment.parent.name}-{segment.name}").mkdir(parents=True)
+    clock = Clock()
+    found, counted, _ = sealer(tmp_path, clock)
+    for _ in range(3):
+        found.run_once()
+        clock.now += 4 * REFUSED_SECONDS
+    assert counted["landed_lines"] == 6
+    assert segment.exists(), "nothing that is not whole is thrown away"
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading.Event]]:
+    """S3 that answers no upload of the org `other` before the event is set; keys in order of arrival."""
+    keys: list[str] = []
+    freed = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            keys.append(self.path)
+            if "/other/" in self.path:
+                freed.wait(60)
+            self.send_response(200)
+            self.send_header("ETag", '"x"')
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    yield keys, freed
+    freed.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_upload_that_hangs_holds_up_its_source_only_and_is_not_repeated(
+    tmp_path: Path, hanging: tuple[list[str], threading.Event]
+) -> None:
+    keys, freed = hanging
+    for _ in range(3):
+        written(tmp_path / "journal", RECORDS)
+    counted: Counter[str] = Counter()
+    log = Log()
+    found = Sealer(tmp_path / "journal", Root.parse("s3://bucket/zone"), lambda k, n: counted.update({k: n}), log)
+    begun = time.monotonic()
+    assert found.run_once() == (3, 3), "each in part"
+    assert found.run_once() == (0, 3)
+    assert time.monotonic() - begun < 5 * PATIENT_SECONDS
+    assert counted["landed_objects"] == 12
+    assert found.is_uploading
+    assert sum("/other/" in key for key in keys) == 1, "a source has one upload under way"
+    assert not counted["landing_failures"]
+    freed.set()
+    deadline = time.monotonic() + 20
+    while found.run_once()[1] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (counted["landed_objects"], counted["landed_lines"]) == (15, 18)
+    assert len(keys) == len(set(keys)) == 15, "each object was written once"
+    assert not found.is_uploading
+    assert list(worker_folders(tmp_path / "journal")) == []
+
+
+def test_an_upload_that_hangs_ends_after_one_try(hanging: tuple[list[str], threading.Event]) -> None:
+    root = Root("s3://bucket/zone", request_seconds=1, retry_seconds=1)
+    begun = time.monotonic()
+    with pytest.raises(TransientStorageError):
+        root.write("webhooks/iterable/other/event_date=2026-01-05/x", b"x")
+    assert time.monotonic() - begun < 5
+    assert len(hanging[0]) == 1
+
+
+def test_the_other_days_of_a_source_have_their_turn_before_one_that_is_refused_again_and_again() -> None:
+    clock = Clock()
+    found = Backoff(clock)
+    first = RECORDS[0][0]
+    for _ in range(4):
+        found.take_note(Sealed(refused=(Refused(first, "storage_transient", "", transient=True),)))
+    clock.now += MAX_SOURCE_SECONDS
+    assert found.avoided() == {first}
+    found.take_note(Sealed(landed=frozenset([first])))
+    assert found.avoided() == set()
 
 
 def test_a_torn_segment_of_a_dead_worker_is_kept_and_counted(tmp_path: Path) -> None:
