@@ -2,25 +2,18 @@ import asyncio
 import errno
 import os
 import socket
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from justai_assets.collector.backoff import MAX_SOURCE_SECONDS, REFUSED_SECONDS, Backoff
-from justai_assets.collector.deaths import count_death, deaths_at, forget_work, note_work
+from justai_assets.collector.backoff import REFUSED_SECONDS
+from justai_assets.collector.deaths import count_death, forget_work, note_work
 from justai_assets.collector.folders import waiting_segments, worker_folders
 from justai_assets.collector.journal import Journal
 from justai_assets.collector.records import MAGIC
-from justai_assets.collector.seal import Sealed
 from justai_assets.collector.sealer import Sealer
-from justai_assets.collector.uploads import PATIENT_SECONDS, Refused
-from justai_assets.contract.errors import TransientStorageError
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import landed
 from justai_assets_tests.collector.test_seal import RECORDS, written
@@ -300,18 +293,6 @@ def test_a_segment_refused_for_good_in_front_of_a_deadly_one_forgets_no_death(tm
     assert len(landed(tmp_path / "landing")) == 6
 
 
-def test_a_death_at_one_segment_is_no_death_of_the_one_before(tmp_path: Path) -> None:
-    journal = tmp_path
-    for name in ("a/1", "b/1", "a/1"):
-        note_work(journal, name)
-        count_death(journal)
-    count_death(journal)  # between two segments
-    assert (deaths_at(journal, "a/1"), deaths_at(journal, "b/1")) == (2, 1)
-    note_work(journal, "a/1")
-    forget_work(journal, "a/1")
-    assert (deaths_at(journal, "a/1"), deaths_at(journal, "b/1")) == (0, 1)
-
-
 def irregular(path: Path, kind: str) -> None:
     """Something that is no regular file."""
     if kind == "folder":
@@ -413,89 +394,6 @@ def test_the_landed_lines_of_a_segment_that_cannot_be_kept_aside_are_not_written
         clock.now += 4 * REFUSED_SECONDS
     assert counted["landed_lines"] == 6
     assert segment.exists(), "nothing that is not whole is thrown away"
-
-
-@pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], threading.Event]]:
-    """S3 that answers no upload of the org `other` before the event is set; keys in order of arrival."""
-    keys: list[str] = []
-    freed = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            keys.append(self.path)
-            if "/other/" in self.path:
-                freed.wait(60)
-            self.send_response(200)
-            self.send_header("ETag", '"x"')
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    yield keys, freed
-    freed.set()
-    server.shutdown()
-    server.server_close()
-
-
-def test_an_upload_that_hangs_holds_up_its_source_only_and_is_not_repeated(
-    tmp_path: Path, hanging: tuple[list[str], threading.Event]
-) -> None:
-    keys, freed = hanging
-    for _ in range(3):
-        written(tmp_path / "journal", RECORDS)
-    counted: Counter[str] = Counter()
-    log = Log()
-    found = Sealer(tmp_path / "journal", Root.parse("s3://bucket/zone"), lambda k, n: counted.update({k: n}), log)
-    begun = time.monotonic()
-    assert found.run_once() == (3, 3), "each in part"
-    assert found.run_once() == (0, 3)
-    assert time.monotonic() - begun < 5 * PATIENT_SECONDS
-    assert counted["landed_objects"] == 12
-    assert found.is_uploading
-    assert sum("/other/" in key for key in keys) == 1, "a source has one upload under way"
-    assert not counted["landing_failures"]
-    freed.set()
-    deadline = time.monotonic() + 20
-    while found.run_once()[1] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert (counted["landed_objects"], counted["landed_lines"]) == (15, 18)
-    assert len(keys) == len(set(keys)) == 15, "each object was written once"
-    assert not found.is_uploading
-    assert list(worker_folders(tmp_path / "journal")) == []
-
-
-def test_an_upload_that_hangs_ends_after_one_try(hanging: tuple[list[str], threading.Event]) -> None:
-    root = Root("s3://bucket/zone", request_seconds=1, retry_seconds=1)
-    begun = time.monotonic()
-    with pytest.raises(TransientStorageError):
-        root.write("webhooks/iterable/other/event_date=2026-01-05/x", b"x")
-    assert time.monotonic() - begun < 5
-    assert len(hanging[0]) == 1
-
-
-def test_the_other_days_of_a_source_have_their_turn_before_one_that_is_refused_again_and_again() -> None:
-    clock = Clock()
-    found = Backoff(clock)
-    first = RECORDS[0][0]
-    for _ in range(4):
-        found.take_note(Sealed(refused=(Refused(first, "storage_transient", "", transient=True),)))
-    clock.now += MAX_SOURCE_SECONDS
-    assert found.avoided() == {first}
-    found.take_note(Sealed(landed=frozenset([first])))
-    assert found.avoided() == set()
 
 
 def test_a_torn_segment_of_a_dead_worker_is_kept_and_counted(tmp_path: Path) -> None:
