@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
@@ -60,11 +60,18 @@ class LandedObject:
 class Root:
     """A landing or lake root.
 
+    Attributes:
+        url: file:// or s3://.
+        request_seconds: how long one try of a request to S3 may take.
+        retry_seconds: how long after its first try a request is tried again: tries that hang add up.
+
     Raises:
         StorageError: on construction through `parse`, for a URL that is neither a path, file:// nor s3://.
     """
 
     url: str
+    request_seconds: int = 60
+    retry_seconds: int = 180
 
     @classmethod
     def parse(cls, text: str) -> Root:
@@ -120,8 +127,8 @@ class Root:
             bucket,
             prefix=prefix or None,
             config=cast(Any, options),
-            client_options={"allow_http": "aws_allow_http" in self.options, "timeout": "60s"},
-            retry_config={"max_retries": 5},
+            client_options={"allow_http": "aws_allow_http" in self.options, "timeout": f"{self.request_seconds}s"},
+            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=self.retry_seconds)},
         )
 
     @property

@@ -2,7 +2,7 @@
 
     <journal>/lock                     held by the one collector that uses this journal
     <journal>/sealer.lock              held by the one process that seals
-    <journal>/sealer.work              the segment being sealed, while it is, and how often a sealer died of it
+    <journal>/sealer.work              the segment being sealed, while it is, and how often sealers died of which
     <journal>/counters/<pid>.counts    see counters
     <journal>/workers/<name>/lock      held by the worker that writes here
     <journal>/workers/<name>/00000001.open     being written
@@ -11,13 +11,16 @@
     <journal>/workers/<name>/00000002.<token>.rest   what is left of a segment, being written; then takes its place
     <journal>/damaged/                 segments that are not whole, kept for a look; what was readable is landed
 
-A folder whose lock can be had belongs to a dead worker; whoever has the lock may take its segments over.
+A folder whose lock can be had belongs to a dead worker; whoever has the lock may take its segments over. What is no
+regular file, or no folder where a folder is due, is not ours, whatever its name: it is left alone and holds up nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,14 +44,34 @@ def sync_folder(folder: Path) -> None:
 
 
 def try_lock(file: Path) -> int | None:
-    """The descriptor of a lock file that is now ours, or None when somebody alive holds it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The descriptor of a lock file that is now ours, or None when somebody alive holds it.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file: nobody would know by it who is alive.
+    """
+    descriptor = open_regular(file, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def open_regular(file: Path, flags: int) -> int:
+    """The descriptor of a regular file; OSError for anything else, without waiting for a pipe's other end."""
+    descriptor = os.open(file, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(file))
+    return descriptor
+
+
+def regular_files(folder: Path, *suffixes: str) -> list[Path]:
+    """The regular files of a folder whose names end so, sorted; links, pipes and folders are none."""
+    with os.scandir(folder) as entries:
+        found = [one.name for one in entries if one.name.endswith(suffixes) and one.is_file(follow_symlinks=False)]
+    return [folder / name for name in sorted(found)]
 
 
 def lock_journal(journal: Path, *, wait_seconds: float = 0.0) -> int:
@@ -67,6 +90,10 @@ def lock_journal(journal: Path, *, wait_seconds: float = 0.0) -> int:
         deadline = time.monotonic() + wait_seconds
         while (descriptor := try_lock(journal / "lock")) is None and time.monotonic() < deadline:
             time.sleep(0.05)
+        # The sealer's lock cannot be had either: that is said now, and not by a sealer that dies again and again.
+        os.close(open_regular(journal / "sealer.lock", os.O_RDWR | os.O_CREAT))
+        if (journal / "sealer.work").is_dir():
+            raise IsADirectoryError(errno.EISDIR, "deaths could not be noted", "sealer.work")
     except OSError as error:
         raise CollectorError(
             f"the journal {journal} cannot be used: {type(error).__name__}", mend="name a folder that can be written"
@@ -108,12 +135,14 @@ def worker_folders(journal: Path) -> Iterator[Path]:
     """Every worker's folder, oldest first."""
     workers = journal / "workers"
     if workers.is_dir():
-        yield from sorted(path for path in workers.iterdir() if path.is_dir() and not path.name.startswith("."))
+        with os.scandir(workers) as entries:
+            found = [one.name for one in entries if one.is_dir(follow_symlinks=False) and not one.name.startswith(".")]
+        yield from (workers / name for name in sorted(found))
 
 
 def closed_segments(folder: Path) -> list[Path]:
     """The segments of a worker's folder that wait to be sealed, oldest first."""
-    return sorted(path for path in folder.iterdir() if path.suffix in {CLOSED, ADOPTED} and path.is_file())
+    return sorted(regular_files(folder, CLOSED, ADOPTED))
 
 
 def adopt(folder: Path) -> bool:
@@ -122,25 +151,41 @@ def adopt(folder: Path) -> bool:
     What the dead worker wrote and did not sync is synced first: sealing must read the same bytes however often it is
     repeated, also after a power cut in between. An adopted segment is named so, because nothing says where it ends. A
     folder without segments goes away, unless something lies there that is not ours.
+
+    Raises:
+        OSError: the first error of a segment; the others are taken over all the same. Or the lock cannot be tried.
     """
     descriptor = try_lock(folder / "lock")
     if descriptor is None:
         return False
+    errors: list[OSError] = []
     try:
-        for path in sorted(folder.glob(f"*{OPEN}")):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            path.rename(path.with_suffix(ADOPTED))
+        for path in regular_files(folder, OPEN):
+            try:
+                _take_over(path)
+            except OSError as error:
+                errors.append(error)
         sync_folder(folder)
-        if not closed_segments(folder):
-            for rest in folder.glob(f"*{REST}"):
+        if not errors and not closed_segments(folder):
+            for rest in regular_files(folder, REST):
                 rest.unlink()
             if {path.name for path in folder.iterdir()} <= {"lock"}:
                 (folder / "lock").unlink(missing_ok=True)
                 folder.rmdir()
     finally:
         os.close(descriptor)
+    if errors:
+        raise errors[0]
     return True
+
+
+def _take_over(path: Path) -> None:
+    descriptor = open_regular(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.rename(path.with_suffix(ADOPTED))
 
 
 def waiting_segments(journal: Path) -> tuple[int, float | None]:
@@ -151,7 +196,7 @@ def waiting_segments(journal: Path) -> tuple[int, float | None]:
     total, oldest = 0, None
     for folder in worker_folders(journal):
         with suppress(OSError):
-            for path in folder.glob("0*"):
+            for path in regular_files(folder, OPEN, CLOSED, ADOPTED, REST):
                 try:
                     found = path.stat()
                 except FileNotFoundError:  # sealed meanwhile

@@ -20,9 +20,11 @@ from justai_assets.collector.folders import waiting_segments
 
 LOOK_SECONDS: Final = 1.0
 STALLED_SECONDS: Final = 300.0
-"""A sealer that finished nothing for so long, and tried nothing, is dead or stuck. An upload takes three at most."""
+"""A sealer that landed nothing and ended no pass for so long is dead or stuck. An upload that hangs is no reason: a
+pass waits 2 s for it, and it ends after a minute."""
 
-_SIGNS_OF_LIFE: Final = ("sealer_passes", "landed_objects", "landing_failures")
+_SIGNS_OF_LIFE: Final = ("sealer_passes", "landed_objects")
+"""Work that was completed. A failure is none: a sealer that only fails, or dies over and over, gets nowhere."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Seen:
         counted: the sum of all processes' counters.
         backlog_bytes: bytes that are not in the landing zone yet.
         oldest_seconds: for how long the oldest complete segment has waited; 0 when none does.
-        is_stalled: the sealer gives no sign of life.
+        is_stalled: the sealer has completed nothing for STALLED_SECONDS.
     """
 
     counted: Counter[str] = field(default_factory=Counter)

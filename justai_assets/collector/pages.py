@@ -34,7 +34,7 @@ _HELP = {
     "justai_collector_damaged_segments_total": ("counter", "Segments that were not whole, kept in damaged/."),
     "justai_collector_sealer_passes_total": ("counter", "Passes of the sealer over the journal."),
     "justai_collector_journal_oldest_segment_seconds": ("gauge", "How long the oldest complete segment has waited."),
-    "justai_collector_landing_stalled": ("gauge", "1 when the sealer has given no sign of life for five minutes."),
+    "justai_collector_landing_stalled": ("gauge", "1 when the sealer has completed nothing for five minutes."),
     "justai_collector_log_entries_dropped_total": (
         "counter",
         "Log lines that could not be written, or not in time.",

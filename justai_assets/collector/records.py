@@ -22,6 +22,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from justai_assets.collector.folders import open_regular
+
 MAGIC: Final = b"\xabJ2\n"
 UNNUMBERED_MAGIC: Final = b"\xabJ1\n"
 _COMMON: Final = b"\xabJ"
@@ -90,6 +92,11 @@ class Damage:
     tail: bool
 
 
+def is_newer(content: bytes) -> bool:
+    """Whether a segment begins as one of a later version does, which this one cannot read."""
+    return content.startswith(_COMMON) and content[3:4] == MAGIC[3:] and content[: len(MAGIC)] > MAGIC
+
+
 def scan(content: bytes) -> Iterator[Record | Damage]:
     """Every record of a segment in order, and every stretch of bytes between that is none.
 
@@ -147,11 +154,11 @@ class SegmentFile:
 
     @classmethod
     def read(cls, path: Path) -> SegmentFile:
-        """Read a segment; OSError when it cannot be opened.
+        """Read a segment; OSError when it cannot be opened or is no regular file.
 
         It is read and not mapped: a bad sector under a mapping ends the process with a signal.
         """
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY)
         try:
             size = os.fstat(descriptor).st_size
             parts, unreadable = [], 0

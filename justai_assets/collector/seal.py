@@ -4,52 +4,30 @@ A segment's lines are grouped by door, org and day; each group becomes one objec
 own name and of the lines. A crash between upload and delete therefore writes the same objects again, not new ones.
 
 The groups stand alone: a day that the landing zone refuses keeps no other day and no other org's group from landing,
-and an org whose uploads hang holds on to one upload at a time. What is left of a segment then takes the segment's place
+and an upload that hangs is left behind (see `uploads`). What is left of a segment then takes the segment's place
 under the same name, so that a group is written once, and one org's trouble holds on to that org's lines only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from array import array
 from collections.abc import Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import zstandard
-
+from justai_assets.collector.config import CollectorError
 from justai_assets.collector.folders import ADOPTED, REST, sync_folder
-from justai_assets.collector.records import Damage, SegmentFile, pack, place_of, scan
-from justai_assets.contract.errors import JustAIError, TransientStorageError
-from justai_assets.landing.paths import day_prefix
-from justai_assets.storage import Root
-
-COMPRESSION_LEVEL = 3
-SUFFIX = ".jsonl.zst"
-UPLOADS = 8
-"""At a time: with hundreds of orgs a segment is hundreds of objects, and each waits for the network."""
-
-Tag = bytes
+from justai_assets.collector.records import Damage, SegmentFile, is_newer, pack, scan
+from justai_assets.collector.uploads import Outcome, Refused, SourceUpload, Tag, Uploads, source_of
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A group that the landing zone did not take.
+class NewerSegmentError(CollectorError):
+    """A segment that a later version wrote."""
 
-    Attributes:
-        tag: the group.
-        error: a stable code.
-        what: the error in words; names the key, never what a sender wrote.
-        transient: whether it may pass by itself.
-    """
-
-    tag: Tag
-    error: str
-    what: str
-    transient: bool
+    code = "newer_segment"
 
 
 @dataclass(frozen=True)
@@ -57,18 +35,18 @@ class Sealed:
     """What sealing a segment wrote, and what it did not.
 
     Attributes:
-        objects: landing objects.
+        landed: tags of the groups that were written.
         lines: envelopes in them.
         bytes: compressed bytes of them.
         torn_bytes: bytes at the end of a dead worker's segment that are no record: an unfinished write, as a rule.
         damaged_bytes: bytes elsewhere that are no record or cannot be read: acknowledged events may have been there.
         lost_records: records that are missing by their numbers, or by the end that its worker wrote.
         is_cut: a segment that its worker closed has no end record: what was behind its last record is gone.
-        left: tags of the groups that are not in the landing zone: refused, or not tried.
+        left: tags of the groups that are not in the landing zone: refused, not tried, or under way.
         refused: one for each group that was tried in vain.
     """
 
-    objects: int = 0
+    landed: frozenset[Tag] = frozenset()
     lines: int = 0
     bytes: int = 0
     torn_bytes: int = 0
@@ -78,53 +56,59 @@ class Sealed:
     left: frozenset[Tag] = frozenset()
     refused: tuple[Refused, ...] = ()
 
+    @classmethod
+    def of(cls, outcome: Outcome, wanted: Set[Tag], **damage: Any) -> Sealed:
+        """From what became of the groups that were to be landed, and what the segment lacks."""
+        return cls(
+            landed=frozenset(outcome.written),
+            lines=sum(lines for lines, _ in outcome.written.values()),
+            bytes=sum(size for _, size in outcome.written.values()),
+            left=frozenset(wanted - outcome.written.keys()),
+            refused=tuple(sorted(outcome.refused, key=lambda one: one.tag)),
+            **damage,
+        )
+
+    @property
+    def objects(self) -> int:
+        """Landing objects that were written."""
+        return len(self.landed)
+
     @property
     def is_whole(self) -> bool:
         """Whether every byte of the segment is accounted for."""
         return not (self.torn_bytes or self.damaged_bytes or self.lost_records or self.is_cut)
 
 
-def source_of(tag: bytes) -> str:
-    """`door/org` of a tag."""
-    return tag.rpartition(b"/")[0].decode(errors="replace")
-
-
 def seal_segment(
-    path: Path, landing: Root, *, avoid: Set[Tag | str] = frozenset(), only: Set[Tag] | None = None
+    path: Path, uploads: Uploads, *, avoid: Set[Tag | str] = frozenset(), only: Set[Tag] | None = None
 ) -> Sealed:
     """Write the landing objects of a closed segment; the segment itself stays.
 
-    A group that fails harms no other. A source whose group failed by something that may pass is not tried further; once
-    UPLOADS sources failed so and nothing was written, the landing zone counts as away and the rest is not tried.
+    A group that fails harms no other. A source whose group failed by something that may pass is not tried further, and
+    an upload that hangs is left behind: its group is in `left`, and `uploads` says later what became of it.
 
     Args:
         path: the segment.
-        landing: the landing root.
+        uploads: what writes to the landing zone.
         avoid: groups, by tag, and sources, by name, that are not tried now.
         only: tags that are still to be landed; None for all.
     """
     segment = SegmentFile.read(path)
     index = _Index(segment, path)
     wanted = {tag: spans for tag, spans in index.groups.items() if only is None or tag in only}
-    attempt = _Attempt(index.name, segment.content, landing, avoid)
-    # One source at a time in each thread, or one whose uploads hang would hold them all. Small ones first: an org with
-    # few events does not wait for the uploads of one with many.
+    avoid = avoid | uploads.sources
     sources: dict[str, list[tuple[Tag, array[int]]]] = {}
     for tag, spans in sorted(wanted.items(), key=lambda item: (len(item[1]), item[0])):
-        sources.setdefault(source_of(tag), []).append((tag, spans))
-    ordered = sorted(sources.values(), key=lambda groups: sum(len(spans) for _, spans in groups))
-    with ThreadPoolExecutor(UPLOADS) as pool:
-        written = {tag: size for some in pool.map(attempt.land, ordered) for tag, size in some.items()}
-    return Sealed(
-        objects=len(written),
-        lines=sum(len(wanted[tag]) // 2 for tag in written),
-        bytes=sum(written.values()),
+        if tag not in avoid and source_of(tag) not in avoid:
+            sources.setdefault(source_of(tag), []).append((tag, spans))
+    outcome = uploads.run(SourceUpload(path, index.name, segment.content, groups) for groups in sources.values())
+    return Sealed.of(
+        outcome,
+        wanted.keys(),
         torn_bytes=index.torn,
         damaged_bytes=index.damaged,
         lost_records=index.lost,
         is_cut=index.is_cut,
-        left=frozenset(wanted.keys() - written.keys()),
-        refused=tuple(attempt.refused[tag] for tag in sorted(attempt.refused)),
     )
 
 
@@ -155,48 +139,11 @@ def shorten(path: Path, left: Set[Tag]) -> None:
     sync_folder(path.parent)
 
 
-class _Attempt:
-    """One try to land a segment's groups; several threads land at a time, each the groups of one source."""
-
-    def __init__(self, name: bytes, content: bytes, landing: Root, avoid: Set[Tag | str]) -> None:
-        self._name = name
-        self._content = content
-        self._landing = landing
-        self._avoid = avoid
-        self._has_written = False
-        self._away = 0
-        self.refused: dict[Tag, Refused] = {}
-
-    def land(self, groups: list[tuple[Tag, array[int]]]) -> dict[Tag, int]:
-        """Tag → compressed bytes of the object, for the groups of one source that are in the landing zone."""
-        written: dict[Tag, int] = {}
-        for tag, spans in groups:
-            if tag in self._avoid or source_of(tag) in self._avoid:
-                continue
-            if not self._has_written and self._away >= UPLOADS:
-                break
-            refused = None
-            try:
-                key, content = _object(self._name, tag, self._content, spans)
-                write_durably(self._landing, key, content)
-            except JustAIError as error:
-                refused = Refused(tag, error.code, str(error), transient=error.transient)
-            except (OSError, ValueError, LookupError) as error:
-                refused = Refused(tag, type(error).__name__, "", transient=False)
-            if refused is None:
-                written[tag] = len(content)
-                self._has_written = True
-                continue
-            self.refused[tag] = refused
-            if refused.transient:
-                # The next group of the source would only wait for the same answer.
-                self._away += 1
-                break
-        return written
-
-
 class _Index:
     """Where each group's lines lie in a segment.
+
+    Raises:
+        NewerSegmentError: a later version wrote it; it waits for that version.
 
     Attributes:
         name: the segment's own, wherever its file was moved.
@@ -212,7 +159,7 @@ class _Index:
         self.groups: dict[Tag, array[int]] = {}
         self.torn = self.lost = 0
         self.damaged = segment.unreadable
-        is_complete, expected, is_unnumbered = False, 0, False
+        is_complete, expected, is_unnumbered, is_empty = False, 0, False, True
         for found in scan(segment.content):
             if isinstance(found, Damage):
                 if found.tail:
@@ -220,6 +167,7 @@ class _Index:
                 else:
                     self.damaged += found.end - found.start
                 continue
+            is_empty = False
             if found.number is None:
                 is_unnumbered = True
             else:
@@ -231,45 +179,11 @@ class _Index:
                 self.name = found.tag.removeprefix(b"segment/")
             else:
                 self.groups.setdefault(found.tag, array("Q")).extend((found.start, found.end))
+        if is_empty and is_newer(segment.content):
+            # Damage to the first record alone can look so as well; then others follow.
+            raise NewerSegmentError(f"{path.name} is of a later version", mend="start that version on this journal")
         # An earlier version closed the segments of dead workers under the same name, without an end record.
         self.is_cut = not is_complete and path.suffix != ADOPTED and not is_unnumbered
         if is_complete or self.is_cut:
             # Behind the last record of a segment that was closed in order, nothing can be an unfinished write.
             self.torn, self.damaged = 0, self.damaged + self.torn
-
-
-def _object(name: bytes, tag: Tag, content: bytes, spans: array[int]) -> tuple[str, bytes]:
-    digest = hashlib.sha256(name + b"\0" + tag + b"\0")
-    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
-    parts: list[bytes] = []
-    for at in range(0, len(spans), 2):
-        line = content[spans[at] : spans[at + 1]]
-        digest.update(line)
-        parts.append(compressor.compress(line))
-    parts.append(compressor.flush())
-    door, slug, day = place_of(tag)
-    return f"{day_prefix(door, slug, day)}/{digest.hexdigest()[:32]}{SUFFIX}", b"".join(parts)
-
-
-def write_durably(landing: Root, key: str, content: bytes) -> None:
-    """Write an object so that it survives a power cut; S3 promises that by itself.
-
-    Raises:
-        TransientStorageError: a local landing root is not there. It is not made: where a disk is not mounted, the
-            folder would take the events and hide them when the disk comes back.
-    """
-    if landing.is_local and not landing.local().is_dir():
-        raise TransientStorageError(f"there is no folder {landing.local()}", mend="mount the disk it lies on")
-    landing.write(key, content)
-    if not landing.is_local:
-        return
-    path = landing.local(key)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    for folder in path.parents:
-        sync_folder(folder)
-        if folder == landing.local():
-            break

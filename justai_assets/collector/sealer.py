@@ -6,31 +6,34 @@ repeat: killed at any point, the next one starts over and writes the same object
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from justai_assets.collector.backoff import Backoff
 from justai_assets.collector.counters import SUFFIX, PatientCounters
-from justai_assets.collector.folders import REST, adopt, closed_segments, sync_folder, try_lock, worker_folders
+from justai_assets.collector.deaths import DEATHS, deaths_at, forget_work, note_work
+from justai_assets.collector.folders import (
+    REST,
+    adopt,
+    closed_segments,
+    regular_files,
+    sync_folder,
+    try_lock,
+    worker_folders,
+)
 from justai_assets.collector.logs import logger, queue_everything, writer
-from justai_assets.collector.seal import Refused, Sealed, Tag, seal_segment, shorten, source_of
+from justai_assets.collector.seal import Sealed, seal_segment, shorten
+from justai_assets.collector.uploads import PATIENT_SECONDS, RETRY_SECONDS, Refused, Tag, Uploads, source_of
 from justai_assets.storage import Root
 
 IDLE_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 4.0
-REFUSED_SECONDS = 5.0
-"""How long a group that was refused is not tried at first; twice as long each time. Longer than any wait between two
-passes, so that a pass that ends early at refused groups does not meet the same ones first the next time."""
-MAX_REFUSED_SECONDS = 300.0
-DEATHS = 2
-"""A segment at which so many sealers died is set aside: it would kill the next one as well."""
-WORK = "sealer.work"
 LOCK = "sealer.lock"
 
 
@@ -39,7 +42,7 @@ class Sealer:
 
     Args:
         journal: the collector's journal folder.
-        landing: the landing root.
+        landing: the landing root; its requests should end by themselves before long.
         count: adds to a counter.
         log: a structured logger.
         monotonic: seconds that only grow.
@@ -54,26 +57,37 @@ class Sealer:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
-        self._landing = landing
+        self._uploads = Uploads(landing, PATIENT_SECONDS)
         self._count = count
         self._log = log
-        self._monotonic = monotonic
-        self._refused: dict[Tag | str, tuple[float, float]] = {}
+        self._backoff = Backoff(monotonic)
         self._left: dict[Path, frozenset[Tag]] = {}
+        self._too_long: set[Path] = set()
         self._told: set[tuple[str, str]] = set()
+
+    @property
+    def is_uploading(self) -> bool:
+        """Whether uploads that were left behind are under way."""
+        return bool(self._uploads.sources)
 
     def run_once(self) -> tuple[int, int]:
         """One pass over all workers' folders: how many segments were landed, whole or in part, and how many wait.
 
-        A group (source, org and day) that is refused is left alone for a while; the others land meanwhile. The pass
-        ends early only when nothing that it tried could be written, for reasons that may pass: the landing zone is
-        away. A folder or a segment that makes trouble is logged and counted, and the pass goes on with the next one.
+        A group (source, org and day) that is refused is left alone for a while, and so is a source whose upload is
+        under way; the others land meanwhile. The pass ends early only when nothing that it tried could be written, for
+        reasons that may pass: the landing zone is away. A folder or a segment that makes trouble is logged and counted,
+        and the pass goes on with the next one.
         """
-        landed = waiting = 0
+        landed, waiting = self._take_ended(), 0
         away = False
-        for folder in worker_folders(self._journal):
+        try:
+            folders = list(worker_folders(self._journal))
+        except OSError as error:
+            self._trouble("folder_not_sealed", "workers", error)
+            return landed, 1
+        for folder in folders:
+            waiting += not self._adopt(folder)
             try:
-                adopt(folder)
                 segments = closed_segments(folder) if folder.is_dir() else []
             except OSError as error:
                 self._trouble("folder_not_sealed", folder.name, error)
@@ -87,37 +101,59 @@ class Sealer:
                 landed += progress
                 waiting += not done
                 away = away and not landed
-            with suppress(OSError):
-                adopt(folder)  # goes away once its last segment is landed
+            if segments and folder.is_dir():
+                self._adopt(folder)  # goes away once its last segment is landed
         return landed, waiting
+
+    def _adopt(self, folder: Path) -> bool:
+        """Take over a dead worker's segments; False when some could not be. Closed ones are landed in any case."""
+        try:
+            adopt(folder)
+        except OSError as error:
+            self._trouble("folder_not_sealed", folder.name, error)
+            return False
+        return True
+
+    def _take_ended(self) -> int:
+        """Take note of uploads that were left behind and ended since; how many wrote something."""
+        ended = self._uploads.ended()
+        for path, outcome in ended:
+            sealed = Sealed.of(outcome, self._left.get(path, frozenset()))
+            self._left[path] = sealed.left
+            self._too_long.add(path)
+            self._take_note(f"{path.parent.name}/{path.stem}", sealed)
+        return sum(bool(outcome.written) for _, outcome in ended)
 
     def _seal(self, path: Path) -> tuple[bool, bool, bool]:
         """Whether something of the segment was landed, whether all of it is, and whether the landing zone is away."""
         name = f"{path.parent.name}/{path.stem}"
-        avoid = {one for one, (until, _) in self._refused.items() if until > self._monotonic()}
+        avoid = self._backoff.avoided() | self._uploads.sources
         left = self._left.get(path)
-        if left and all(tag in avoid or source_of(tag) in avoid for tag in left):
+        if name in avoid or (
+            left and path not in self._too_long and all(tag in avoid or source_of(tag) in avoid for tag in left)
+        ):
             return False, False, False
+        if self._uploads.is_full:
+            return False, False, True
         try:
             if deaths_at(self._journal, name) >= DEATHS:
                 self._set_aside(path, name)
                 return True, True, False
             note_work(self._journal, name)
             try:
-                sealed = seal_segment(path, self._landing, avoid=avoid, only=left)
+                sealed = seal_segment(path, self._uploads, avoid=avoid, only=left)
                 self._take_note(name, sealed)
                 self._leave(path, sealed)
             finally:
-                forget_work(self._journal)
-        except OSError as error:
-            # The segment stays and is tried again; one that cannot be read must not keep the others from landing.
-            self._trouble("segment_not_landed", name, error)
-            return False, False, False
+                forget_work(self._journal, name)
         except Exception as error:
-            # A mistake of ours at one segment is told and counted, and holds up no other.
+            # The segment stays and is tried again; one that cannot be read, or at which we make a mistake, must not
+            # keep the others from landing.
             self._trouble("segment_not_landed", name, error)
+            self._backoff.add(name)
             return False, False, False
-        away = bool(sealed.refused) and not sealed.objects and all(one.transient for one in sealed.refused)
+        hopeless = bool(sealed.refused) and all(one.transient for one in sealed.refused)
+        away = not sealed.objects and (hopeless or self._uploads.is_full)
         return not sealed.left or bool(sealed.objects), not sealed.left, away
 
     def _trouble(self, event: str, name: str, error: Exception) -> None:
@@ -129,16 +165,7 @@ class Sealer:
 
     def _take_note(self, name: str, sealed: Sealed) -> None:
         """Count and log what was landed and what was refused."""
-        now = self._monotonic()
-        for one in sealed.refused:
-            # A refusal for good is of that day; what may pass, a hanging upload above all, concerns the source.
-            whose = source_of(one.tag) if one.transient else one.tag
-            _, wait = self._refused.get(whose, (0.0, REFUSED_SECONDS / 2))
-            wait = min(2 * wait, MAX_REFUSED_SECONDS)
-            self._refused[whose] = now + wait, wait
-        for over in [one for one, (until, wait) in self._refused.items() if until + wait < now]:
-            # Tried again since, or no longer there: it begins anew.
-            del self._refused[over]
+        self._backoff.take_note(sealed)
         for one in _one_a_source(sealed.refused):
             door, _, org = source_of(one.tag).partition("/")
             facts = {"segment": name, "org": org, "door": door, "error": one.error, "what": one.what}
@@ -153,19 +180,23 @@ class Sealer:
 
     def _leave(self, path: Path, sealed: Sealed) -> None:
         """Delete a landed segment, or keep of it what is not landed; one that is not whole is kept aside as it was."""
-        if not sealed.left:
-            self._keep_aside(path, sealed)
-            for rest in path.parent.glob(f"{path.stem}.*{REST}"):
-                rest.unlink(missing_ok=True)
-            path.unlink()
-            self._left.pop(path, None)
-            sync_folder(path.parent)
-            return
         # From here on only these are tried, also when the disk has no room for the shorter segment.
         self._left[path] = sealed.left
         if sealed.objects:
+            self._too_long.add(path)
+        if not sealed.left:
+            self._keep_aside(path, sealed)
+            for rest in regular_files(path.parent, REST):
+                if rest.name.startswith(f"{path.stem}."):
+                    rest.unlink(missing_ok=True)
+            path.unlink()
+            del self._left[path]
+            self._too_long.discard(path)
+            sync_folder(path.parent)
+        elif path in self._too_long:
             self._keep_aside(path, sealed)
             shorten(path, sealed.left)
+            self._too_long.discard(path)
 
     def _keep_aside(self, path: Path, sealed: Sealed) -> None:
         """Keep a segment that is not whole, under its name, and say what is missing."""
@@ -173,7 +204,7 @@ class Sealer:
             return
         name = f"{path.parent.name}-{path.stem}"
         kept = self._journal / "damaged" / f"{name}{path.suffix}"
-        if kept.exists():
+        if kept.is_file() and not kept.is_symlink():
             return
         kept.parent.mkdir(exist_ok=True)
         kept.hardlink_to(path)
@@ -198,7 +229,7 @@ class Sealer:
         path.rename(kept)
         sync_folder(kept.parent)
         sync_folder(path.parent)
-        forget_work(self._journal)
+        forget_work(self._journal, name)
         self._count("damaged_segments", 1)
         self._log.error("segment_set_aside", segment=name, deaths=DEATHS)
 
@@ -206,45 +237,6 @@ class Sealer:
 def _one_a_source(refused: Iterable[Refused]) -> list[Refused]:
     """Of the refusals of each source the first: a line a day would flood the log."""
     return list({one.tag.rpartition(b"/")[0]: one for one in reversed(list(refused))}.values())[::-1]
-
-
-def note_work(journal: Path, name: str) -> None:
-    """Say on disk, before it is opened, which segment is being sealed; deaths at it are kept.
-
-    Where the disk takes no note, sealing goes on without one: it is what makes room on a full disk.
-    """
-    _write_note(journal, name, deaths_at(journal, name))
-
-
-def forget_work(journal: Path) -> None:
-    """Say that no segment is being sealed."""
-    (journal / WORK).unlink(missing_ok=True)
-
-
-def deaths_at(journal: Path, name: str) -> int:
-    """How many sealers died at a segment in a row."""
-    try:
-        found = json.loads((journal / WORK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
-    return int(found.get("deaths", 0)) if isinstance(found, dict) and found.get("segment") == name else 0
-
-
-def count_death(journal: Path) -> None:
-    """Count a death of the sealer at the segment it was at, if it was at one.
-
-    Only whoever saw the sealer die while the collector lived may say so: a host that goes down is no segment's fault.
-    """
-    with suppress(OSError, ValueError, LookupError):
-        found = json.loads((journal / WORK).read_text(encoding="utf-8"))
-        _write_note(journal, found["segment"], int(found["deaths"]) + 1)
-
-
-def _write_note(journal: Path, name: str, deaths: int) -> None:
-    making = journal / f"{WORK}.making"
-    with suppress(OSError):
-        making.write_text(json.dumps({"segment": name, "deaths": deaths}), encoding="utf-8")
-        making.replace(journal / WORK)
 
 
 def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connection) -> None:
@@ -273,7 +265,7 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
         log.warning("sealer_stopped", undelivered=-1, reason="another sealer is at work in this journal")
         return
     counters = PatientCounters(journal / "counters" / f"sealer-{os.getpid()}{SUFFIX}")
-    sealer = Sealer(journal, Root.parse(landing), counters.add, log)
+    sealer = Sealer(journal, replace(Root.parse(landing), retry_seconds=RETRY_SECONDS), counters.add, log)
     wait = 0.0
     while not doors.poll(wait):
         landed, waiting = sealer.run_once()
@@ -289,3 +281,6 @@ def run_sealer(journal: Path, landing: str, drain_seconds: float, doors: Connect
     log.info("sealer_stopped", undelivered=waiting)
     os.close(lock)
     writer().flush()
+    if sealer.is_uploading:
+        # A thread in the landing zone's client cannot be ended, and must not be met by the interpreter's end.
+        os._exit(0)

@@ -23,9 +23,10 @@ from typing import Any
 from justai_assets.collector.app import create_app
 from justai_assets.collector.config import CollectorConfig, CollectorError
 from justai_assets.collector.counters import SUFFIX, PatientCounters
+from justai_assets.collector.deaths import count_death
 from justai_assets.collector.folders import lock_journal
 from justai_assets.collector.logs import SERVER_LOGGING, QueuedStderr, logger, queue_everything, writer
-from justai_assets.collector.sealer import count_death, run_sealer
+from justai_assets.collector.sealer import run_sealer
 from justai_assets.landing.listing import LANDING
 from justai_assets.storage import Root
 

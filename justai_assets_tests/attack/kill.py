@@ -22,6 +22,7 @@ import psutil
 from justai_assets.bench.http_load import post, run_load
 from justai_assets.collector.config import CollectorConfig
 from justai_assets.collector.seal import seal_segment
+from justai_assets.collector.uploads import Uploads
 from justai_assets.storage import Root
 from justai_assets_tests.collector.service import (
     KEY,
@@ -163,7 +164,7 @@ def survive(base: CollectorConfig, cycles: int, seed: int) -> Survived:
 def _is_harmed(path: Path) -> bool:
     """Whether a segment that was kept aside lacks more than a write that never finished."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = seal_segment(path, Root.parse(scratch))
+        found = seal_segment(path, Uploads(Root.parse(scratch)))
     return bool(found.damaged_bytes or found.lost_records or found.is_cut)
 
 

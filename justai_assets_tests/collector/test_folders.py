@@ -22,6 +22,16 @@ def test_a_journal_belongs_to_one_collector(tmp_path: Path) -> None:
     os.close(lock_journal(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["lock", "sealer.lock", "sealer.work", "workers"])
+def test_a_journal_with_something_else_in_a_files_place_refuses_the_start(tmp_path: Path, name: str) -> None:
+    if name == "workers":
+        (tmp_path / name).touch()
+    else:
+        (tmp_path / name).mkdir()
+    with pytest.raises(CollectorError, match="cannot be used"):
+        lock_journal(tmp_path)
+
+
 def test_a_journal_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CollectorError, match="cannot be used"):

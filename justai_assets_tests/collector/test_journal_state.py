@@ -35,6 +35,9 @@ def test_without_a_sign_of_life_of_the_sealer_landing_is_stalled_and_with_one_it
         clock.now += STALLED_SECONDS + 1
         state.look()
         assert state.seen.is_stalled
+        counters.add("landing_failures")
+        state.look()
+        assert state.seen.is_stalled, "to fail is no progress"
         counters.add("sealer_passes")
         state.look()
         assert not state.seen.is_stalled

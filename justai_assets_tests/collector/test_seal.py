@@ -7,13 +7,15 @@ import time
 import zlib
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from justai_assets.collector.folders import CLOSED
 from justai_assets.collector.journal import Journal
 from justai_assets.collector.records import MAGIC, UNNUMBERED_MAGIC, pack, tag_of
-from justai_assets.collector.seal import UPLOADS, seal_segment, shorten, source_of
+from justai_assets.collector.seal import Sealed, seal_segment, shorten
+from justai_assets.collector.uploads import UPLOADS, Uploads, source_of
 from justai_assets.contract.errors import StorageError, TransientStorageError
 from justai_assets.landing.envelopes_write import envelope_line
 from justai_assets.landing.listing import list_days
@@ -39,6 +41,10 @@ def written(folder: Path, records: list[tuple[bytes, bytes]]) -> Path:
     return next(asyncio.run(scenario()).glob(f"*{CLOSED}"))
 
 
+def seal(path: Path, root: Root, **which: Any) -> Sealed:
+    return seal_segment(path, Uploads(root), **which)
+
+
 RECORDS = [
     (tag_of("iterable_webhooks", "acme", FIFTH), line("a")),
     (tag_of("iterable_webhooks", "acme", SIXTH), line("b")),
@@ -51,7 +57,7 @@ RECORDS = [
 
 def test_lines_land_in_the_folder_of_their_door_org_and_day(tmp_path: Path) -> None:
     root = Root.parse(str(tmp_path / "landing"))
-    sealed = seal_segment(written(tmp_path / "journal", RECORDS), root)
+    sealed = seal(written(tmp_path / "journal", RECORDS), root)
     assert (sealed.objects, sealed.lines, sealed.torn_bytes, sealed.damaged_bytes) == (5, 6, 0, 0)
     folders = {one["id"]: one["key"].rpartition("/")[0] for one in landed(root)}
     assert folders == {
@@ -70,25 +76,25 @@ def test_lines_land_in_the_folder_of_their_door_org_and_day(tmp_path: Path) -> N
 def test_sealing_again_writes_the_same_objects_byte_for_byte(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     root = Root.parse(str(tmp_path / "landing"))
-    seal_segment(segment, root)
+    seal(segment, root)
     first = {found.key: root.read(found.key) for found in root.list("webhooks")}
-    seal_segment(segment, root)
+    seal(segment, root)
     assert {found.key: root.read(found.key) for found in root.list("webhooks")} == first
 
 
 def test_a_segment_has_the_same_names_wherever_it_was_moved(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     root = Root.parse(str(tmp_path / "landing"))
-    seal_segment(segment, root)
+    seal(segment, root)
     names = {found.key for found in root.list("webhooks")}
-    seal_segment(segment.rename(tmp_path / "rescued.bin"), root)
+    seal(segment.rename(tmp_path / "rescued.bin"), root)
     assert {found.key for found in root.list("webhooks")} == names
 
 
 def test_equal_lines_of_two_segments_are_two_objects(tmp_path: Path) -> None:
     root = Root.parse(str(tmp_path / "landing"))
     for _ in range(2):
-        seal_segment(written(tmp_path / "journal", RECORDS[:1]), root)
+        seal(written(tmp_path / "journal", RECORDS[:1]), root)
     assert [one["id"] for one in landed(root)] == ["a", "a"]
 
 
@@ -97,7 +103,7 @@ def test_a_torn_tail_is_left_out_and_said(tmp_path: Path) -> None:
     path = tmp_path / "00000001.adopted"
     whole = pack(b"segment/w/00000001", b"", 0) + pack(*RECORDS[0], 1)
     path.write_bytes(whole + pack(*RECORDS[1], 2)[:-3])
-    sealed = seal_segment(path, root)
+    sealed = seal(path, root)
     assert [one["id"] for one in landed(root)] == ["a"]
     assert sealed.torn_bytes == len(pack(*RECORDS[1], 2)) - 3
     assert (sealed.damaged_bytes, sealed.lost_records, sealed.is_cut) == (0, 0, False)
@@ -120,7 +126,7 @@ def cut(content: bytes, *, what: str) -> bytes:
 def test_a_closed_segment_whose_tail_is_gone_is_never_taken_for_whole(tmp_path: Path, what: str) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     segment.write_bytes(cut(segment.read_bytes(), what=what))
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert sealed.is_cut
     assert not sealed.is_whole
 
@@ -131,7 +137,7 @@ def test_a_record_that_is_missing_by_its_number_is_counted(tmp_path: Path) -> No
     third, fourth = pack(*RECORDS[2], 3), pack(*RECORDS[3], 4)
     assert third + fourth in content
     segment.write_bytes(content.replace(third + fourth, b""))
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert (sealed.lost_records, sealed.damaged_bytes, sealed.is_cut) == (2, 0, False)
 
 
@@ -142,7 +148,7 @@ def test_a_segment_of_an_earlier_version_is_read_also_without_an_end_record(tmp_
 
     path = tmp_path / "00000001.closed"
     path.write_bytes(old(b"segment/w/00000001", b"") + b"".join(old(*one) for one in RECORDS) + old(*RECORDS[0])[:9])
-    sealed = seal_segment(path, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(path, Root.parse(str(tmp_path / "landing")))
     assert (sealed.lines, sealed.torn_bytes, sealed.is_cut) == (6, 9, False)
 
 
@@ -164,7 +170,7 @@ def test_a_sector_that_cannot_be_read_costs_its_records_and_no_other(
         return pread(descriptor, size, at)
 
     monkeypatch.setattr("os.pread", bad)
-    sealed = seal_segment(segment, root)
+    sealed = seal(segment, root)
     assert sealed.damaged_bytes >= 4096
     assert sealed.lost_records > 0
     assert sealed.lines + sealed.lost_records == sum(range(1, 61))
@@ -178,8 +184,8 @@ def test_a_refused_day_holds_back_itself_alone(tmp_path: Path, monkeypatch: pyte
             raise StorageError("access denied")
         landing.write(key, content)
 
-    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    monkeypatch.setattr("justai_assets.collector.uploads.write_durably", write)
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert sealed.left == {tag_of("iterable_webhooks", "acme", FIFTH)}
     assert sealed.objects == 4
 
@@ -187,7 +193,7 @@ def test_a_refused_day_holds_back_itself_alone(tmp_path: Path, monkeypatch: pyte
 def test_a_local_landing_root_that_is_gone_takes_nothing_and_is_not_made(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     (tmp_path / "landing").rmdir()
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert sealed.objects == 0
     assert all(one.transient for one in sealed.refused)
     assert not (tmp_path / "landing").exists()
@@ -199,7 +205,7 @@ def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) 
     content = bytearray(segment.read_bytes())
     content[content.find(b'"id":"c"') + 6] ^= 1
     segment.write_bytes(content)
-    sealed = seal_segment(segment, root)
+    sealed = seal(segment, root)
     assert sorted(one["id"] for one in landed(root)) == ["a", "b", "d", "e", "f"]
     assert (sealed.damaged_bytes, sealed.lost_records) == (len(pack(*RECORDS[2], 3)), 1)
 
@@ -207,21 +213,21 @@ def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) 
 def test_garbage_behind_the_end_of_a_closed_segment_is_damage(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     segment.write_bytes(segment.read_bytes() + b"garbage")
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert (sealed.torn_bytes, sealed.damaged_bytes) == (0, 7)
 
 
 def test_an_empty_segment_lands_nothing(tmp_path: Path) -> None:
     path = tmp_path / "00000001.closed"
     path.touch()
-    assert seal_segment(path, Root.parse(str(tmp_path / "landing"))).objects == 0
+    assert seal(path, Root.parse(str(tmp_path / "landing"))).objects == 0
 
 
 def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     (tmp_path / "landing").mkdir(exist_ok=True)
     (tmp_path / "landing" / "webhooks").write_text("in the way")
-    sealed = seal_segment(segment, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
     assert sealed.left == {tag for tag, _ in RECORDS}
     assert {source_of(one.tag) for one in sealed.refused} == {
         "iterable_webhooks/acme", "journey_webhooks/acme", "iterable_webhooks/other",
@@ -253,7 +259,7 @@ def denying(monkeypatch: pytest.MonkeyPatch, *orgs: str) -> list[str]:
             raise StorageError("access denied")
         landing.write(key, content)
 
-    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
+    monkeypatch.setattr("justai_assets.collector.uploads.write_durably", write)
     return tried
 
 
@@ -262,7 +268,7 @@ def test_one_orgs_refused_prefix_keeps_no_other_org_from_landing(
 ) -> None:
     root = Root.parse(str(tmp_path / "landing"))
     denying(monkeypatch, "org00", "org17")
-    sealed = seal_segment(crowd(tmp_path, 30), root)
+    sealed = seal(crowd(tmp_path, 30), root)
     assert len({one["key"].split("/")[2] for one in landed(root)}) == sealed.objects == 28
     assert sealed.left == {tag_of("iterable_webhooks", org, FIFTH) for org in ("org00", "org17")}
     assert [(source_of(one.tag), one.error, one.transient) for one in sealed.refused] == [
@@ -277,16 +283,16 @@ def test_a_shortened_segment_holds_what_is_left_and_lands_it_under_the_same_name
     (tmp_path / "whole").mkdir()
     whole = Root.parse(str(tmp_path / "whole"))
     path = crowd(tmp_path, 5)
-    seal_segment(path, whole)
+    seal(path, whole)
     root = Root.parse(str(tmp_path / "landing"))
     with monkeypatch.context() as patch:
         denying(patch, "org03", "org04")
-        left = seal_segment(path, root).left
+        left = seal(path, root).left
     before = path.stat().st_size
     shorten(path, left)
     assert path.stat().st_size < before
     tried = denying(monkeypatch)
-    sealed = seal_segment(path, root)
+    sealed = seal(path, root)
     assert (sealed.objects, sealed.lines, sealed.left) == (2, 9, frozenset())
     assert {key.split("/")[2] for key in tried} == {"org03", "org04"}, "what was landed is not written again"
     assert {one.key for one in root.list("webhooks")} == {one.key for one in whole.list("webhooks")}
@@ -298,7 +304,7 @@ def test_sources_that_are_avoided_and_tags_that_are_done_are_not_tried(
 ) -> None:
     tried = denying(monkeypatch)
     tags = {org: tag_of("iterable_webhooks", org, FIFTH) for org in ("org01", "org02")}
-    sealed = seal_segment(
+    sealed = seal(
         crowd(tmp_path, 4), Root.parse(str(tmp_path / "landing")), avoid={tags["org01"]},
         only=frozenset(tags.values()),
     )  # fmt: skip
@@ -317,8 +323,8 @@ def test_a_landing_zone_that_is_away_is_not_asked_for_every_org(
         time.sleep(0.01)
         raise TransientStorageError("away")
 
-    monkeypatch.setattr("justai_assets.collector.seal.write_durably", write)
-    sealed = seal_segment(crowd(tmp_path, 60), Root.parse(str(tmp_path / "landing")))
+    monkeypatch.setattr("justai_assets.collector.uploads.write_durably", write)
+    sealed = seal(crowd(tmp_path, 60), Root.parse(str(tmp_path / "landing")))
     assert len(sealed.left) == 60
     assert len(tried) <= 2 * UPLOADS
 
@@ -332,13 +338,13 @@ def test_lines_of_many_days_need_little_memory(tmp_path: Path) -> None:
             day = date.fromordinal(FIFTH.toordinal() + number % 300)
             file.write(pack(tag_of("iterable_webhooks", "acme", day), line(str(number)), number))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    sealed = seal_segment(path, Root.parse(str(tmp_path / "landing")))
+    sealed = seal(path, Root.parse(str(tmp_path / "landing")))
     assert (sealed.objects, sealed.lines) == (300, 60_000)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
 def test_a_landed_line_is_the_line_that_was_journaled(tmp_path: Path) -> None:
     root = Root.parse(str(tmp_path / "landing"))
-    seal_segment(written(tmp_path / "journal", RECORDS[:1]), root)
+    seal(written(tmp_path / "journal", RECORDS[:1]), root)
     (found,) = landed(root)
     assert {key: found[key] for key in ("id", "received_at", "query", "body")} == json.loads(line("a"))
