@@ -42,4 +42,4 @@ def test_an_address_that_opens_every_connection_keeps_nobody_out(tmp_path: Path,
             one.sendall(b"POST /api/webhook/itbl/acme HTTP/1.1\r\nhost: x\r\n")
         begun = time.monotonic()
         assert send(service, 1).status_code == 202
-        assert time.monotonic() - begun < 15, "the head's own limit is a minute"
+        assert time.monotonic() - begun < 40, "the head's own limit is a minute"
