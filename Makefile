@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: run ui test test-live check lint lock setup tools clean
+.PHONY: run ui test test-random test-live check lint lock setup tools clean
 
 run: $(VENV)/.main
 	$(BIN)/justai demo
@@ -22,9 +22,14 @@ ui: $(VENV)/.main
 	@test -d .justai/demo/orgs || $(BIN)/justai demo
 	$(BIN)/justai ui
 
-# In two processes; what fails there is tried once more alone. justai_assets_tests/suite.py says the rest.
+# In two processes, then the serial tests alone; no test runs twice. justai_assets_tests/suite.py says the rest.
 test: $(VENV)/.dev tools
 	$(BIN)/python -m justai_assets_tests.suite
+
+# Property tests with new seeds, for so many minutes: `make test` tries the same examples every time.
+MINUTES ?= 30
+test-random: $(VENV)/.dev tools
+	$(BIN)/python -m justai_assets_tests.suite random $(MINUTES)
 
 # The daemon over 90 days and the UI in a browser: minutes each, and they want the machine to themselves.
 test-live: $(VENV)/.dev tools

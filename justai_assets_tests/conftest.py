@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,38 @@ from justai_assets.lake.store import Lake
 from justai_assets.storage import Root
 from justai_assets_tests.world import SALT, World
 
-# What lands is judged by the same examples every time; at everybody's desk hypothesis goes on searching for new ones.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# Everybody tries the same examples; `make test-random` looks for new ones. A busy machine is no fault of an example, so
+# none has a deadline.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.load_profile("same")
 
 
 WORKER_DIED = 70
 """Exit code of a run that lost a worker: what it never ran is not known to pass."""
+
+_DIED = pytest.StashKey[bool]()
+
+
+class Running:
+    """Knows since when each test runs, also in the workers, to name the tests that a stopped run leaves unfinished."""
+
+    def __init__(self) -> None:
+        self.since: dict[str, float] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.since[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.since.pop(nodeid, None)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for nodeid, began in self.since.items():
+            terminalreporter.write_line(f"UNFINISHED after {time.monotonic() - began:.0f} s: {nodeid}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Running())
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -31,9 +55,6 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.stash.get(_DIED, False):
         session.exitstatus = WORKER_DIED
-
-
-_DIED = pytest.StashKey[bool]()
 
 
 @pytest.fixture

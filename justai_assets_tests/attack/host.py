@@ -10,13 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +27,7 @@ from justai_assets.demo.week import land_week
 from justai_assets.lake.store import Lake
 from justai_assets.storage import Root
 from justai_assets_tests.dag.receiver import receiver
-from justai_assets_tests.e2e.daemon import PROGRAM
+from justai_assets_tests.e2e.daemon import processes
 from justai_assets_tests.world import esp
 
 LIMIT_SECONDS = 300.0
@@ -66,12 +62,12 @@ def run(arguments: list[str]) -> int:
             for number in range(given.rounds):
                 day = today - timedelta(days=5 + number % 7)
                 landed = _land(place, day, number)
-                with _daemon(home, environment):
+                with processes(home / "daemon.log", environment):
                     pause = dice.uniform(8, 60)
                     time.sleep(pause)
                 lost = [one.run_id for one in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))]
                 began = time.monotonic()
-                with _daemon(home, environment):
+                with processes(home / "daemon.log", environment):
                     left = _wait(instance, place, landed, day, lost, alerts)
                 took = time.monotonic() - began
                 bad += bool(left)
@@ -99,41 +95,6 @@ def _land(place: DemoPlace, day: date, number: int) -> int:
     row = esp("emailSend", f"{day} 10:00:00", email=f"host{number}@example.com", messageId=f"host-{number}")
     (folder / f"host-{number:04}.jsonl.zst").write_bytes(zstandard.compress(f"{row}\n".encode()))
     return number
-
-
-@contextmanager
-def _daemon(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """The daemon, and the end of everything that it started."""
-    with (home / "daemon.log").open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "run", "--log-level", "warning", "-m", "justai_assets.definitions"],
-            env={**os.environ, **environment},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield
-        finally:
-            # Its code server and the workers are of its session; a worker may have a group of its own.
-            for pid in _session(process.pid):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            process.wait()
-
-
-def _session(leader: int) -> list[int]:
-    found = [leader]
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == leader and int(stat.parent.name) != leader:
-            found.append(int(stat.parent.name))
-    return found
 
 
 def _wait(

@@ -5,6 +5,7 @@ import pytest
 from justai_assets.bench.collect import CollectBench, bench_collect
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_the_bench_measures_both_servers_and_every_acknowledged_event_lands() -> None:
     found = bench_collect(rounds=1, seconds=1.0, paced_seconds=1.0, connections=32)

@@ -2,10 +2,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from justai_assets.bench.http_load import LoadResult, post, run_load
 from justai_assets_tests.collector.service import KEY, iterable_body, running, settings, write_orgs
 
 
+@pytest.mark.serial
 def test_every_request_is_answered_once_and_paced_as_told(tmp_path: Path) -> None:
     write_orgs(tmp_path)
     numbers: Counter[int] = Counter()

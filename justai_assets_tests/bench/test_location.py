@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from justai_assets.bench.location import MAX_SNAPSHOT_BYTES, Load, loads, ticks
 
 
@@ -23,6 +25,7 @@ def test_an_org_adds_no_more_to_the_snapshot_than_two_hundred_may() -> None:
     assert few.snapshot_bytes + 198 * an_org < MAX_SNAPSHOT_BYTES
 
 
+@pytest.mark.serial
 def test_ticks_report_everything_once_and_then_nothing() -> None:
     found = list(ticks(orgs=3, days=4, doors=["iterable_webhooks", "redshift"]))
     assert [(tick.door, tick.reports) for tick in found if tick.kind.startswith("everything new")] == [

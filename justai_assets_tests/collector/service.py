@@ -168,7 +168,7 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_ready(self, seconds: float = 20.0) -> None:
+    def wait_ready(self, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
@@ -186,7 +186,7 @@ class Service:
             if not line.startswith("#") and "_seconds_" not in line
         }
 
-    def wait_landed(self, seconds: float = 20.0) -> None:
+    def wait_landed(self, seconds: float = 60.0) -> None:
         """Until nothing is left in the journal."""
         deadline = time.monotonic() + seconds
         while self.metrics()["journal_backlog_bytes"]:

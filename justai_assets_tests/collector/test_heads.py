@@ -27,9 +27,9 @@ def test_any_query_string_is_read_as_the_standard_library_reads_it(text: bytes) 
 @pytest.mark.parametrize("names", [["a"] * 2048, [f"a[{number}]" for number in range(600)] + ["a"] * 600])
 def test_one_name_given_thousands_of_times_is_read_in_a_moment(names: list[str]) -> None:
     text = "&".join(names).encode()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     found = query_parameters(text)
-    assert time.perf_counter() - begun < 0.05
+    assert time.thread_time() - begun < 0.05
     assert len(found) == len(names)
 
 

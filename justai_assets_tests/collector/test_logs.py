@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from justai_assets.collector import logs
 from justai_assets.collector.counters import CounterReader
 from justai_assets.collector.logs import DROPPED, LogWriter, QueuedStderr, QueueHandler, access_sink, logger, writer
 from justai_assets_tests.collector.disk import small_disk
-from justai_assets_tests.collector.service import Nursery, landed, served, settings, write_orgs
+from justai_assets_tests.collector.service import Nursery, Service, landed, served, settings, write_orgs
 from justai_assets_tests.collector.test_serve import send
 
 
@@ -62,7 +62,7 @@ def test_a_reader_that_no_longer_reads_makes_nobody_wait(tmp_path: Path) -> None
     begun = time.monotonic()
     for _ in range(5_000):
         found.put(b"x" * 1000)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30, "the reader never comes back"
     assert found.dropped > 4_000
     assert not found.flush(0.05)
 
@@ -127,17 +127,26 @@ def test_a_process_with_a_stalled_log_ends() -> None:
 
 
 def test_a_log_without_a_reader_stops_neither_answers_nor_landing_nor_the_end(tmp_path: Path, starter: Nursery) -> None:
-    """The log is a named pipe that nobody reads: its buffer is full after a few hundred lines."""
-    write_orgs(tmp_path)
-    fifo = tmp_path / "service.log"
+    with served_without_a_reader(starter, tmp_path, events=1500):
+        assert len(landed(tmp_path / "landing")) == 1500
+
+
+@contextlib.contextmanager
+def served_without_a_reader(starter: Nursery, folder: Path, *, events: int) -> Iterator[Service]:
+    """A service whose log is a named pipe that nobody reads, after events that have landed.
+
+    The buffer of the pipe is full after a few hundred lines.
+    """
+    write_orgs(folder)
+    fifo = folder / "service.log"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with served(starter, settings(tmp_path, access_log="all")) as service:
-            for number in range(1500):
+        with served(starter, settings(folder, access_log="all")) as service:
+            for number in range(events):
                 assert send(service, number).status_code == 202
             service.wait_landed()
-            assert len(landed(tmp_path / "landing")) == 1500
+            yield service
     finally:
         os.close(reader)
 
@@ -165,25 +174,15 @@ def droppers(folder: Path) -> set[str]:
 
 def test_a_sealer_that_dies_under_a_log_without_a_reader_is_replaced(tmp_path: Path, starter: Nursery) -> None:
     """Its traceback had to wait for the reader, so it never ended, and nothing landed."""
-    write_orgs(tmp_path)
-    fifo = tmp_path / "service.log"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        with served(starter, settings(tmp_path, access_log="all")) as service:
-            for number in range(800):
-                assert send(service, number).status_code == 202
-            service.wait_landed()
-            found = [one for one in psutil.Process(service.pid).children() if "spawn_main" in " ".join(one.cmdline())]
-            (sealer,) = [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
-            sealer.kill()
-            assert send(service, 801).status_code == 202
-            service.wait_landed()
-    finally:
-        os.close(reader)
+    with served_without_a_reader(starter, tmp_path, events=800) as service:
+        found = [one for one in psutil.Process(service.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+        (sealer,) = [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
+        sealer.kill()
+        assert send(service, 801).status_code == 202
+        service.wait_landed()
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -163,6 +163,7 @@ def test_a_large_body_costs_as_much_of_the_rate_as_it_takes_to_read(base: Path) 
     assert [answer.status_code for answer in answers] == [202, 202, 429]
 
 
+@pytest.mark.serial
 def test_between_two_large_bodies_small_ones_have_their_turn(base: Path) -> None:
     async def scenario() -> tuple[list[int], list[float], float]:
         async with in_process(settings(base, org_large_bodies=8)) as client:
@@ -226,6 +227,7 @@ def test_uploads_of_one_address_leave_room_for_others_at_once(base: Path) -> Non
     assert run(scenario()) == [202, 202, 202]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("address", ["192.0.2.1", "127.0.0.1"], ids=["another address", "the same address"])
 def test_uploads_that_go_on_by_a_byte_now_and_then_make_room_too(base: Path, address: str) -> None:
     """Such a body was never idle: eight shut the source for every org until their time was over."""

@@ -181,6 +181,7 @@ def test_workers_and_sealer_leave_when_their_parent_is_killed(tmp_path: Path, st
     assert len(landed(tmp_path / "landing")) == 1
 
 
+@pytest.mark.serial
 def test_slow_and_vanishing_senders_hold_nobody_up(tmp_path: Path, starter: Nursery) -> None:
     write_orgs(tmp_path)
     with (
@@ -230,6 +231,7 @@ def test_a_head_that_is_too_large_is_answered_by_the_server(tmp_path: Path, star
         assert send(service, 1).status_code == 202
 
 
+@pytest.mark.serial
 def test_one_orgs_flood_does_not_delay_anothers_events(tmp_path: Path, starter: Nursery) -> None:
     write_orgs(tmp_path)
     config = settings(tmp_path, org_requests_per_second=100.0, org_burst=100.0, access_log="none")

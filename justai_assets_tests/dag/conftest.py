@@ -8,9 +8,22 @@ import dagster as dg
 import pytest
 
 from justai_assets.orgs.load import load_org
+from justai_assets_tests.dag.demo_week import Week, landed_week
 from justai_assets_tests.dag.shared_org import ORG, Shared
 from justai_assets_tests.share_server import ShareServer
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, NAME, events, write
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Iterator[Week]:
+    with landed_week(tmp_path / "demo") as found:
+        yield found
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
 
 
 @pytest.fixture

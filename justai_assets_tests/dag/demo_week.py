@@ -22,6 +22,17 @@ from justai_assets.settings import Settings
 from justai_assets.storage import Root
 
 DAYS = Days(date(2026, 1, 5), date(2026, 1, 7))
+TABLES = (
+    "esp_events",
+    "custom_events",
+    "attributed_events",
+    "unified_events",
+    "attribution_metrics",
+    "served_copies",
+    "message_outcomes",
+    "copy_daily",
+)
+"""Those of acme, whose events come by webhooks."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,20 +10,8 @@ import pytest
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.dag.alerts import AlertError, AlertRefusedError, alert_of, send
 from justai_assets.landing.paths import day_prefix
-from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
+from justai_assets_tests.dag.demo_week import DAYS, Week
 from justai_assets_tests.dag.receiver import TOKEN, receiver
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
-
-
-@pytest.fixture
-def week(tmp_path: Path) -> Iterator[Week]:
-    with landed_week(tmp_path / "demo") as found:
-        yield found
 
 
 def said(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> dict[str, Any]:

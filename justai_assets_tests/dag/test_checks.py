@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -25,7 +23,7 @@ from justai_assets.landing.paths import day_prefix
 from justai_assets.orgs.load import Orgs
 from justai_assets.quality.verdict import Verdict
 from justai_assets.storage import Root
-from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
+from justai_assets_tests.dag.demo_week import DAYS, Week
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 DAY = Days(DAYS.last, DAYS.last)
@@ -37,18 +35,6 @@ SHARE_ORG = {
     "sources": {"delta_share": {"profile": "file:share.json", "table": "share.schema.events"}},
 }
 TABLES = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
-
-
-@pytest.fixture
-def week(tmp_path: Path) -> Iterator[Week]:
-    with landed_week(tmp_path / "demo") as found:
-        yield found
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
 
 
 def evaluations(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str, str | None], dg.AssetCheckEvaluation]:

@@ -18,13 +18,7 @@ from justai_assets.dag.maintenance import Upkeep, maintain_org, maintenance_sche
 from justai_assets.dag.org_assets import org_assets, pool_of
 from justai_assets.dag.pools import ensure_pools, slot
 from justai_assets.dag.resources import Platform
-from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
-
-
-@pytest.fixture
-def week(tmp_path: Path) -> Iterator[Week]:
-    with landed_week(tmp_path / "demo") as found:
-        yield found
+from justai_assets_tests.dag.demo_week import DAYS, TABLES, Week
 
 
 @pytest.fixture
@@ -68,16 +62,7 @@ def test_a_night_merges_files_removes_orphans_and_says_so_on_each_table(
         if event.event_type == dg.DagsterEventType.ASSET_OBSERVATION
     ]
     observed = {one.asset_key.path[-1]: one.metadata for one in observations}
-    assert set(observed) == {
-        "esp_events",
-        "custom_events",
-        "attributed_events",
-        "unified_events",
-        "attribution_metrics",
-        "served_copies",
-        "message_outcomes",
-        "copy_daily",
-    }
+    assert set(observed) == set(TABLES)
     assert observed["custom_events"]["days merged"].value == len(DAYS)
     assert observed["custom_events"]["files removed"].value == 1
     after = week.run(instance, ["attributed_events", "unified_events", "attribution_metrics"])

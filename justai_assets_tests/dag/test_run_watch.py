@@ -62,7 +62,7 @@ def test_a_signal_ends_a_run_that_waits_for_a_pool(held: tuple[dg.DagsterInstanc
         process.send_signal(told)
         _, rest = process.communicate(timeout=60)
     assert process.returncode == 1, rest
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 50, "the wait for a pool is ten minutes"
     assert "stopping" in rest
     assert "Traceback" not in rest
     assert mine(instance, other).status == dg.DagsterRunStatus.CANCELED

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,31 +12,9 @@ from justai_assets.dag.backfills import backfill_status, plan_backfill, request_
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets.dag.org_files import org_files_key
 from justai_assets.dag.standing import JOB, NAME
-from justai_assets_tests.dag.demo_week import DAYS, Week, landed_week
+from justai_assets_tests.dag.demo_week import DAYS, TABLES, Week
 
 TODAY = date(2026, 1, 9)
-TABLES = (
-    "esp_events",
-    "custom_events",
-    "attributed_events",
-    "unified_events",
-    "attribution_metrics",
-    "served_copies",
-    "message_outcomes",
-    "copy_daily",
-)
-
-
-@pytest.fixture
-def week(tmp_path: Path) -> Iterator[Week]:
-    with landed_week(tmp_path / "demo") as found:
-        yield found
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
 
 
 def leave_failed(week: Week, instance: dg.DagsterInstance, day: date) -> None:

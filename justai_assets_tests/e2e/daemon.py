@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -86,12 +86,20 @@ class Daemon:
 
 @contextmanager
 def daemon(home: Path, environment: Mapping[str, str]) -> Iterator[Daemon]:
-    """Run the daemon until the block ends; its whole process group is ended then."""
+    """Run the daemon until the block ends."""
     (home / "dagster.yaml").write_text(INSTANCE, encoding="utf-8")
     log = home / "daemon.log"
     # The instance first: two processes that lay out the same SQLite files at once stumble over each other.
-    with dg.DagsterInstance.from_config(str(home)) as instance, log.open("wb") as file:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.get_run_records(limit=1)
+        with processes(log, environment):
+            yield Daemon(instance, log)
+
+
+@contextmanager
+def processes(log: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """The daemon, its code server and its workers; with the block all of them are killed at once, as a host's end does."""
+    with log.open("ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, "run", "--log-level", "warning", "-m", "justai_assets.definitions"],
             env={**os.environ, **environment},
@@ -100,7 +108,22 @@ def daemon(home: Path, environment: Mapping[str, str]) -> Iterator[Daemon]:
             start_new_session=True,
         )
         try:
-            yield Daemon(instance, log)
+            yield
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            # They are of its session; a worker may have a group of its own.
+            for pid in _session(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
+
+
+def _session(leader: int) -> list[int]:
+    found = [leader]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader and int(stat.parent.name) != leader:
+            found.append(int(stat.parent.name))
+    return found

@@ -15,7 +15,8 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets_tests.dag.demo_week import Week, landed_week
-from justai_assets_tests.e2e.servers import BIN, PROJECT, postgres, process
+from justai_assets_tests.e2e.daemon import processes
+from justai_assets_tests.e2e.servers import BIN, PROJECT, postgres
 
 DAYS = Days(date(2026, 1, 5), date(2026, 2, 3))
 
@@ -42,7 +43,7 @@ def justai(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_backfill_of_thirty_days_passes_on_postgresql(server: Week, tmp_path: Path) -> None:
     log = tmp_path / "daemon.log"
-    with process("dagster-daemon", ["run", "-m", "justai_assets.definitions"], {}, log):
+    with processes(log, {"PYTHONPATH": str(PROJECT)}):
         done = justai("backfill", "--org", "acme", "--from", str(DAYS.first), "--to", str(DAYS.last), "--wait")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{log.read_text(errors='replace')[-4000:]}"
     assert "COMPLETED_SUCCESS" in done.stdout

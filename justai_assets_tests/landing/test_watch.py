@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from justai_assets.contract.errors import StorageError, TransientStorageError
-from justai_assets.landing import memory as memories
-from justai_assets.landing import watch as watching
-from justai_assets.landing.changes import EMPTY, Memory
+from justai_assets.contract.errors import StorageError
+from justai_assets.landing.changes import EMPTY
 from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import day_prefix, door_prefix
-from justai_assets.landing.rotation import Cursor, decode, encode
-from justai_assets.landing.watch import Cache, Hints, Watched
+from justai_assets.landing.rotation import encode
+from justai_assets.landing.watch import Watched
 from justai_assets.storage import Root
 from justai_assets_tests.landing.watcher import AT_ONCE, DOOR, SETTLING, START, Watcher, ahead, days_before_now, put
 from justai_assets_tests.world import World
-
-
-@pytest.fixture
-def watcher(any_world: World) -> Watcher:
-    return Watcher(any_world, {"acme": AT_ONCE})
 
 
 def test_landed_days_are_reported_once_and_again_when_their_content_changes(watcher: Watcher) -> None:
@@ -74,26 +66,6 @@ def test_a_day_whose_files_vanish_is_reported_empty(watcher: Watcher) -> None:
     assert watcher.reported(now=ahead(hours=3)) == []
 
 
-def test_a_crash_between_report_and_cursor_repeats_and_never_loses(watcher: Watcher) -> None:
-    (recent,) = days_before_now(1)
-    put(watcher.world, "acme", recent)
-    assert [str(day.day) for _, day, _ in watcher.tick(is_crash=True).reports] == [recent]
-    assert watcher.reported() == [("acme", recent)]
-    assert watcher.reported() == []
-
-
-def test_a_day_reported_by_a_tick_that_died_is_reported_again_though_it_went_back_to_what_it_was(
-    watcher: Watcher,
-) -> None:
-    (recent,) = days_before_now(1)
-    put(watcher.world, "acme", recent, "first")
-    watcher.tick()
-    put(watcher.world, "acme", recent, "second")
-    assert watcher.tick(is_crash=True).reports
-    put(watcher.world, "acme", recent, "first")
-    assert watcher.reported() == [("acme", recent)]
-
-
 def test_what_a_dead_tick_may_have_reported_is_owed_until_its_org_can_be_listed(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,21 +81,6 @@ def test_what_a_dead_tick_may_have_reported_is_owed_until_its_org_can_be_listed(
         assert watcher.reported() == []
     assert watcher.reported() == [("acme", recent)]
     assert watcher.reported() == []
-
-
-def test_two_slices_of_the_orgs_do_not_take_each_others_crash_for_their_own(any_world: World) -> None:
-    (recent,) = days_before_now(1)
-    one, other = (Watcher(any_world, {slug: AT_ONCE}, slice_name=slug) for slug in ("acme", "globex"))
-    for slug in ("acme", "globex"):
-        put(any_world, slug, recent, "first")
-    one.tick()
-    other.tick()
-    put(any_world, "acme", recent, "second")
-    assert one.tick(is_crash=True).reports
-    put(any_world, "globex", recent, "second")
-    assert other.tick().reports
-    put(any_world, "acme", recent, "first")
-    assert one.reported() == [("acme", recent)], "it was built from the second"
 
 
 def test_a_few_old_days_rewritten_far_apart_are_reported_alone(any_world: World) -> None:
@@ -164,33 +121,6 @@ def test_one_org_that_cannot_be_listed_does_not_stop_the_others(
     assert [slug for slug, _, _ in tick.reports] == ["acme", "initech"]
     assert list(tick.failures) == ["globex"]
     assert watcher.reported() == [("globex", "2026-01-05")]
-
-
-def test_a_restart_remembers_through_the_lake(watcher: Watcher) -> None:
-    put(watcher.world, "acme", "2026-01-05")
-    watcher.tick()
-    again = Watcher(watcher.world, watcher.orgs, cursor=watcher.cursor)
-    assert again.reported(now=ahead(hours=2)) == []
-
-
-def test_a_lost_memory_reports_everything_again_and_says_so(watcher: Watcher) -> None:
-    put(watcher.world, "acme", "2026-01-05")
-    watcher.tick()
-    name = decode(watcher.cursor).places["acme"].memory
-    memories.discard(watcher.world.lake.root, DOOR, "acme", name)
-    watcher.cache = Cache()
-    tick = watcher.tick()
-    assert [str(day.day) for _, day, _ in tick.reports] == ["2026-01-05"]
-    assert "lost" in tick.remarks["acme"][0]
-
-
-def test_replaced_memories_are_discarded_a_tick_later(watcher: Watcher) -> None:
-    lake = watcher.world.lake.root
-    for content in "abcd":
-        put(watcher.world, "acme", days_before_now(1)[0], content)
-        watcher.tick()
-    watcher.tick()
-    assert len(lake.list_flat(f"_sensors/{DOOR}/acme")) == 1
 
 
 def test_a_foreign_orgs_prefix_is_not_listed(watcher: Watcher) -> None:
@@ -238,41 +168,6 @@ def test_a_change_among_undated_records_is_reported_without_a_day(watcher: Watch
     assert watcher.reported() == [("acme", "None")]
 
 
-def test_a_manifest_that_comes_late_reopens_the_days_of_which_it_leaves_out_a_file(watcher: Watcher) -> None:
-    world = watcher.world
-    for day in ("2026-01-05", "2026-01-06"):
-        put(world, "acme", day)
-    put(world, "acme", "2026-01-06", "stale", "0001_part_00.parquet")
-    assert len(watcher.reported()) == 2
-    entries = [{"url": f"s3://b/{day_prefix(DOOR, 'acme', date(2026, 1, day))}/0000_part_00.parquet"} for day in (5, 6)]
-    world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", json.dumps({"entries": entries}).encode())
-    assert watcher.reported(now=ahead(hours=2)) == [("acme", "2026-01-06")]
-    world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", b"{broken")
-    assert watcher.reported(now=ahead(hours=4)) == [("acme", "2026-01-06")], "nothing is left out any more"
-
-
-def test_a_day_that_a_manifest_announces_and_that_never_came_is_reported(watcher: Watcher) -> None:
-    (recent,) = days_before_now(1)
-    entry = {"url": f"s3://b/{day_prefix(DOOR, 'acme', date.fromisoformat(recent))}/0000_part_00.parquet"}
-    manifest = f"{door_prefix(DOOR, 'acme')}/manifest"
-    watcher.world.landing.write(manifest, json.dumps({"entries": [entry]}).encode())
-    ((_, day, version),) = watcher.tick().reports
-    assert (str(day.day), day.data) == (recent, ())
-    assert version != EMPTY
-    assert watcher.reported() == []
-    put(watcher.world, "acme", recent)
-    assert watcher.reported() == [("acme", recent)]
-
-
-def test_a_drop_whose_manifest_is_there_does_not_wait(watcher: Watcher) -> None:
-    watcher.orgs = {"acme": SETTLING}
-    key = put(watcher.world, "acme", "2026-01-05")
-    assert watcher.reported() == []
-    entry = {"url": f"s3://b/{key}", "meta": {"content_length": 1}}
-    watcher.world.landing.write(f"{door_prefix(DOOR, 'acme')}/manifest", json.dumps({"entries": [entry]}).encode())
-    assert watcher.reported(hints=Hints(sweep=["acme"])) == [("acme", "2026-01-05")]
-
-
 def test_reports_of_a_tick_are_limited_and_the_rest_follows(watcher: Watcher) -> None:
     watcher.orgs = {"acme": AT_ONCE, "globex": AT_ONCE}
     for slug in watcher.orgs:
@@ -281,36 +176,6 @@ def test_reports_of_a_tick_are_limited_and_the_rest_follows(watcher: Watcher) ->
     ticks = [watcher.reported(limit=4) for _ in range(5)]
     assert [len(found) for found in ticks] == [4, 4, 4, 2, 0]
     assert len({one for found in ticks for one in found}) == 14
-
-
-def test_hints_are_listed_while_recent_days_are_not(watcher: Watcher) -> None:
-    (recent,) = days_before_now(1)
-    watcher.tick()
-    put(watcher.world, "acme", recent)
-    put(watcher.world, "acme", "2026-01-05")
-    alive = Hints(is_alive=True, note=1)
-    assert watcher.reported(hints=alive) == []
-    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
-    assert watcher.reported(hints=hinted) == [("acme", "2026-01-05")]
-    assert decode(watcher.cursor).hint == 2
-    assert watcher.reported(hints=Hints(note=2)) == [("acme", recent)], "a queue that is not read is not waited for"
-
-
-def test_a_hint_for_a_day_that_has_not_settled_is_followed_until_it_has(watcher: Watcher) -> None:
-    watcher.orgs = {"acme": SETTLING}
-    watcher.tick()
-    put(watcher.world, "acme", "2026-01-05")
-    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
-    assert watcher.reported(hints=hinted) == []
-    assert watcher.reported(now=ahead(minutes=6), hints=Hints(note=2, is_alive=True)) == [("acme", "2026-01-05")]
-
-
-def test_a_hint_that_a_tick_did_not_come_to_leads_to_a_sweep(watcher: Watcher) -> None:
-    watcher.tick()
-    put(watcher.world, "acme", "2026-01-05")
-    hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
-    assert watcher.reported(hints=hinted, budget=timedelta(0)) == []
-    assert watcher.reported(hints=Hints(note=2, is_alive=True)) == [("acme", "2026-01-05")]
 
 
 def test_an_empty_root_is_not_believed_at_once(watcher: Watcher) -> None:
@@ -345,35 +210,3 @@ def test_ten_thousand_objects_are_one_tick(any_world: World) -> None:
     assert sum(len(day.data) for _, day, _ in tick.reports) == 10_000
     any_world.landing.write(f"{day_prefix('iterable_webhooks', 'acme', START)}/10000.jsonl.zst", b"x")
     assert watcher.reported(now=datetime(2026, 4, 15, 2, tzinfo=UTC)) == [("acme", "2026-01-01")]
-
-
-def test_a_damaged_intent_or_one_of_another_tick_demands_nothing(world: World) -> None:
-    lake = world.lake.root
-    assert memories.load_intent(lake, DOOR, 0) == {}
-    memories.save_intent(lake, DOOR, 7, {"acme": [START, None]}, {"globex": [START]})
-    assert memories.load_intent(lake, DOOR, 7) == {"acme": {START, None}, "globex": {START}}
-    assert memories.load_intent(lake, DOOR, 8) == {"globex": {START}}
-    assert memories.load_intent(lake, DOOR, 9) == {}
-    lake.write(f"_sensors/{DOOR}/intent.json", b"{")
-    assert memories.load_intent(lake, DOOR, 7) == {}
-
-
-def test_the_lake_being_away_reports_nothing(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(watcher.world, "acme", "2026-01-05")
-
-    def away(*_: object) -> str:
-        raise TransientStorageError("the lake is away")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(watching.memories, "save", away)
-        tick = watcher.tick()
-    assert tick.reports == []
-    assert list(tick.failures) == ["acme"]
-    assert watcher.reported() == [("acme", "2026-01-05")]
-
-
-def test_the_first_tick_of_a_door_without_objects_remembers_that_there_were_none(watcher: Watcher) -> None:
-    assert watcher.reported() == []
-    cursor = decode(watcher.cursor)
-    assert cursor != Cursor()
-    assert memories.load(watcher.world.lake.root, DOOR, "acme", cursor.places["acme"].memory) == Memory()

@@ -17,11 +17,6 @@ from justai_assets_tests.landing.watcher import AT_ONCE, Watcher, ahead, days_be
 from justai_assets_tests.world import World
 
 
-@pytest.fixture
-def watcher(any_world: World) -> Watcher:
-    return Watcher(any_world, {"acme": AT_ONCE})
-
-
 def test_when_time_runs_out_the_next_tick_begins_where_this_one_stopped(watcher: Watcher) -> None:
     watcher.orgs = {f"org-{n:02d}": AT_ONCE for n in range(20)}
     for slug in watcher.orgs:
