@@ -7,7 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import justai_assets
 from justai_assets.contract.errors import JustAIError
+
+INSTANCE = Path(justai_assets.__file__).with_name("dagster.yaml")
+"""Dagster's settings for one machine."""
 
 _MARK = ".justai-demo"
 
@@ -55,9 +59,7 @@ class DemoPlace:
         for folder in (self.orgs_dir, self.landing, self.lake, self.home / "dagster", self.home / "secrets"):
             folder.mkdir(parents=True)
         (self.home / _MARK).write_text("made by justai demo; emptied by the next one\n", encoding="utf-8")
-        # SQLite storage, runs in this machine's processes: enough for one person looking around.
-        settings = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
-        (self.home / "dagster" / "dagster.yaml").write_text(settings, encoding="utf-8")
+        shutil.copy(INSTANCE, self.home / "dagster" / "dagster.yaml")
 
     @property
     def shared(self) -> Path:
