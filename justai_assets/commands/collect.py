@@ -63,7 +63,6 @@ def collect(
     from justai_assets.settings import Settings
 
     settings = Settings.from_environment()
-    settings.require_orgs_dir()
     limits = Limits(
         body_bytes=body_bytes,
         connections=connections,

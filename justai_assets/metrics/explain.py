@@ -25,7 +25,7 @@ from justai_assets.contract.tables import (
 from justai_assets.events.event_stream import CUSTOM, read_events, stream_tables
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.explain_cohort import arms_of, template_of
-from justai_assets.orgs.doubts import closest
+from justai_assets.orgs.doubts import closest, event_names
 from justai_assets.orgs.model import Arm, Org, Template
 
 SHOWN: Final = 20
@@ -97,7 +97,7 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
     """A number of attribution_metrics, recounted from the events below it, with their landing objects.
 
     Raises:
-        JustAIError: the org has no such template, or no event of that name on any built day.
+        JustAIError: the org has no such template, or no event of that name on any built day or in its file.
     """
     template = template_of(org, number.template)
     hours, day = org.attribution.window_for(number.event), Days(number.day, number.day)
@@ -122,7 +122,7 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
 
 def _require_known(org: Org, lake: Lake, number: Number) -> None:
     names = lake.scan(org.slug, ATTRIBUTION_METRICS).select("event_name").unique().collect()["event_name"]
-    known = sorted({*names, *_CLASSES})
+    known = sorted({*names, *_CLASSES, *(name for _, name in event_names(org))})
     if number.event not in known:
         guess = closest(number.event, known)
         raise JustAIError(
