@@ -79,6 +79,7 @@ def commands_of(text: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_every_justai_command_of_the_readme_runs_in_a_bare_shell_after_make_run(after_make_run: Path) -> None:
     commands = [line for line in COMMANDS if line.startswith("justai ")]
     assert len(commands) == 3
@@ -89,6 +90,7 @@ def test_every_justai_command_of_the_readme_runs_in_a_bare_shell_after_make_run(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_every_justai_command_of_the_docs_that_needs_no_server_runs_after_make_run(after_make_run: Path) -> None:
     ran = 0
     for file in sorted((PROJECT / "docs").glob("*.md")):
@@ -114,6 +116,7 @@ NOT_DONE = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_requests_of_the_readme_become_rows_of_the_unified_stream(after_make_run: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
