@@ -9,6 +9,7 @@ from pathlib import Path
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.load import Orgs, load_orgs
+from justai_assets.storage import Root
 
 DEFAULT_LANDING = ".justai/landing"
 DEFAULT_LAKE = ".justai/lake"
@@ -57,8 +58,36 @@ class Settings:
             return ""
         return hashlib.blake2b(",".join(sorted(set(self.only))).encode(), digest_size=6).hexdigest()
 
+    def require_orgs_dir(self) -> None:
+        """That the folder of org files is there.
+
+        Raises:
+            JustAIError: it is not, which is not the same as no org.
+        """
+        if not self.orgs_dir.is_dir():
+            raise JustAIError(
+                f"there is no folder {self.orgs_dir} of org files",
+                mend="write the first with justai org new, or set JUSTAI_ORGS_DIR to where they are",
+            )
+
+    def lake_to_read(self) -> Root:
+        """The lake's root, for a command that reads it alone.
+
+        Raises:
+            StorageError: a local root that is not there: a typo, a disk that is not mounted, or nothing was built yet.
+        """
+        root = Root.parse(self.lake)
+        root.require("JUSTAI_LAKE", mend="justai materialize makes it; or set JUSTAI_LAKE to where the lake is")
+        return root
+
     def orgs(self, *, check_secrets: bool = False) -> Orgs:
-        """The org files of this slice."""
+        """The org files of this slice.
+
+        Raises:
+            JustAIError: JUSTAI_ORGS_DIR names no folder. Where it is unset, an absent folder holds no org.
+        """
+        if self.orgs_dir != Path(DEFAULT_ORGS_DIR):
+            self.require_orgs_dir()
         return load_orgs(self.orgs_dir, only=self.only, check_secrets=check_secrets)
 
 

@@ -34,6 +34,11 @@ _AWS_OPTIONS = {
 }
 
 
+_ROOTS: Final = "write file:///path, a path, or s3://bucket/prefix"
+_ALMOST_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(?:s3[an]?|file|gs|abfss?|https?|dbfs):|(?:s3[an]?|file)//", re.I)
+"""A mistyped URL (`s3:/bucket`, `s3:bucket`, `s3//bucket`), which would otherwise name a local folder."""
+
+
 @dataclass(frozen=True)
 class LandedObject:
     """One object below a root.
@@ -66,7 +71,8 @@ class Root:
         retry_seconds: how long after its first try a request is tried again: tries that hang add up.
 
     Raises:
-        StorageError: on construction through `parse`, for a URL that is neither a path, file:// nor s3://.
+        StorageError: on construction through `parse`, for what is neither a path, file:// nor s3://, a mistyped URL
+            included.
     """
 
     url: str
@@ -77,6 +83,8 @@ class Root:
     def parse(cls, text: str) -> Root:
         """From a URL or a path; a relative path starts at the working directory."""
         if "://" not in text:
+            if _ALMOST_URL.match(text):
+                raise StorageError(f"{text!r} is not a usable root", mend=_ROOTS)
             return cls(f"file://{Path(text).expanduser().resolve()}")
         parts = urlsplit(text)
         if parts.username or parts.password or parts.query:
@@ -85,7 +93,7 @@ class Root:
             return cls(f"file://{Path(unquote(parts.path)).resolve()}")
         if parts.scheme in {"s3", "s3a"} and parts.netloc:
             return cls(f"s3://{parts.netloc}{parts.path.rstrip('/')}")
-        raise StorageError(f"{text!r} is not a usable root", mend="write file:///path, a path, or s3://bucket/prefix")
+        raise StorageError(f"{text!r} is not a usable root", mend=_ROOTS)
 
     @property
     def is_local(self) -> bool:
@@ -101,18 +109,20 @@ class Root:
         """The full address of a key, as delta-rs and polars take it."""
         return str(self.local(key)) if self.is_local else f"{self.url}/{key}"
 
-    def require(self, variable: str) -> None:
+    def require(self, variable: str, *, mend: str = "") -> None:
         """That the root is there, where that can be told: on disk, where a typo or an unmounted disk reads as empty.
 
         Args:
             variable: the environment variable that names it, for the mend.
+            mend: what to do instead of mounting or making it.
 
         Raises:
             StorageError: a local root that is no folder.
         """
         if self.is_local and not self.local().is_dir():
             raise StorageError(
-                f"there is no folder {self.local()}", mend=f"mount or make it, or set {variable} to where it is"
+                f"there is no folder {self.local()}",
+                mend=mend or f"mount or make it, or set {variable} to where it is",
             )
 
     @cached_property

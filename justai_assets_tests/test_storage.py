@@ -250,3 +250,14 @@ def test_a_refusal_is_lasting_whatever_is_asked_of_the_store(
 def test_a_key_that_looks_like_a_refusal_is_none() -> None:
     with pytest.raises(TransientStorageError), storage_errors("reading x"):
         raise OSError("Error performing GET http://store/403/AccessDenied/x: connection reset")
+
+
+@pytest.mark.parametrize("text", ["s3:/bucket/lake", "s3:bucket", "s3//bucket", "S3:/bucket", "file:/x", "https:/x/y"])
+def test_a_mistyped_url_is_no_local_folder(text: str) -> None:
+    with pytest.raises(StorageError, match="not a usable root"):
+        Root.parse(text)
+
+
+@pytest.mark.parametrize("text", ["lake", "./s3", "/data/s3:/x", "a:b/lake", "s3/lake"])
+def test_a_path_stays_a_path(text: str) -> None:
+    assert Root.parse(text).is_local

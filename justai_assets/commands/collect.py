@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 
 def collect(
     *,
     host: str = "127.0.0.1",
-    port: int = 8080,
+    port: Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))] = 8080,
     workers: int = 1,
     journal: Path = Path(".justai/journal"),
     access_log: Literal["all", "refused", "none"] = "all",

@@ -90,14 +90,14 @@ def demo(
     show_decisions(settings, orgs, days, console)
     if posted:
         is_done = show_caused(settings, WEBHOOK_ORG, posted.message_id, posted.curl(), console) and is_done
-        variables = " ".join(f"{name}={value}" for name, value in place.environment().items())
-        console.print("To post another, first open the doors again:")
-        console.print(
-            f"  {variables} justai collect --journal {place.home / 'journal'}\n", markup=False, soft_wrap=True
-        )
+        console.print("To post another, open the doors again in a shell that sourced the line at the end:")
+        journal = shlex.quote(str(place.home / "journal"))
+        console.print(f"  justai collect --journal {journal}\n", markup=False, soft_wrap=True)
     for org in orgs:
         console.print(f"Report: {home / 'lake' / report_prefix(org.slug) / 'latest.html'}")
     seconds = time.monotonic() - began
     look = "justai ui" if home == HOME else f"justai ui --home {shlex.quote(str(home))}"
-    console.print(f"\n{'Done' if is_done else 'Failed'} in {seconds:.0f} s. Tables: {home / 'lake'}. Next: {look}")
+    console.print(f"\n{'Done' if is_done else 'Failed'} in {seconds:.0f} s. Tables: {home / 'lake'}.")
+    console.print(f"Next, in this shell: the line below, and then {look}, or any command of the README and docs/.\n")
+    console.print(f"source {shlex.quote(str(home / 'env'))}", markup=False, soft_wrap=True)
     return 0 if is_done else 1

@@ -44,13 +44,12 @@ def explain(
     from justai_assets.metrics.explain import Number, explain_message, explain_number
     from justai_assets.metrics.explain_cohort import CohortFigure, explain_cohort
     from justai_assets.settings import Settings
-    from justai_assets.storage import Root
 
     if (message_id is None) == (metric is None):
         raise JustAIError("nothing to explain", mend="give either --message-id or --metric")
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    lake = Lake(Root.parse(settings.lake))
+    lake = Lake(settings.lake_to_read())
     days = None
     if first or last:
         begin = parse_day(first) if first else found.start_date

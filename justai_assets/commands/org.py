@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from justai_assets.orgs.new import Answers
+    from justai_assets.settings import Settings
 
 app = cyclopts.App(
     name="org",
@@ -27,6 +33,7 @@ def check(*slugs: str) -> int:
     from rich.console import Console
     from rich.markup import escape
 
+    from justai_assets.orgs.doubts import misspelt, weak_secrets
     from justai_assets.orgs.load import load_orgs
     from justai_assets.settings import Settings
 
@@ -43,6 +50,8 @@ def check(*slugs: str) -> int:
             )
         for door, mend in org.closed_doors.items():
             out.print(f"      {org.slug}: the HTTP door of {door} accepts nothing; {mend} (sources.{door})")
+        for doubt in (*misspelt(org), *weak_secrets(org)):
+            out.print(f"      {org.slug}: {doubt}", markup=False)
     for error in orgs.broken.values():
         for line in str(error).splitlines():
             err.print(f"[red]error[/] {escape(line)}", markup=True)
@@ -60,6 +69,7 @@ def new(
     custom: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
     event: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     share_table: str | None = None,
+    template: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     start_date: str | None = None,
     window_hours: int = 24,
 ) -> None:
@@ -79,18 +89,22 @@ def new(
         A Journey's event, as workflowId=name; may be repeated.
     share_table
         The shared table, as share.schema.table, for delta_share.
+    template
+        A template to measure, as id,treatment=TEMPLATE_ID/CAMPAIGN_ID with control=…/…, key_metric=… and
+        control_share=… behind it; may be repeated.
     start_date
-        First event day, YYYY-MM-DD. Default: today (UTC).
+        First event day, YYYY-MM-DD. Default: the first landed day, or three days before today (UTC).
     window_hours
         The attribution window, 1 to 72.
     """
     import sys
-    from datetime import UTC, datetime
+    from dataclasses import replace
+    from datetime import UTC, date, datetime
 
     from rich.console import Console
 
     from justai_assets.contract.days import parse_day
-    from justai_assets.orgs.new import Answers, NewOrgError, create, next_steps
+    from justai_assets.orgs.new import Answers, NewOrgError, create, first_day, next_steps, template_of
     from justai_assets.settings import Settings
 
     if engagement is None:
@@ -111,13 +125,30 @@ def new(
         if not equals or not workflow or not name:
             raise NewOrgError(f"--event {item!r} is not workflowId=name", mend="for example 290146=purchase")
         events[workflow] = name
-    first = parse_day(start_date) if start_date else datetime.now(UTC).date()
-    folder = Settings.from_environment().orgs_dir
-    org = create(folder, Answers(slug, first, engagement, custom, events, share_table, window_hours))
+    settings = Settings.from_environment()
+    templates = tuple(template_of(item) for item in template)
+    answers = Answers(slug, date.min, engagement, custom, events, share_table, window_hours, templates)
+    first = parse_day(start_date) if start_date else first_day(_landed(settings, answers), datetime.now(UTC).date())
+    org = create(settings.orgs_dir, replace(answers, start_date=first))
     out = Console(highlight=False, soft_wrap=True, markup=False)
-    out.print(f"wrote {folder / f'{org.slug}.yaml'}")
+    out.print(f"wrote {settings.orgs_dir / f'{org.slug}.yaml'}")
+    if start_date is None:
+        out.print(f"start_date is {first}; events before it are kept, and are read once start_date is moved back")
     for number, step in enumerate(next_steps(org), start=1):
         out.print(f"{number}. {step}")
+
+
+def _landed(settings: Settings, answers: Answers) -> list[date]:
+    from justai_assets.landing.listing import days_and_strays
+    from justai_assets.landing.paths import PREFIXES
+    from justai_assets.orgs.model import SLUG
+    from justai_assets.storage import Root
+
+    landing = Root.parse(settings.landing)
+    if not SLUG.fullmatch(answers.slug):
+        return []  # which `create` says
+    doors = [door for door in (answers.engagement, *answers.custom) if door in PREFIXES]
+    return [day for door in doors for day in days_and_strays(landing, door, answers.slug)[0]]
 
 
 def _ask(question: str, default: str) -> str:

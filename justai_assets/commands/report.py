@@ -48,12 +48,11 @@ def report(
     from justai_assets.metrics.report.shelf import previous_report
     from justai_assets.metrics.starts import shown_days, starts_of
     from justai_assets.settings import Settings
-    from justai_assets.storage import Root
 
     now = datetime.now(UTC)
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    lake = Lake(Root.parse(settings.lake))
+    lake = Lake(settings.lake_to_read())
     end = parse_day(last) if last else now.date()
     days = last_days(found, lake, end)
     if days is None:

@@ -88,6 +88,7 @@ def sql(
     import sys
 
     from justai_assets.attribution.rule import Rule
+    from justai_assets.attribution.sql.databricks import SHARE
     from justai_assets.attribution.sql.dialects import DIALECTS, SqlError
     from justai_assets.attribution.sql.inputs import CONTENTS, Inputs, checked_columns, default_tables
     from justai_assets.attribution.sql.script import (
@@ -153,6 +154,7 @@ def sql(
                 region,
                 view,
                 view_version,
+                found.sources.delta_share.table.split(".")[0] if found.sources.delta_share else SHARE,
             ),
             Span(days, last_days),
             is_zoned=zoned,

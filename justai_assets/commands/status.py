@@ -20,8 +20,8 @@ def status(
     `built to` (complete, in JSON) is the last day with data whose build is younger than its newest file. A share is
     shown as its mirror knows it: its last file is when the mirror last took something.
 
-    Failed days are known to a Dagster instance only: set DAGSTER_HOME to see them. Exit 1 when an org file is broken
-    or a door cannot be listed.
+    Failed days are known to a Dagster instance only: set DAGSTER_HOME to see them. Exit 1 when an org file is broken,
+    a door cannot be listed, or the org folder, a root or the instance is not there. Nothing is written.
 
     Parameters
     ----------
@@ -38,19 +38,25 @@ def status(
 
     from rich.console import Console
 
+    from justai_assets.landing.listing import LANDING
     from justai_assets.settings import Settings
     from justai_assets.show import output
     from justai_assets.status import read_status, show_status, status_lines
+    from justai_assets.storage import Root
 
     settings = Settings.from_environment()
+    settings.require_orgs_dir()
+    Root.parse(settings.landing).require(LANDING)
+    settings.lake_to_read()
     orgs = settings.orgs()
     chosen = [orgs.get(slug) for slug in org] if org else list(orgs.by_slug.values())
     now = datetime.now(UTC)
     failed = None
     if os.environ.get("DAGSTER_HOME"):
         from justai_assets.dag.failed_days import failed_by_org
-        from justai_assets.dag.home import database_errors, opening_errors
+        from justai_assets.dag.home import database_errors, opening_errors, require_used_home
 
+        require_used_home()
         with database_errors(), opening_errors():
             failed = failed_by_org(chosen, today=now.date())
     found = read_status(settings, chosen, now=now, days_back=days)

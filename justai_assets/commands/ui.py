@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 
-def ui(*, home: Path = Path(".justai/demo"), port: int = 3000, host: str = "127.0.0.1") -> None:
-    """Open the Dagster UI (and its daemon) on the data of `justai demo`.
+def ui(
+    *,
+    home: Path = Path(".justai/demo"),
+    port: Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))] = 3000,
+    host: str = "127.0.0.1",
+) -> None:
+    """Open the Dagster UI (and its daemon) on the data of `justai demo`, and serve the table that its third org shares.
 
     Example: `justai ui --port 3000`
 
-    For your own data, set JUSTAI_LANDING, JUSTAI_LAKE, JUSTAI_ORGS_DIR and DAGSTER_HOME and run
-    `dagster dev -w workspace.yaml`.
+    For your own data, set JUSTAI_LANDING, JUSTAI_LAKE, JUSTAI_ORGS_DIR and DAGSTER_HOME, copy
+    justai_assets/dagster.yaml to $DAGSTER_HOME, and run `dagster dev -w workspace.yaml`.
 
     Parameters
     ----------
@@ -27,11 +36,14 @@ def ui(*, home: Path = Path(".justai/demo"), port: int = 3000, host: str = "127.
 
     from justai_assets.contract.errors import JustAIError
     from justai_assets.demo.place import DemoPlace
+    from justai_assets.demo.share import has_server, serve
 
     place = DemoPlace(home.resolve())
     if not place.orgs_dir.is_dir():
         raise JustAIError(f"there is no demo in {home}", mend="run justai demo first")
     os.environ.update(place.environment())
+    if place.shared.is_dir() and has_server():
+        serve(place)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "justai_assets.definitions"]
     sys.stdout.flush()
     os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])  # noqa: S606 - no shell, fixed program

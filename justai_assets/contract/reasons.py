@@ -35,6 +35,7 @@ REJECTIONS: Final = {
     "bad_timestamp": "The event time is absent or unreadable.",
     "outside_day": "The event time, in UTC, is not on the event_date of the folder it was written to.",
     "undated": "The event was filed without a usable event_date (default partition).",
+    "before_start": "The event happened before the org's start_date; move that back to file it under its own day.",
     "personal_data_in_identifier": "A name or id that would be published holds an email, phone, address or user id.",
     "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
     # a dropped file

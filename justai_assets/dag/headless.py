@@ -24,7 +24,7 @@ from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_keys, results_op
 from justai_assets.dag.run_watch import watched
-from justai_assets.dag.undated import NAME, doors_by_table
+from justai_assets.dag.undated import NAME, doors_by_table, refile_undated
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
@@ -81,6 +81,9 @@ def materialize_days(
 
     with instance() as found:
         is_done = True
+        if not names:
+            for door, day, records in refile_undated(org, _roots()[1]):
+                console.print(f"{door}: {records:,} records that were undated are filed under {day} now")
         if reach is not None:
             made = [table.name for table in reach.made]
             needed = reach.needed(*_roots(), days)

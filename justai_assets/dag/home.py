@@ -47,6 +47,20 @@ def instance() -> Iterator[dg.DagsterInstance]:
             yield found
 
 
+def require_used_home() -> None:
+    """That some Dagster has used the folder of DAGSTER_HOME: opening another would lay out an empty instance in it.
+
+    Raises:
+        HomeError: there is neither a dagster.yaml nor a storage in it.
+    """
+    home = Path(os.environ.get(HOME, ""))
+    if home.is_dir() and not any((home / name).exists() for name in ("dagster.yaml", "history")):
+        raise HomeError(
+            f"{HOME}: {home} holds no Dagster instance",
+            mend="name the folder that the daemon uses, or unset it",
+        )
+
+
 @contextmanager
 def opening_errors() -> Iterator[None]:
     """Around what opens the instance of DAGSTER_HOME: what is wrong with the folder or its dagster.yaml.

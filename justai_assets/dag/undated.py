@@ -1,5 +1,7 @@
 """Records without a usable date: they belong to no day, so one asset per org takes them all into quarantine."""
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -9,8 +11,10 @@ from justai_assets.dag.metadata import day_metadata
 from justai_assets.dag.org_assets import GENERATE, LANDING_NAMES, OWNER, group_of
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
+from justai_assets.landing.refiled import refile
 from justai_assets.orgs.model import Org
 from justai_assets.sources.build import build_from_doors
+from justai_assets.storage import Root
 
 NAME = "undated_records"
 
@@ -21,6 +25,14 @@ def doors_by_table(org: Org) -> dict[Table, tuple[str, ...]]:
     if org.is_unified:
         return {UNIFIED_EVENTS: (org.engagement,), **served} if org.engagement in LANDING_NAMES else served
     return {ESP_EVENTS: (org.engagement,), **({CUSTOM_EVENTS: org.custom} if org.custom else {}), **served}
+
+
+def refile_undated(org: Org, landing: Root) -> Iterator[tuple[str, date, int]]:
+    """File undated records that have become dated under their day: (door, day, records), as each door is done."""
+    for doors in doors_by_table(org).values():
+        for door in doors:
+            for day, records in sorted(refile(landing, org.slug, door, org.start_date).items()):
+                yield door, day, records
 
 
 def undated_asset(org: Org) -> dg.AssetsDefinition:
@@ -34,11 +46,15 @@ def undated_asset(org: Org) -> dg.AssetsDefinition:
         kinds={"polars", "deltalake"},
         tags={"org": org.slug},
         owners=[OWNER],
-        description="Records filed without a usable event_date: all of them quarantined, none of them lost.",
+        description="Records filed without a usable event_date: all of them quarantined, none of them lost. Those "
+        "that have become dated, because start_date was moved back, are filed under their day first.",
     )
     def undated_records(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         note = {"run_id": context.run.run_id, "org": org.slug}
         metadata: dict[str, Any] = {}
+        with verdicts(context.retry_number):
+            for door, day, records in refile_undated(org, platform.landing()):
+                context.log.info(f"{door}: {records:,} records that were undated are filed under {day} now")
         for table, doors in doors_by_table(org).items():
             with verdicts(context.retry_number):
                 (report,) = build_from_doors(org, platform.landing(), platform.lake(), table, doors, None, note=note)

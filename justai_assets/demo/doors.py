@@ -43,9 +43,9 @@ class Posted:
     message_id: str
 
     def curl(self) -> str:
-        """The same request for a shell, at the port `justai collect` takes by itself; the key is a reference."""
+        """The same request for a shell that sourced the demo's env, at the port `justai collect` takes by itself."""
         url = f"http://127.0.0.1:{OWN_PORT}{urlsplit(self.url).path}"
-        headers = f"-H \"X-Api-Key: $(cat …/secrets/{KEY_FILE})\" -H 'Content-Type: application/json'"
+        headers = "-H \"X-Api-Key: $ACME_API_KEY\" -H 'Content-Type: application/json'"
         return f"curl {url} {headers} -d '{self.body}'"
 
 

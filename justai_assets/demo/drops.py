@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -51,6 +52,28 @@ def land_redshift(landing: Root, slug: str, events: Iterable[Happening]) -> None
     landing.write(f"{day_prefix('redshift', slug, last)}/0002_part_00.parquet", _parquet(stale))
     manifest = json.dumps({"entries": entries}).encode()
     landing.write(f"{door_prefix('redshift', slug)}/manifest", manifest)
+
+
+def write_files(folder: Path, events: Iterable[Happening]) -> None:
+    """Write the events as `justai attribute` reads them: esp.parquet and custom.parquet."""
+    rows = [
+        (
+            event.name,
+            event.at,
+            event.message_id,
+            *((event.arm.template_id, event.arm.campaign_id) if event.arm else (None, None)),
+            event.person.email,
+            event.arm is None,
+        )
+        for event in events
+    ]
+    names = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id", "user_id", "is_custom")
+    types = (pl.String, UTC_TIMESTAMP, *(pl.String,) * 4, pl.Boolean)
+    frame = pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+    folder.mkdir()
+    frame.filter(~pl.col("is_custom")).drop("is_custom").write_parquet(folder / "esp.parquet")
+    custom = frame.filter("is_custom").select("event_name", "event_timestamp", "user_id")
+    custom.write_parquet(folder / "custom.parquet")
 
 
 def unified_frame(events: Iterable[Happening]) -> pl.DataFrame:

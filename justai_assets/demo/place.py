@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import shutil
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import justai_assets
+from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
+
+INSTANCE = Path(justai_assets.__file__).with_name("dagster.yaml")
+"""Dagster's settings for one machine."""
 
 _MARK = ".justai-demo"
 
@@ -55,9 +63,34 @@ class DemoPlace:
         for folder in (self.orgs_dir, self.landing, self.lake, self.home / "dagster", self.home / "secrets"):
             folder.mkdir(parents=True)
         (self.home / _MARK).write_text("made by justai demo; emptied by the next one\n", encoding="utf-8")
-        # SQLite storage, runs in this machine's processes: enough for one person looking around.
-        settings = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
-        (self.home / "dagster" / "dagster.yaml").write_text(settings, encoding="utf-8")
+        shutil.copy(INSTANCE, self.home / "dagster" / "dagster.yaml")
+
+    @property
+    def env(self) -> Path:
+        """What a shell sources to work on the demo's data."""
+        return self.home / "env"
+
+    def write_env(self, days: Days, key_of: Mapping[str, str]) -> None:
+        """Write `env`: the variables, this installation's commands on the PATH, and secrets by name.
+
+        Args:
+            days: the demo's week; its ends are JUSTAI_DEMO_FIRST and JUSTAI_DEMO_LAST, for the commands of docs/.
+            key_of: variable → secret; the shell reads each from its file.
+        """
+        lines = ["# source this file: a shell then works on the data of justai demo"]
+        week = {"JUSTAI_DEMO_FIRST": str(days.first), "JUSTAI_DEMO_LAST": str(days.last)}
+        variables = {**self.environment(), **week}
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        lines += [
+            f'export {name}="$(cat {shlex.quote(str(self.secret_file(secret)))})"' for name, secret in key_of.items()
+        ]
+        lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+        self.env.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    @property
+    def files(self) -> Path:
+        """Two Parquet files for `justai attribute`: engagement and custom events."""
+        return self.home / "files"
 
     @property
     def shared(self) -> Path:

@@ -5,6 +5,7 @@ The server of the protocol lives beside the tests; where only the installed pack
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -40,16 +41,30 @@ def write_shared_table(place: DemoPlace, events: Iterable[Happening]) -> None:
     write_deltalake(str(place.shared), frame.to_arrow(), partition_by=["event_date"])
 
 
-@contextmanager
-def shared(place: DemoPlace) -> Iterator[None]:
-    """Serve the table while the block runs; the credential file is where the org file says."""
+def serve(place: DemoPlace) -> subprocess.Popen[bytes]:
+    """Serve the table as long as this process lives, also when the process becomes another program (exec).
+
+    The credential file is where the org file says, and names the server's port: each start picks a free one.
+    """
     profile = place.secret_file("initech.share")
+    profile.unlink(missing_ok=True)
     command = [sys.executable, "-m", SERVER, "--port", "0", "--table", f"{SHARED_TABLE}={place.shared}"]
     server = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [*command, "--profile-out", str(profile)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "--profile-out", str(profile), "--parent", str(os.getpid())],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A Ctrl-C is for the program beside it, which may still need the table while it ends.
+        start_new_session=True,
     )
+    _wait_for(profile, server)
+    return server
+
+
+@contextmanager
+def shared(place: DemoPlace) -> Iterator[None]:
+    """Serve the table while the block runs."""
+    server = serve(place)
     try:
-        _wait_for(profile, server)
         yield
     finally:
         # It keeps nothing: there is no tidy end to wait for.
@@ -61,5 +76,7 @@ def _wait_for(profile: Path, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not profile.exists() or not profile.stat().st_size:
         if server.poll() is not None or time.monotonic() > deadline:
+            server.kill()
+            server.wait()
             raise JustAIError("the demo's share server did not start", mend="run the demo again")
         time.sleep(0.05)

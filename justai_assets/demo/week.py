@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from justai_assets.contract.days import Days
-from justai_assets.demo.drops import land_databricks, land_redshift
+from justai_assets.demo.drops import land_databricks, land_redshift, write_files
 from justai_assets.demo.orgs import WAREHOUSE_ORG, WEBHOOK_ORG, write_orgs, write_share_org
 from justai_assets.demo.people import Arm, Happening, Person, happenings
 from justai_assets.demo.place import DemoPlace
@@ -33,6 +33,7 @@ def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, 
     With `with_share`, there is a third org, whose table somebody must serve while it is mirrored (`demo.share.shared`).
     """
     write_orgs(place, days.first - timedelta(days=3))
+    place.write_env(days, {"ACME_API_KEY": f"{WEBHOOK_ORG}-api-key"})
     landing = Root.parse(str(place.landing))
     luck = random.Random(seed)  # noqa: S311 - a demo, not a secret
     people = 4 * sends_a_day
@@ -42,6 +43,7 @@ def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, 
     land_generate(landing, WEBHOOK_ORG, welcome, COPIES)
     land_journeys(landing, WEBHOOK_ORG, [event for event in welcome if not event.arm], luck)
     land_redshift(landing, WEBHOOK_ORG, [event for event in spring if not event.arm])
+    write_files(place.files, welcome)
     onboarding = list(happenings(days, ONBOARDING, "upgrade", people=people, sends_a_day=sends_a_day, luck=luck))
     land_databricks(landing, WAREHOUSE_ORG, _joined(onboarding), luck)
     if with_share:

@@ -25,6 +25,7 @@ from justai_assets.contract.tables import (
 from justai_assets.events.event_stream import CUSTOM, read_events, stream_tables
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.explain_cohort import arms_of, template_of
+from justai_assets.orgs.doubts import closest, event_names
 from justai_assets.orgs.model import Arm, Org, Template
 
 SHOWN: Final = 20
@@ -96,12 +97,14 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
     """A number of attribution_metrics, recounted from the events below it, with their landing objects.
 
     Raises:
-        JustAIError: the org has no such template.
+        JustAIError: the org has no such template, or no event of that name on any built day or in its file.
     """
     template = template_of(org, number.template)
     hours, day = org.attribution.window_for(number.event), Days(number.day, number.day)
     names = sorted(_CLASSES.get(number.event, {number.event}))
     rows = lake.scan(org.slug, ATTRIBUTION_METRICS, day).filter(pl.col("event_name").is_in(names)).collect()
+    if rows.is_empty():
+        _require_known(org, lake, number)
     yield f"{number.event} of {template.id} on {number.day} (UTC, the day of the event), {org.slug}"
     for name, arm in arms_of(template):
         ours = rows.filter((pl.col("template_id") == arm.template_id) & (pl.col("campaign_id") == arm.campaign_id))
@@ -115,6 +118,17 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
     yield from _without_message(org, lake, number, day)
     yield _rule(org)
     yield from _moved(org, lake, template, names, day)
+
+
+def _require_known(org: Org, lake: Lake, number: Number) -> None:
+    names = lake.scan(org.slug, ATTRIBUTION_METRICS).select("event_name").unique().collect()["event_name"]
+    known = sorted({*names, *_CLASSES, *(name for _, name in event_names(org))})
+    if number.event not in known:
+        guess = closest(number.event, known)
+        raise JustAIError(
+            f"{org.slug} has no event {number.event} on any built day",
+            mend=f"write {guess}" if guess else f"it has {', '.join(known)}",
+        )
 
 
 def _below(org: Org, lake: Lake, names: list[str], arm: Arm, day: Days, hours: int) -> Iterator[str]:

@@ -158,8 +158,8 @@ class Template(StrictModel):
         key_metric: what decides: a custom event's name, or `open`, `click`, `unsubscribe`; clicks when absent.
         treatment: ids of the new copy.
         control: ids of the original copy; without it nothing is compared.
-        control_share: share of the split units meant for the control; the split is checked against it. null: the share
-            is not known, and nothing is checked.
+        control_share: share of the split units meant for the control; the split is checked against it. Absent or null:
+            the share is not known, and nothing is checked.
         split_unit: what the split is drawn over: `message` when each request draws anew, `user` when a person stays in
             one arm.
         experiment_start: first send day that is judged; the first day on which both arms sent when absent.
@@ -170,7 +170,7 @@ class Template(StrictModel):
     key_metric: EventName | None = None
     treatment: Arm
     control: Arm | None = None
-    control_share: Annotated[float, Field(gt=0, lt=1)] | None = 0.10
+    control_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     split_unit: Literal["message", "user"] = "message"
     experiment_start: Day | None = None
     experiment_end: Day | None = None

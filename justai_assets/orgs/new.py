@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.orgs.load import OrgFileError, load_org
-from justai_assets.orgs.model import SLUG, Org
+from justai_assets.orgs.model import SLUG, Org, Template
 from justai_assets.orgs.secrets import references
 
 UNIFIED_DOORS = ("redshift", "databricks", "delta_share")
@@ -38,6 +39,7 @@ class Answers:
         events: workflowId → event name, for journey_webhooks.
         share_table: share.schema.table, for delta_share.
         window_hours: the attribution window.
+        templates: what is measured, and by which ids.
     """
 
     slug: str
@@ -47,6 +49,7 @@ class Answers:
     events: Mapping[str, str] = field(default_factory=dict)
     share_table: str | None = None
     window_hours: int = 24
+    templates: tuple[Template, ...] = ()
 
 
 def variable(slug: str, secret: str) -> str:
@@ -66,7 +69,38 @@ def document(answers: Answers) -> dict[str, Any]:
         **({"custom": list(answers.custom)} if answers.custom else {}),
         "sources": {door: _source(door, answers) for door in doors},
         "attribution": {"window_hours": answers.window_hours},
+        **({"templates": [_entry(one) for one in answers.templates]} if answers.templates else {}),
     }
+
+
+def template_of(text: str) -> Template:
+    """A template from `welcome-email,treatment=501/9001,control=502/9002,key_metric=purchase,control_share=0.2`.
+
+    The id comes first; of the others, only treatment (template id/campaign id) has to be there.
+
+    Raises:
+        NewOrgError: it is not written so.
+    """
+    name, *parts = text.split(",")
+    given = dict(part.partition("=")[::2] for part in parts)
+    arms = {
+        arm: dict(zip(("template_id", "campaign_id"), given[arm].split("/"), strict=False)) for arm in _ARMS & {*given}
+    }
+    try:
+        return Template.model_validate({"id": name if "=" not in name else "", **given, **arms})
+    except ValueError:
+        raise NewOrgError(
+            f"--template {text!r} does not describe a template",
+            mend="write welcome-email,treatment=501/9001,control=502/9002,key_metric=purchase,control_share=0.2; "
+            "each arm is a template id and a campaign id, and control, key_metric, control_share may be left out",
+        ) from None
+
+
+_ARMS = {"treatment", "control"}
+
+
+def _entry(template: Template) -> dict[str, Any]:
+    return template.model_dump(exclude_defaults=True, mode="json")
 
 
 def create(folder: Path, answers: Answers) -> Org:
@@ -99,6 +133,14 @@ def create(folder: Path, answers: Answers) -> Org:
     except FileExistsError:
         raise NewOrgError(f"{file} is there already", mend="edit it, or choose another slug") from None
     return load_org(file)
+
+
+def first_day(landed: Iterable[date], today: date) -> date:
+    """The start_date of an org that names none: the first landed day, or the days of sends before today.
+
+    What the collector takes of earlier days waits among the undated until start_date is moved back.
+    """
+    return min((*landed, today - timedelta(days=LOOKBACK_DAYS)))
 
 
 def next_steps(org: Org) -> list[str]:

@@ -24,6 +24,7 @@ from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.identity import PLACEHOLDER, plain_person
+from justai_assets.sources.undated import with_cause, without_copied
 from justai_assets.storage import LandedObject, Root
 
 
@@ -152,12 +153,16 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
     ):
         files = [(path, safe_key(found.key)) for path, found in zip(paths, landed.data, strict=True)]
         typing: Future[None] | None = None
-        for batch in read_envelopes(files, door, reader.body, with_line=reader.with_line):
+        batches = read_envelopes(files, door, reader.body, with_line=reader.with_line)
+        if landed.day is None:
+            batches = without_copied(batches, landing, org, door, landed, paths)
+        for batch in batches:
             received += batch.received
             parts.rejected.append(batch.rejected)
             if typing is not None:
                 typing.result()
-            typing = pool.submit(parts.add, reader.typed(batch.envelopes.lazy(), org, landed.day))
+            typed = reader.typed(batch.envelopes.lazy(), org, landed.day)
+            typing = pool.submit(parts.add, typed if landed.day is not None else with_cause(typed, org))
         if typing is not None:
             typing.result()
     marks = tuple(f"link_outside: {safe_key(found.key)}" for found in landed.links)

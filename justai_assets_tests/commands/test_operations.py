@@ -14,6 +14,7 @@ from dagster._core.execution.backfill import BulkActionStatus
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
+from justai_assets.dag.run_queue import OrgRunQueue
 from justai_assets.demo.orgs import write_orgs
 from justai_assets.demo.place import DemoPlace
 from justai_assets_tests.dag.demo_week import Week, landed_week
@@ -233,3 +234,52 @@ def test_exit_codes_and_errors_on_stderr(capsys: pytest.CaptureFixture[str], arg
     assert bool(printed.err) == (code != 0)
     if arguments[-1] == "--help":
         assert "Example" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("JUSTAI_LAKE", "there is no folder {away} (justai materialize makes it"),
+        ("JUSTAI_LANDING", "there is no folder {away} (mount or make it"),
+        ("JUSTAI_ORGS_DIR", "there is no folder {away} of org files"),
+        ("DAGSTER_HOME", "DAGSTER_HOME: {away} is not a folder"),
+    ],
+)
+def test_status_says_what_is_not_there_and_makes_nothing(
+    org_files: None, variable: str, said: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv(variable, str(tmp_path / "away"))
+    before = sorted(tmp_path.rglob("*"))
+    assert run(["status"]) == 1
+    assert said.format(away=tmp_path / "away") in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_status_lays_out_no_instance_in_an_empty_folder(
+    org_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "empty"))
+    assert run(["status"]) == 1
+    assert "holds no Dagster instance" in capsys.readouterr().err
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+@pytest.mark.parametrize("command", ["collect", "ui"])
+def test_a_port_that_cannot_be_one_is_wrong_use(
+    org_files: None, command: str, port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([command, f"--port={port}"]) == 2
+    assert not (tmp_path / ".justai").exists()
+
+
+def test_the_demos_instance_has_pools_a_limit_of_runs_and_the_org_run_queue(org_files: None) -> None:
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance.run_coordinator, OrgRunQueue)
+        assert instance.event_log_storage.get_pool_config().default_pool_limit == 1
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        instance.event_log_storage.initialize_concurrency_limit_to_default("a_table")
+        assert instance.event_log_storage.get_pool_limits()[0].limit == 1

@@ -98,7 +98,7 @@ def test_a_template_says_how_its_split_is_drawn_and_may_not_know_the_share(tmp_p
     ], experiments={"events": "renewal"})  # fmt: skip
     told, silent = org.templates
     assert (told.split_unit, told.control_share, told.experiment_start) == ("user", None, date(2026, 2, 1))
-    assert (silent.split_unit, silent.control_share, silent.experiment_start) == ("message", 0.1, None)
+    assert (silent.split_unit, silent.control_share, silent.experiment_start) == ("message", None, None)
     assert org.experiments.events == ("renewal",)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import shlex
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from justai_assets.cli import app, run
 from justai_assets.orgs.load import OrgFileError, load_org
-from justai_assets.orgs.new import Answers, NewOrgError, create, next_steps
+from justai_assets.orgs.new import Answers, NewOrgError, create, first_day, next_steps, template_of
 
 DAY = date(2026, 1, 1)
 WEBHOOKS = Answers("acme", DAY, "iterable_webhooks", ("journey_webhooks", "redshift"), {"290146": "purchase"})
@@ -128,3 +129,25 @@ def test_at_a_terminal_what_was_not_given_is_asked(tmp_path: Path, monkeypatch: 
     assert org.engagement == "iterable_webhooks"
     assert org.sources.journey_webhooks is not None
     assert org.sources.journey_webhooks.events == {"290146": "purchase", "7": "signup"}
+
+
+def test_a_template_of_the_command_line_is_that_of_the_org_file(tmp_path: Path) -> None:
+    text = "welcome-email,treatment=501/9001,control=502/9002,key_metric=purchase,control_share=0.2"
+    answers = replace(WEBHOOKS, templates=(template_of(text),))
+    (found,) = create(tmp_path, answers).templates
+    assert (found.id, found.key_metric, found.control_share) == ("welcome-email", "purchase", 0.2)
+    assert (found.treatment.template_id, found.treatment.campaign_id) == ("501", "9001")
+    assert found.control is not None
+    assert found.control.campaign_id == "9002"
+
+
+@pytest.mark.parametrize("text", ["", "welcome", "treatment=501/9001", "w,treatment=501", "w,treatment=1/2,colour=red"])
+def test_a_template_that_is_not_described_is_refused(text: str) -> None:
+    with pytest.raises(NewOrgError, match="does not describe a template"):
+        template_of(text)
+
+
+def test_an_org_that_names_no_day_starts_where_its_files_do_or_before_the_first_event_can_look_for_sends() -> None:
+    assert first_day([], DAY) == date(2025, 12, 29)
+    assert first_day([date(2025, 11, 1), DAY], DAY) == date(2025, 11, 1)
+    assert first_day([DAY], DAY) == date(2025, 12, 29)

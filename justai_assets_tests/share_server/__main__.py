@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="a fault, as query:status:status=503:times=2 or files:corrupt; see share_server/faults.py",
     )
     parser.add_argument("--format", dest="prefers", default="parquet", choices=["parquet", "delta"])
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process, which started it, has ended")
     given = parser.parse_args(arguments)
     tables: dict[str, Path] = {}
     for item in given.table:
@@ -78,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             print(server.profile(given.auth), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+            while given.parent in {None, os.getppid()}:
+                time.sleep(1)
     return 0
 
 

@@ -94,8 +94,10 @@ def share(
     A view is added with ADD VIEW; ADD TABLE, as an older guide has it, refuses views.
     """
     versioned = parsed_name(f"{view}_v{version}", exp.Table, "databricks", "view").sql(dialect="databricks")
+    schema = parsed_name(view.rpartition(".")[0], exp.Table, "databricks", "view").sql(dialect="databricks")
     names = [parsed_name(one, exp.Table, "databricks", "name").sql(dialect="databricks") for one in (name, recipient)]
     return [
+        f"CREATE SCHEMA IF NOT EXISTS {schema}",
         f"CREATE OR REPLACE VIEW {versioned} AS\n{query.sql(dialect='databricks', pretty=True)}",
         f"CREATE SHARE IF NOT EXISTS {names[0]}",
         f"ALTER SHARE {names[0]} ADD VIEW {versioned}",

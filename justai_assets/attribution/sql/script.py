@@ -57,6 +57,7 @@ class Target:
         region: the bucket's, when it is not the cluster's.
         view: name of the view; None: the default.
         version: of the view.
+        share: the Databricks share that the view is added to.
     """
 
     place: DropPlace
@@ -64,6 +65,7 @@ class Target:
     region: str | None = None
     view: str | None = None
     version: int = 1
+    share: str = databricks.SHARE
 
 
 def statements(
@@ -124,7 +126,9 @@ def statements(
             # a later run has written other parts to it.
             return [redshift.SESSION, unload(span, None)]
         case "share":
-            return databricks.share(query(span), view=target.view or databricks.VIEW, version=target.version)
+            return databricks.share(
+                query(span), view=target.view or databricks.VIEW, version=target.version, name=target.share
+            )
         case "view":
             return [_view(query(span), dialect, target, content)]
         case _:

@@ -10,7 +10,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import COHORT_RESTATEMENTS, ESP_EVENTS, FATES
-from justai_assets.lake.ledger import NOTES
+from justai_assets.lake.ledger import NOTES, read_undated_fates
 from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
@@ -154,6 +154,7 @@ def _late(org: Org, lake: Lake, days: Days) -> int | None:
 def _fates(org: Org, lake: Lake, days: Days) -> tuple[Fate, ...]:
     keys = ("asset", "door", "fate", "reason")
     # A note is no fate of a record.
-    fates = lake.scan(org.slug, FATES, days).filter(~pl.col("fate").is_in(NOTES))
+    undated = read_undated_fates(lake, org.slug).lazy().with_columns(pl.col("door") + ", no date")
+    fates = pl.concat([lake.scan(org.slug, FATES, days), undated]).filter(~pl.col("fate").is_in(NOTES))
     rows = fates.group_by(*keys).agg(pl.col("records").sum()).collect()
     return tuple(Fate(*row) for row in rows.filter(pl.col("records") > 0).sort(*keys, nulls_last=False).iter_rows())

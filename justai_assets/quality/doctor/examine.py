@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.doubts import misspelt, weak_secrets
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError, references
 from justai_assets.quality.doctor.attributed import examine_attributed
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.landed import examine_landed
+from justai_assets.quality.doctor.named import examine_named
 from justai_assets.quality.doctor.shared import examine_share
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.quality.doctor.twice import examine_twice
@@ -29,6 +31,8 @@ def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Find
         except SecretError as error:
             unset.append(key)
             yield Finding(org.slug, "secrets", "problem", f"{key}: {error.args[0]}", error.mend)
+    for doubt in (*misspelt(org), *weak_secrets(org)):
+        yield Finding(org.slug, "org file", "warning", *doubt.split("; ", 1))
     landed = {}
     for door in org.sources.present():
         if door == "delta_share":
@@ -46,6 +50,7 @@ def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Find
     if "pseudonym_salt" not in unset:
         yield from examine_twice(landing, org, landed)
     yield from examine_attributed(lake, org, now)
+    yield from examine_named(lake, org)
 
 
 def _days_to_take(landed: Iterable[date], today: date) -> list[date]:

@@ -8,6 +8,7 @@ from statistics import median
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.commits import committed
 from justai_assets.landing.listing import SUFFIXES, LandedDay, days_and_strays, list_day, list_days, named, stray_note
+from justai_assets.landing.refiled import DOORS, Undated
 from justai_assets.orgs.model import Org
 from justai_assets.quality.band import DAYS_BACK, MIN_DAYS
 from justai_assets.quality.doctor.finding import Finding
@@ -42,10 +43,7 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
             "write each day to a folder event_date=2026-01-05: partition by a DATE, not by a timestamp, in lower case"
         )
         findings.append(Finding(door, "folders", "warning" if days else "problem", stray_note(strays), mend))
-    if undated.data:
-        message = f"{len(undated.data)} files without a usable date lie in the default partition"
-        mend = "see the quarantine's reasons; a warehouse writes them for rows whose event_timestamp is null"
-        findings.append(Finding(door, "undated", "warning", message, mend))
+    findings += _undated(root, org, door, undated)
     outside = [day for day in days if day < org.start_date or day > now.date() + timedelta(days=1)]
     if outside:
         message = f"{len(outside)} days lie before {org.start_date} or after tomorrow, the first {outside[0]}"
@@ -57,6 +55,27 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
         findings.append(_small_files(door, recent))
         findings.append(_skew(door, days))
     return findings, days
+
+
+def _undated(root: Root, org: Org, door: str, undated: LandedDay) -> list[Finding]:
+    if not undated.data:
+        return []
+    if door not in DOORS:
+        message = f"{len(undated.data)} files without a usable date lie in the default partition"
+        mend = "see the quarantine's reasons; a warehouse writes them for rows whose event_timestamp is null"
+        return [Finding(door, "undated", "warning", message, mend)]
+    found = Undated.of(root, org.slug, door, org.start_date)
+    findings = []
+    if found.early:
+        records, first = sum(found.early.values()), min(found.early)
+        message = f"{records:,} records are of events before start_date, {org.start_date}, and are in no table"
+        mend = f"set start_date: {first} in {org.slug}.yaml; the next run files them under their days"
+        findings.append(Finding(door, "start_date", "problem", message, mend))
+    if found.others:
+        message = f"{found.others:,} records have no usable time"
+        mend = "see the quarantine's reasons, and have the sender give each event its time"
+        findings.append(Finding(door, "undated", "warning", message, mend))
+    return findings
 
 
 def _said(error: JustAIError | FileNotFoundError, root: Root) -> str:

@@ -198,7 +198,8 @@ def test_the_query_inside_the_unload_runs_and_gives_the_contract_alone() -> None
 def test_the_view_is_versioned_and_shared_as_a_view() -> None:
     target = Target(PLACE, view="main.growth.stream", version=2)
     found = statements(RULE, INPUTS, "databricks", "share", target, Span())
-    assert found[0].startswith("CREATE OR REPLACE VIEW main.growth.stream_v2 AS\n")
+    assert found[0] == "CREATE SCHEMA IF NOT EXISTS main.growth"
+    assert found[1].startswith("CREATE OR REPLACE VIEW main.growth.stream_v2 AS\n")
     assert "ALTER SHARE just_words_ingest ADD VIEW main.growth.stream_v2" in found
     assert "ADD TABLE" not in "".join(found)
 

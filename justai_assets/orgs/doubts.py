@@ -1,0 +1,65 @@
+"""What in a valid org file is probably a mistake: names that nothing brings, and a salt that can be guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Final
+
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.secrets import SecretError
+
+ENGAGEMENT_METRICS: Final = ("open", "click", "unsubscribe")
+MIN_SALT: Final = 16
+"""Characters of a salt; whoever guesses a shorter one can find an address behind its pseudonym."""
+
+
+def misspelt(org: Org) -> Iterator[str]:
+    """Event names of the org file that are close to a known name and not it, or that no door can bring.
+
+    Every name is known where Journeys alone bring custom events; a warehouse, Chameleon and a unified stream bring
+    names that no file lists.
+    """
+    journeys = org.sources.journey_webhooks
+    known = {*ENGAGEMENT_METRICS, *(journeys.events.values() if journeys and "journey_webhooks" in org.custom else ())}
+    is_complete = org.custom == ("journey_webhooks",)
+    for key, name in event_names(org):
+        if name in known:
+            continue
+        guess = closest(name, known)
+        if guess or is_complete:
+            meant = f"; {guess} is meant, perhaps" if guess else f"; known are {', '.join(sorted(known))}"
+            yield f"{key}: no door brings an event {name}{meant}"
+
+
+def event_names(org: Org) -> Iterator[tuple[str, str]]:
+    """(key, name) of every event that the org file counts conversions of."""
+    for at, template in enumerate(org.templates):
+        if template.key_metric is not None:
+            yield f"templates.{at}.key_metric", template.key_metric
+    yield from ((f"attribution.windows.{name}", name) for name in org.attribution.windows)
+    yield from ((f"experiments.events.{at}", name) for at, name in enumerate(org.experiments.events))
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped one is close to.
+
+    >>> closest("purchse", ["purchase", "signup"]), closest("refund", ["purchase"])
+    ('purchase', None)
+    """
+    by_lower = {one.lower(): one for one in sorted(known)}
+    found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.8)
+    return by_lower[found[0]] if found else None
+
+
+def weak_secrets(org: Org) -> Iterator[str]:
+    """Whether the salt is too short to keep a secret; nothing where it cannot be had, which is said elsewhere."""
+    try:
+        length = len(org.secret(org.pseudonym_salt).get_secret_value())
+    except SecretError:
+        return
+    if length < MIN_SALT:
+        yield (
+            f"pseudonym_salt: has {length} characters, and pseudonyms made with it can be guessed; use {MIN_SALT} or "
+            "more (openssl rand -hex 32) before the first event: another salt makes other people of the same users"
+        )
