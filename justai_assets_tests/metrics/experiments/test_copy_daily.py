@@ -249,7 +249,7 @@ def test_plans_are_those_of_the_org_file():
         experiment_start=date(2026, 1, 9),
     )  # fmt: skip
     assert plans([WELCOME, clicker]) == (
-        Plan("welcome", "conversion:purchase", treatment_id="501 9001", control_id="502 9002"),
+        Plan("welcome", "conversion:purchase", control_share=None, treatment_id="501 9001", control_id="502 9002"),
         Plan(
             "x",
             "click",
