@@ -22,13 +22,14 @@ COLUMNS = {
     "event_class": pl.String, "event_name": pl.String, "event_timestamp": pl.Datetime("us", "UTC"),
     "event_date": pl.Date, "message_id": pl.String, "template_id": pl.String, "campaign_id": pl.String,
     "person": pl.String, "is_machine": pl.Boolean, "window_hours": pl.Int32,
+    "value": pl.Float64,
 }  # fmt: skip
 
 
-def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p"):
+def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p", value=None):
     at = NOON + timedelta(hours=hours)
     hours = {"custom": 24}.get(kind)
-    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours)
+    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours, value)
 
 
 def outcomes(*events, days=ONE):

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.foreign_names import safe_columns
+from justai_assets.contract.foreign_names import is_personal_column, safe_columns
 from justai_assets.landing import parquet
 from justai_assets.landing.identity import event_id
 from justai_assets.landing.listing import SUFFIXES
@@ -21,7 +21,6 @@ from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources.drops import KINDS, OPTIONAL
-from justai_assets.sources.privacy import is_personal_column
 from justai_assets.sources.times import utc
 from justai_assets.storage import Root
 

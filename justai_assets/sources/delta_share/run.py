@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from justai_assets.contract.days import Days
 from justai_assets.lake.ledger import DayReport
+from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
@@ -74,6 +75,7 @@ class Run:
         self._is_marked = False
         self._damaged: dict[Day, CorruptFileError] = {}
         self.scratch = target.work / "scratch"
+        self.extra = extra_of(target.table)
 
     def steps(self) -> Iterator[Step]:
         """One Step after each commit, and one at the end when the state differs from the last that was given out.
@@ -99,14 +101,12 @@ class Run:
             # Dropped and made anew: its feed and its version say nothing about the rows of the one before.
             self.state, self.before = self.state.of_other_files(listing.schema.table_id), None
             if self.wish.days is None and scope.days is not None:
-                listing, scope = list_files(self.client, self.table), replace(scope, days=None, listed_by="snapshot")
+                listing, scope = self._list(None), replace(scope, days=None, listed_by="snapshot")
         reached = self._reached(scope, listing)
-        if listing.schema.added:
-            said = f"columns beyond the contract, not mirrored: {', '.join(listing.schema.added)}"
-            scope = replace(scope, remarks=(*scope.remarks, said))
+        scope = replace(scope, remarks=(*scope.remarks, *listing.schema.remarks))
         self.scratch.mkdir(parents=True, exist_ok=True)
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
-            supply = Supply(listing, downloads, Pieces(self.target.work / "cuts", str(self.table)))
+            supply = Supply(listing, downloads, Pieces(self.target.cuts, str(self.table), self.extra))
             plan = self._plan(scope, listing, supply)
             # First what was never copied: what is only compared again must not keep the rest waiting.
             fresh = [day for day in plan.touched if not self.state.days.get(day)]
@@ -175,11 +175,11 @@ class Run:
         return Scope(days | dirty, version, "changes")
 
     def _list(self, only: frozenset[Day] | None) -> Listing:
-        listing = list_files(self.client, self.table, hints=day_hints(only) if only else "")
+        listing = list_files(self.client, self.table, hints=day_hints(only) if only else "", extra=self.extra)
         is_bare = all(file.records == 0 for file in listing.files)
         if listing.hints and is_bare and not self.wish.accept_empty:
             # Nothing on these days, or nothing at all? Only the whole list can tell lost days from a lost table.
-            return list_files(self.client, self.table)
+            return list_files(self.client, self.table, extra=self.extra)
         return listing
 
     def _reached(self, scope: Scope, listing: Listing) -> int | None:
@@ -249,8 +249,8 @@ class Run:
         for day in suspects:
             try:
                 parts = supply.parts(plan, day)
-                with naming_damage(parts), rows_of(parts, day, self.table, self.scratch) as rows:
-                    if is_same_day(self.target.lake, self.target.slug, day, rows):
+                with naming_damage(parts), rows_of(parts, day, self.table, self.scratch, self.extra) as rows:
+                    if is_same_day(self.target.lake, self.target.slug, day, rows, self.target.table):
                         same.append(day)
             except CorruptFileError as error:
                 self._damaged[day] = error
@@ -275,8 +275,8 @@ class Run:
     def _commit(
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
     ) -> tuple[DayReport, ...]:
-        reports = []
-        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
+        reports, target = [], self.target
+        with days_in_commit(target.lake, target.slug, covered, target.note, target.table) as commit:
             for day in covered if covered is not None else (None,):
                 report = commit.write(day, supply.parts(plan, day), self.table, self.scratch)
                 if day in touched:
