@@ -20,6 +20,7 @@ from justai_assets.metrics.experiments.copy_daily import (
     copy_counts,
     counts_of,
     funnel_of,
+    paid_of,
     people_of,
     plans,
     sends_without_message,
@@ -28,8 +29,16 @@ from justai_assets.metrics.experiments.counts import first_judged_day
 from justai_assets.metrics.experiments.frame import results_frame
 from justai_assets.metrics.experiments.overall import OverallResult, overall, person_squares, weights
 from justai_assets.metrics.experiments.results import TemplateResult
+from justai_assets.metrics.experiments.revenue import (
+    PAID,
+    AmountSums,
+    added_amounts,
+    person_amounts,
+    with_revenue,
+)
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.people import People
+from justai_assets.orgs.extra_columns import has_value
 from justai_assets.orgs.model import Org
 
 FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
@@ -100,18 +109,20 @@ def judge(
     rows, nameless = copy_counts(org, lake, whole), 0
     with TemporaryDirectory(prefix="justai-people-") as folder:
         people = People(Path(folder))
+        paid = People(Path(folder, "paid"), PAID) if has_value(org) else None
         for day in whole:
             outcomes = lake.scan(org.slug, MESSAGE_OUTCOMES, Days(day, day))
             people.add(day, people_of(outcomes, org))
+            if paid is not None:
+                paid.add(day, paid_of(outcomes, org))
             if day in days:
                 nameless += sends_without_message(outcomes, org.templates)
             on_day(day)
-        begun = pl.any_horizontal(
-            [(pl.col("template") == name) & (pl.col("cohort_date") >= day) for name, day in begins.items()] or [False]
-        )
         tests = [replace(one, start=(starts or {}).get(one.template, one.start)) for one in plans(org.templates)]
         rules = rules_of(org)
-        results, together = _analysed(tests, counts_of(rows).filter(begun), people, rules)
+        results, together = _analysed(tests, _since(counts_of(rows), begins), people, rules)
+        if paid is not None:
+            results = with_revenue(results, _since(rows, begins, "send_date"), _paid(results, paid), rules)
     shown = rows.filter(pl.col("send_date").is_between(days.first, days.last))
     return Judged(days, rules, results, together, funnel_of(shown), nameless, starts is None)
 
@@ -143,7 +154,12 @@ def write_results(org: Org, lake: Lake, judged: Judged, *, note: dict[str, str] 
         return writer.write(last, rows)
 
 
-def _since(rows: FrameT, firsts: Mapping[str, date]) -> FrameT:
+def _paid(results: Sequence[TemplateResult], people: People) -> AmountSums:
+    begun = {one.plan.template: one.first_day for one in results if one.first_day is not None}
+    return added_amounts(person_amounts(_since(rows, begun)) for rows in people.parts())
+
+
+def _since(rows: FrameT, firsts: Mapping[str, date], day: str = "cohort_date") -> FrameT:
     """The rows of each template from its first judged day on; none of a template without one."""
-    days = [(pl.col("template") == name) & (pl.col("cohort_date") >= day) for name, day in firsts.items()]
+    days = [(pl.col("template") == name) & (pl.col(day) >= first) for name, first in firsts.items()]
     return rows.filter(pl.any_horizontal(days) if days else pl.lit(value=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -18,14 +18,16 @@ _DIGITS: Final = "0123456789abcdef"
 
 @dataclass
 class People:
-    """PEOPLE of the days of a test, in files of a folder: its owner removes it."""
+    """PEOPLE (or rows of another schema, by user) of the days of a test, in files of a folder: its owner removes it."""
 
     folder: Path
+    schema: pl.Schema = field(default_factory=lambda: PEOPLE)
     _rows: int = 0
 
     def add(self, day: date, people: pl.DataFrame) -> None:
         """Add the people of a day."""
         self._rows += people.height
+        self.folder.mkdir(exist_ok=True)
         people.sort("user").write_parquet(self.folder / f"{day}.parquet", row_group_size=100_000)
 
     def parts(self) -> Iterator[pl.LazyFrame]:
@@ -34,7 +36,7 @@ class People:
         The days are sorted by key, so a part is a sixteenth of the reading, too.
         """
         files = sorted(self.folder.glob("*.parquet"))
-        rows = pl.scan_parquet(files) if files else pl.LazyFrame(schema=PEOPLE)
+        rows = pl.scan_parquet(files) if files else pl.LazyFrame(schema=self.schema)
         if self._rows <= _ROWS_AT_ONCE:
             yield rows
             return

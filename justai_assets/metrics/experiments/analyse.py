@@ -125,7 +125,7 @@ class _Template:
                 treatment, control, self.rules, treatment_per_day=pace[TREATMENT], control_per_day=pace[CONTROL]
             ),
             daily=tuple(DailyLift(day, one) for day, one in zip(days, rest[len(copies) :], strict=True)),
-            variants=self._variants([copy for copy, _ in copies], rest[: len(copies)]),
+            variants=variants_of([copy for copy, _ in copies], rest[: len(copies)], self.rules),
         )
 
     def _arm(self, rows: pl.DataFrame, arm: str, metric: str, hours: int, copy_id: str | None = None) -> Arm:
@@ -144,13 +144,6 @@ class _Template:
             (name, self._arm(treated.filter(pl.col("copy_id") == name), TREATMENT, metric, hours, name))
             for name in names
         ]
-
-    def _variants(self, names: list[str], found: list[Comparison]) -> tuple[VariantResult, ...]:
-        # Chosen by messages, never by outcome, or the correction would not hold.
-        asked = [at for at, one in enumerate(found) if one.treatment.messages >= self.rules.minimum_messages]
-        for at, one in zip(asked, corrected([found[at] for at in asked]), strict=True):
-            found[at] = one
-        return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
     def _cumulative(self, total: dict[str, Arm]) -> tuple[list[date], list[tuple[Arm, Arm]]]:
         """The arms up to some of the send days, the last one among them: a drawing has no more points to show."""
@@ -193,6 +186,16 @@ class _Template:
             unit=self.plan.split_unit,
             threshold=self.rules.ratio_threshold,
         )
+
+
+def variants_of(names: Sequence[str], comparisons: Sequence[Comparison], rules: Rules) -> tuple[VariantResult, ...]:
+    """Each copy's comparison, corrected over the copies that have the minimum of messages."""
+    found = list(comparisons)
+    # Chosen by messages, never by outcome, or the correction would not hold.
+    asked = [at for at, one in enumerate(found) if one.treatment.messages >= rules.minimum_messages]
+    for at, one in zip(asked, corrected([found[at] for at in asked]), strict=True):
+        found[at] = one
+    return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
 
 def _by_key(moments: pl.DataFrame) -> dict[_MomentKey, Moments]:

@@ -95,7 +95,7 @@ class Moments:
 
     users: int
     messages: int
-    successes: int
+    successes: float
     messages_squared: float
     successes_squared: float
     cross: float
@@ -200,17 +200,24 @@ def _shaped(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
     )
 
 
-def design_effect(sums: Moments) -> float:
-    """How many messages count as one independent message; at least 1, and 1 without messages."""
+def design_effect(sums: Moments, spread: float | None = None) -> float:
+    """How many messages count as one independent message; at least 1, and 1 without messages.
+
+    Args:
+        sums: of the arm.
+        spread: the variance of one message; None: R(1 − R), that of a success. Of an amount, x is what a person's
+            messages brought.
+    """
     from scipy.stats import norm, t
 
     if sums.messages == 0:
         return 1.0
     kish = max(1.0, sums.messages_squared / sums.messages)
     rate = sums.successes / sums.messages
-    if sums.users < 2 or rate in (0.0, 1.0):
+    spread = rate * (1 - rate) if spread is None else spread
+    if sums.users < 2 or spread == 0:
         return kish
     squares = sums.successes_squared - 2 * rate * sums.cross + rate**2 * sums.messages_squared
     clustered = sums.users / (sums.users - 1) * squares / sums.messages**2
     few_users = float((t.isf(0.025, sums.users - 1) / norm.isf(0.025)) ** 2)
-    return max(1.0, clustered / (rate * (1 - rate) / sums.messages)) * few_users
+    return max(1.0, clustered / (spread / sums.messages)) * few_users

@@ -39,7 +39,7 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
     """
     if not pairs:
         return []
-    pairs = [_same_variance(*pair) for pair in pairs]
+    pairs = [same_variance(*pair) for pair in pairs]
     strata = [strata_of(*pair) for pair in pairs]
     x1, n1, x0, n0 = _padded(strata)
     enough = np.array([is_enough(*pair, rules) for pair in pairs])
@@ -75,7 +75,7 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
                 always_valid_p_adjusted=None,
                 variance="partly" if control.variance == "partly" else treatment.variance,
                 is_enough=bool(enough[at]),
-                note=_note(treatment, control, is_compared=both),
+                note=missing_note(treatment, control, is_compared=both),
             )
         )
     return found
@@ -119,13 +119,15 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
-def _same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
+def same_variance(treatment: Arm, control: Arm) -> tuple[Arm, Arm]:
+    """The arms, both by message where only one of them knows its people."""
     if (treatment.users is None) == (control.users is None):
         return treatment, control
     return tuple(replace(arm, users=None, design_effect=1.0, keyed_messages=None) for arm in (treatment, control))  # type: ignore[return-value]
 
 
-def _note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:
+def missing_note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:
+    """Why a value of the comparison is missing; empty when none is."""
     if not treatment.messages or not control.messages:
         empty = "treatment" if not treatment.messages else "control"
         return f"The {empty} has no messages, so nothing can be compared."
