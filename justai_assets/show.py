@@ -27,7 +27,7 @@ from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import ARMS, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, copy_counts
 from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of, revenue
-from justai_assets.orgs.extra_columns import has_value
+from justai_assets.orgs.extra_columns import exact_sum, has_value
 from justai_assets.orgs.model import Org, Template
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
@@ -112,7 +112,7 @@ def show_revenue(settings: Settings, orgs: Sequence[Org], days: Days, console: C
         found = judged.filter(pl.col("copy_id").is_null()).select("template", "metric", "lift").collect()
         lifts = {(template, metric): lift for template, metric, lift in found.iter_rows()}
         sums = rows.group_by("template", "metric", "arm").agg(
-            pl.col("messages", "successes").sum(), pl.col("value").sort().sum()
+            pl.col("messages", "successes").sum(), exact_sum(pl.col("value"))
         )
         for template, metric, arm, messages, brought, value in sums.sort(
             "template", "metric", "arm", descending=[False, False, True]

@@ -95,7 +95,7 @@ def attribute_day(
             with_one.update({one.column: chunk.select(one.is_one.sum()).item() for one in nobodys})
             if nobodys:
                 chunk = without(chunk.lazy(), nobodys).collect()
-            yield chunk.join(best, on="row", how="left").select(columns, *extra)
+            yield chunk.join(best, on="row", how="left").select(*columns, *extra)
         if shared is not None:
             shared |= {KINDS[one.column]: (with_one[one.column], one.people) for one in nobodys}
 

@@ -41,6 +41,7 @@ from justai_assets.events.event_stream import (
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Org
 
 ROWS_PER_PART: Final = 1_500_000
@@ -163,8 +164,7 @@ def _values(custom: pl.LazyFrame) -> pl.LazyFrame:
     return (
         custom.filter(pl.col("value").is_not_null(), pl.col("age") < pl.duration(hours=pl.col("window_hours")))
         .group_by("row", "event_name")
-        # Sorted: floats added in another order are another number, and a day rebuilt must be the same to the bit.
-        .agg(pl.col("value").sort().sum())
+        .agg(exact_sum(pl.col("value")))
         .sort("event_name")
         .group_by("row", maintain_order=True)
         .agg(pl.struct("event_name", "value").alias("values"))

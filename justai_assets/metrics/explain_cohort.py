@@ -27,6 +27,7 @@ from justai_assets.metrics.experiments.metric import (
     is_revenue,
     metric_of,
 )
+from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Arm, Org, Template
 
 SHOWN: Final = 20
@@ -173,7 +174,7 @@ def _brought(metric: str) -> pl.Expr:
 
 
 def _worth(rows: pl.DataFrame, column: str, metric: str) -> str:
-    return f", worth {rows[column].sort().sum():,.2f}" if is_revenue(metric) else ""
+    return f", worth {rows.select(exact_sum(pl.col(column))).item() or 0.0:,.2f}" if is_revenue(metric) else ""
 
 
 def _files(

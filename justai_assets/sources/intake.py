@@ -216,7 +216,7 @@ def _one_drop_file(
     try:
         file = parquet.decoded(path, found.name, kinds, target, known=drops.OPTIONAL, optional=declared)
         absent = {name: dtype_of(kind) for name, kind in declared.items() if name not in file.columns}
-        lacking |= absent.keys()
+        lacking.update(absent)
         extra.update(dict.fromkeys(file.extra, file.rows))
         if file.undecodable:
             parts.blame(parquet.NOT_TEXT, file.undecodable)

@@ -107,7 +107,8 @@ def fieller(r: float, s: float, v1: float, v0: float, c: float) -> tuple[float, 
         root = sqrt(max(0.0, b**2 - a * k))
         return max(0.0, (b - root) / a), (b + root) / a
     # The control's mean may be 0: nothing bounds the ratio from above. Of two roots only one can be positive.
-    return (k / (b + sqrt(b**2 - a * k)) if k > 0 else 0.0), inf
+    root = b + sqrt(max(0.0, b**2 - a * k))
+    return (k / root if k > 0 and root > 0 else 0.0), inf
 
 
 def _strata(treatment: Paid, control: Paid) -> tuple[Array, tuple[Array, Array], tuple[Array, Array], Array]:

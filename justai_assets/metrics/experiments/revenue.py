@@ -21,6 +21,7 @@ from justai_assets.metrics.experiments.means import Day, Paid, compare_means, me
 from justai_assets.metrics.experiments.metric import revenue
 from justai_assets.metrics.experiments.results import MetricResult, TemplateResult
 from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Attribution
 
 PAID: Final = pl.Schema(
@@ -74,14 +75,13 @@ def amounts(
         orient="row",
     ).drop("is_own")
     value = pl.col("value")
-    # Sorted before they are added: see `message_outcomes`.
     return (
         paid.join(windows, on="event_name")
         .group_by(*keys, "metric", "window_hours")
         .agg(
             (value > 0).sum().cast(pl.Int64).alias("successes"),
-            value.sort().sum(),
-            (value**2).sort().sum().alias("value_squares"),
+            exact_sum(value),
+            exact_sum(value**2).alias("value_squares"),
         )
     )
 
@@ -99,7 +99,7 @@ def person_amounts(people: pl.LazyFrame) -> AmountSums:
         paid = (
             rows.filter(pl.col("metric").is_not_null())
             .group_by(*keys, "user", "metric")
-            .agg(pl.col("value").sort().sum().alias("x"), pl.col("value_squares").sort().sum())
+            .agg(exact_sum(pl.col("value")).alias("x"), exact_sum(pl.col("value_squares")))
         )
         m, x = pl.col("m").cast(pl.Float64), pl.col("x")
         users = sent.group_by(keys).agg(
@@ -109,10 +109,10 @@ def person_amounts(people: pl.LazyFrame) -> AmountSums:
             paid.join(sent, on=[*keys, "user"])
             .group_by(*keys, "metric")
             .agg(
-                x.sort().sum().alias("value"),
-                pl.col("value_squares").sort().sum(),
-                (x**2).sort().sum().alias("people_squared"),
-                (m * x).sort().sum().alias("cross"),
+                exact_sum(x).alias("value"),
+                exact_sum(pl.col("value_squares")),
+                exact_sum(x**2).alias("people_squared"),
+                exact_sum(m * x).alias("cross"),
             )
         )
         for row in pl.concat([users, money], how="diagonal").collect().iter_rows(named=True):
@@ -183,7 +183,7 @@ def _metric(template: str, metric: str, rows: pl.DataFrame, people: AmountSums, 
 
 def _paid(rows: pl.DataFrame, sent: Mapping[str, float] | None, paid: Mapping[str, float] | None) -> Paid:
     daily = rows.group_by("send_date").agg(
-        pl.col("messages", "successes").sum(), pl.col("value", "value_squares").sort().sum()
+        pl.col("messages", "successes").sum(), exact_sum(pl.col("value", "value_squares"))
     )
     days: dict[date, Day] = {
         day: (n, value, squares) for day, n, _, value, squares in daily.sort("send_date").iter_rows()
