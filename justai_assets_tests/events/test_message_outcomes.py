@@ -55,6 +55,17 @@ def test_a_row_holds_the_first_of_each_kind_and_machines_apart():
     assert [row[name] for name in counts] == [2, 1, 0, 1, 1, 0]
 
 
+def test_values_are_added_up_by_name_within_the_own_window_and_kept_apart():
+    row = outcomes(
+        event("send"), event("custom", hours=1, name="purchase", value=0.1),
+        event("custom", hours=2, name="purchase", value=0.2), event("custom", hours=2, name="checkout", value=0.3),
+        event("custom", hours=3, name="purchase"), event("custom", hours=4, name="signup"),
+        event("custom", hours=24, name="purchase", value=50.0), event("custom", hours=-1, name="purchase", value=9.0),
+    ).row(0, named=True)  # fmt: skip
+    assert row["values"] == [{"event_name": "checkout", "value": 0.3}, {"event_name": "purchase", "value": 0.3}]
+    assert outcomes(event("send"), event("custom", hours=1, name="purchase")).row(0, named=True)["values"] is None
+
+
 def test_conversions_are_counted_by_name_with_the_delay_of_the_first():
     found = outcomes(
         event("send"), event("custom", hours=2, name="signup"), event("custom", hours=30, name="purchase"),

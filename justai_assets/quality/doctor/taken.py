@@ -117,7 +117,8 @@ def _extra(door: str, intake: Intake) -> list[Finding]:
         )
     if others:
         said = f"columns beyond the contract are not read: {', '.join(others)}"
-        findings.append(Finding(door, "columns", "warning", said, "leave them out of the export"))
+        how = f"declare them: sources.{door}.extra_columns"
+        findings.append(Finding(door, "columns", "warning", said, f"leave them out of the export, or {how}"))
     return findings
 
 

@@ -97,8 +97,8 @@ def check_schema(answer: Answer, extra: Collection[str] = ()) -> SharedSchema:
     if broken:
         raise ContractError(
             f"the shared table breaks the contract: {'; '.join(broken)}",
-            mend="have the provider restore these columns, or point sources.delta_share.table at a view that has them; "
-            "the mirror keeps its last content",
+            mend="have the provider restore these columns (or declare them no more), or point "
+            "sources.delta_share.table at a view that has them; the mirror keeps its last content",
         )
     fed = (configuration.get("enableChangeDataFeed"), configuration.get("delta.enableChangeDataFeed"))
     return SharedSchema(
