@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from rich.console import Console
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
@@ -28,6 +30,8 @@ from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.load import Orgs
+from justai_assets.settings import Settings
+from justai_assets.show import show_revenue
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
 
 DAY = date(2026, 1, 5)
@@ -246,8 +250,8 @@ TEMPLATES = [
 PEOPLE = 400
 
 
-def land_test(world: World, columns: Any = ("value",)) -> dict[str, float]:
-    """Two days on which every second person gets the new copy and a quarter of all buys; what each arm brought."""
+def land_test(world: World, columns: Any = ("value",), share: int = 8) -> dict[str, float]:
+    """Two days on which every second person gets the new copy and two of `share` people buy; what each arm brought."""
     custom_org(world, list(columns), templates=TEMPLATES)
     brought = {"treatment": 0.0, "control": 0.0}
     for offset in range(2):
@@ -256,7 +260,7 @@ def land_test(world: World, columns: Any = ("value",)) -> dict[str, float]:
         for person in range(PEOPLE):
             ids = {"messageId": f"{offset:02x}{person:030x}", "templateId": 501 + person % 2, "campaignId": 9001}
             lines.append(esp("emailSend", f"{day} 08:00:{person % 60:02}", f"p{person}@example.com", **ids))
-            if person % 8 in (0, 1):
+            if person % share in (0, 1):
                 people.append(f"p{person}@example.com")
                 values.append(round((20.0 if person % 2 else 30.0) + person * 0.01, 2))
                 brought["control" if person % 2 else "treatment"] += values[-1]
@@ -285,6 +289,17 @@ def test_value_becomes_revenue_per_message_on_every_screen(world: World, capsys:
     # Each person buys both times for the same: 2 messages tell what 1 does, and the few people cost a little more.
     assert result["treatment_design_effect"] == pytest.approx(2, rel=0.02)
 
+    text = io.StringIO()
+    days = Days(DAY, DAY + timedelta(1))
+    show_revenue(
+        Settings.from_environment(), list(world.orgs.values()), days, Console(file=text, width=140, highlight=False)
+    )
+    treatment, control = [line.split() for line in text.getvalue().splitlines() if "acme/welcome" in line]
+    lift = f"{result['lift']:+.0%}"
+    money = {arm: (f"{value:,.2f}", f"{rate[arm]:,.4f}") for arm, value in brought.items()}
+    assert treatment[1:] == ["purchase", "treatment", "400", "100", *money["treatment"], lift]
+    assert control[1:] == ["purchase", "control", "400", "100", *money["control"]]
+
     html = world.lake.root.read("acme/report/latest.html").decode()
     assert "What a message brings" in html
     assert f"{rate['treatment']:.3f}" in html
@@ -299,6 +314,17 @@ def test_value_becomes_revenue_per_message_on_every_screen(world: World, capsys:
     assert f"message_outcomes holds 50 of 200 messages, worth {day:,.2f}" in said
     assert f"50 events of 50 messages, worth {day:,.2f} followed" in said
     assert "revenue is the value of all these events, as it came" in said
+
+
+def test_what_few_buyers_brought_is_in_no_report(world: World) -> None:
+    brought = land_test(world, share=80)
+    assert make_report(world.orgs["acme"])
+    (result,) = world.table(EXPERIMENT_RESULTS).filter(pl.col("metric") == "revenue:purchase").to_dicts()
+    assert (result["treatment_successes"], result["is_enough"], result["lift_always_low"]) == (10, False, None)
+    html = world.lake.root.read("acme/report/latest.html").decode()
+    assert "What a message brings" in html
+    assert f"{brought['treatment'] / PEOPLE:.4f}" not in html
+    assert f"{brought['control'] / PEOPLE:.4f}" not in html
 
 
 def test_revenue_is_the_same_to_the_bit_however_its_days_are_built(world: World) -> None:

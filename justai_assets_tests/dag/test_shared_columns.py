@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
+from justai_assets.contract.tables import DELTA_SHARE, QUARANTINE, UNIFIED_EVENTS
 from justai_assets.dag.org_assets import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
@@ -87,3 +87,17 @@ def test_a_column_declared_later_is_mirrored_when_the_day_is_materialized_again(
     materialized(shared)
     assert unified(shared).filter(event_date=D2)["country"].unique().to_list() == ["AT"]
     assert unified(shared)["plan"].null_count() == 15
+
+
+def test_undated_rows_of_a_share_are_refused_beside_declared_columns(shared: Shared) -> None:
+    """A file of several days is cut, one of undated rows alone is not: both lie side by side in one day's rows."""
+    undated = priced(D1, country="AT").with_columns(event_date=pl.lit(None, pl.Date))
+    for rows in (pl.concat([priced(D1, country="AT"), undated, priced(D2, country="DE")]), undated):
+        write(shared.folder / "loose", rows, by_day=False)
+    shared.server.offer(NAME, shared.folder / "loose")
+    declare(shared, "[country]")
+    shared.mirror()
+    found = shared.lake.scan("acme", declared(shared.org, DELTA_SHARE)).collect()
+    assert sorted(found.select("event_date", "country").unique().rows()) == [(D1, "AT"), (D2, "DE")]
+    quarantined = shared.lake.scan("acme", QUARANTINE).collect()
+    assert dict(quarantined.group_by("reason").agg(pl.col("records").sum()).iter_rows()) == {"undated": 10}

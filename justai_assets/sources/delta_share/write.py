@@ -57,11 +57,15 @@ class Part:
 
 @dataclass(frozen=True)
 class DaysInCommit:
-    """The days of one commit: the mirror's rows (None: undated, nothing to write), the quarantine and the ledger."""
+    """The days of one commit: the mirror's rows (None: undated, nothing to write), the quarantine and the ledger.
+
+    `table` is the mirror with its declared columns.
+    """
 
     rows: DayWriter | None
     quarantine: DayWriter
     ledger: DayWriter
+    table: Table
 
     def write(self, day: Day, parts: Sequence[Part], table: TableName, scratch: Path) -> DayReport:
         """Write one day; no parts empty it.
@@ -76,10 +80,9 @@ class DaysInCommit:
         if parts:
             with naming_damage(parts):
                 received = sum(part.rows for part in parts)
-                extra = extra_of(self.rows.table) if self.rows is not None else {}
-                with rows_of(parts, day, table, scratch, extra) as typed:
+                with rows_of(parts, day, table, scratch, extra_of(self.table)) as typed:
                     if self.rows is not None:
-                        names = self.rows.table.schema.names()
+                        names = self.table.schema.names()
                         written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
                     if written != received:
                         refused = self._refuse(day, typed)
@@ -132,7 +135,7 @@ def days_in_commit(
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
         quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
         rows = stack.enter_context(lake.replacing(slug, table, days, note=note)) if days is not None else None
-        yield DaysInCommit(rows, quarantine, ledger)
+        yield DaysInCommit(rows, quarantine, ledger, table)
 
 
 def rows_in(path: Path) -> int:
