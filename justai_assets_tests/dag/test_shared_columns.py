@@ -90,7 +90,6 @@ def test_a_column_declared_later_is_mirrored_when_the_day_is_materialized_again(
 
 
 def test_undated_rows_of_a_share_are_refused_beside_declared_columns(shared: Shared) -> None:
-    """A file of several days is cut, one of undated rows alone is not: both lie side by side in one day's rows."""
     undated = priced(D1, country="AT").with_columns(event_date=pl.lit(None, pl.Date))
     for rows in (pl.concat([priced(D1, country="AT"), undated, priced(D2, country="DE")]), undated):
         write(shared.folder / "loose", rows, by_day=False)
