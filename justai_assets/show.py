@@ -26,7 +26,8 @@ from justai_assets.lake.ledger import (
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import ARMS, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, copy_counts
-from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of
+from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of, revenue
+from justai_assets.orgs.extra_columns import exact_sum, has_value
 from justai_assets.orgs.model import Org, Template
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
@@ -95,6 +96,36 @@ def show_templates(settings: Settings, orgs: Sequence[Org], days: Days, console:
             for cells in _template_rows(org, template, rows, lifts.get(template.id)):
                 table.add_row(*cells)
     console.print(table)
+
+
+def show_revenue(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:
+    """Print, per template, event and arm, what the messages brought, and the lift; nothing where no org declares it.
+
+    Amounts are copy_daily's over the send days; the lift is that of experiment_results, over the whole test.
+    """
+    lake = Lake(Root.parse(settings.lake))
+    names = ("template", "event", "arm", "sends", "that brought any", "together", "a message", "lift")
+    table = _table(f"What it brought, sends of {days}", *names, left=3)
+    for org in (one for one in orgs if has_value(one)):
+        rows = copy_counts(org, lake, days).filter(pl.col("metric").str.starts_with(revenue("")))
+        judged = lake.scan(org.slug, EXPERIMENT_RESULTS, Days(days.last, days.last))
+        found = judged.filter(pl.col("copy_id").is_null()).select("template", "metric", "lift").collect()
+        lifts = {(template, metric): lift for template, metric, lift in found.iter_rows()}
+        sums = rows.group_by("template", "metric", "arm").agg(
+            pl.col("messages", "successes").sum(), exact_sum(pl.col("value"))
+        )
+        for template, metric, arm, messages, brought, value in sums.sort(
+            "template", "metric", "arm", descending=[False, False, True]
+        ).iter_rows():
+            if template is None or not brought:
+                continue
+            lift = lifts.get((template, metric)) if arm == TREATMENT else None
+            table.add_row(
+                f"{org.slug}/{template}", metric.removeprefix(revenue("")), arm, f"{messages:,}", f"{brought:,}",
+                f"{value:,.2f}", f"{value / messages:,.4f}", "" if lift is None else f"{lift:+.0%}",
+            )  # fmt: skip
+    if table.row_count:
+        console.print(table)
 
 
 def show_decisions(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:

@@ -29,6 +29,7 @@ from justai_assets.lake.ledger import (
 )
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 
 
@@ -47,12 +48,12 @@ def build_attributed(
     ledger counts the rows of the version that was read.
     """
     rule = Rule.of(org.attribution)
-    sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, CUSTOM_EVENTS)
+    sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, declared(org, CUSTOM_EVENTS))
     reports = []
     with ExitStack() as stack:
         partition = {"asset": ATTRIBUTED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, ATTRIBUTED_EVENTS, days, note=note))
+        rows = stack.enter_context(lake.replacing(org.slug, declared(org, ATTRIBUTED_EVENTS), days, note=note))
         for day in days:
             lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
             seen: Counter[str | None] = Counter()
@@ -81,16 +82,16 @@ def build_unified(
     What is committed upstream meanwhile is not seen.
     """
     engagement = Snapshot.of(lake, org.slug, ESP_EVENTS)
-    custom = Snapshot.of(lake, org.slug, ATTRIBUTED_EVENTS)
+    custom, unified = Snapshot.of(lake, org.slug, declared(org, ATTRIBUTED_EVENTS)), declared(org, UNIFIED_EVENTS)
     attributed = attributed_counts(custom, days)
     reports = []
     with ExitStack() as stack:
         partition = {"asset": UNIFIED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, UNIFIED_EVENTS, days, note=note))
+        rows = stack.enter_context(lake.replacing(org.slug, unified, days, note=note))
         for day in days:
             one = Days(day, day)
-            written = rows.write(day, unify_day(engagement.scan(one), custom.scan(one)))
+            written = rows.write(day, unify_day(engagement.scan(one), custom.scan(one), unified))
             fates = unified_fates(day, engagement.count(day), attributed[day], written)
             ledger.write(day, fates_frame(UNIFIED_EVENTS.name, fates))
             reports.append(DayReport(day, written, rows.bytes(day), tuple(fates)))

@@ -44,7 +44,7 @@ def attribute_day(
 
     Args:
         engagement: ESP_EVENTS rows; those with an event_date of `day` - 3 … `day` are read, others are not.
-        custom: CUSTOM_EVENTS rows; those of `day` are read.
+        custom: CUSTOM_EVENTS rows, and further columns, which pass through; those of `day` are read.
         day: the event_date.
         rule: windows and send events.
         memory_budget: bytes the work may take; a quarter of the machine when not given.
@@ -80,6 +80,7 @@ def attribute_day(
         for frame in gather([sends], matches, folder, limits, read_all=lambda _: False):
             shelf.put(frame.rename({"tag": "row"}))
         columns = judged(rule)
+        extra = [name for name in events.columns if name not in ATTRIBUTED_EVENTS.schema]
         with_one = Counter[str]()
         for start in range(0, events.rows, limits.chunk_rows):
             chunk = (
@@ -94,7 +95,7 @@ def attribute_day(
             with_one.update({one.column: chunk.select(one.is_one.sum()).item() for one in nobodys})
             if nobodys:
                 chunk = without(chunk.lazy(), nobodys).collect()
-            yield chunk.join(best, on="row", how="left").select(columns)
+            yield chunk.join(best, on="row", how="left").select(*columns, *extra)
         if shared is not None:
             shared |= {KINDS[one.column]: (with_one[one.column], one.people) for one in nobodys}
 

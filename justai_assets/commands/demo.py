@@ -52,7 +52,7 @@ def demo(
     from justai_assets.demo.week import land_week
     from justai_assets.metrics.report.shelf import report_prefix
     from justai_assets.settings import Settings
-    from justai_assets.show import output, show_caused, show_decisions, show_fates, show_templates
+    from justai_assets.show import output, show_caused, show_decisions, show_fates, show_revenue, show_templates
 
     began = time.monotonic()
     console = output()
@@ -86,6 +86,7 @@ def demo(
     parse_project()
     console.print()
     show_templates(settings, orgs, days, console)
+    show_revenue(settings, orgs, days, console)
     show_fates(settings, orgs, days, console)
     show_decisions(settings, orgs, days, console)
     if posted:

@@ -21,9 +21,19 @@ PERSONAL: Final = (
 )
 """What holds personal data by its form alone."""
 
+_PERSONAL_COLUMN: Final = re.compile(
+    r"e_?mail|phone|mobile|msisdn|address|(first|last|full|sur|middle)_?name|birth|gender|(^|_)ip(_|$)|user_?agent"
+    r"|(user|customer|profile|contact|person|subscriber)_?id|post_?code|postal|zip|(^|_)city(_|$)|latitude|longitude"
+)
+
 _WORD: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _PLAIN: Final = re.compile(rf"(?=.{{1,64}}$)(?!.*[0-9]{{5}}){_WORD}([ .-]{_WORD}){{0,3}}")
 _VALUE: Final = re.compile(rf"\s*[0-9+-]|{PERSONAL}")
+
+
+def is_personal_column(name: str) -> bool:
+    """Whether a column's name says that it holds personal data or a person's id; any case and spelling."""
+    return _PERSONAL_COLUMN.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]", "_", name).lower()) is not None
 
 
 def safe_key(key: str) -> str:

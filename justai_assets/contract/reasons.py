@@ -36,8 +36,10 @@ REJECTIONS: Final = {
     "outside_day": "The event time, in UTC, is not on the event_date of the folder it was written to.",
     "undated": "The event was filed without a usable event_date (default partition).",
     "before_start": "The event happened before the org's start_date; move that back to file it under its own day.",
-    "personal_data_in_identifier": "A name or id that would be published holds an email, phone, address or user id.",
-    "identifier_too_long": "A name or id that would be published is longer than 256 bytes.",
+    "personal_data_in_identifier": "A name, id or declared column holds an email, phone, address or user id.",
+    "identifier_too_long": "A name, id or declared column that would be published is longer than 256 bytes.",
+    "bad_number": "A declared number is not finite, is beyond a million million, or is text that is no number.",
+    "negative_value": "The value of the event, what it was worth, is below 0.",
     # a dropped file
     "unreadable_file": "The object could not be read as what its name says.",
     "link_outside": "The object is a link to a file outside the org's folder; it was not read.",

@@ -54,6 +54,9 @@ class Table:
         return tuple(column.name for column in self.columns if not column.nullable)
 
 
+DECLARED: Final = "Declared by the org file, under extra_columns of its source."
+"""What is said of a column beyond the contract; the mark by which one is known."""
+
 _STRING, _COUNT = pl.String(), pl.Int64()
 _EVENT_TIMESTAMP = Column("event_timestamp", UTC_TIMESTAMP, "When it happened, UTC.", nullable=False)
 _EVENT_DATE = Column("event_date", pl.Date(), "DATE(event_timestamp) in UTC; the partition.", nullable=False)
@@ -207,7 +210,12 @@ EXPERIMENT_RESULTS: Final = Table(
     (
         Column("event_date", pl.Date(), "Last send day of the period the row is about; the partition.", nullable=False),
         Column("template", _STRING, "The template's id in the org file; null: all templates together."),
-        Column("metric", _STRING, "open, click, unsubscribe, or conversion:<event name>.", nullable=False),
+        Column(
+            "metric",
+            _STRING,
+            "open, click, unsubscribe, conversion:<event name> or revenue:<event name>.",
+            nullable=False,
+        ),
         Column("window_hours", pl.Int32(), "Hours after the send in which a success counts.", nullable=False),
         Column("is_own_window", pl.Boolean(), "The window that the org decides by.", nullable=False),
         Column("is_key", pl.Boolean(), "The metric that decides, chosen in advance.", nullable=False),
@@ -219,8 +227,8 @@ EXPERIMENT_RESULTS: Final = Table(
             for arm in ("treatment", "control")
             for name, dtype, doc in (
                 ("messages", _COUNT, "Messages sent"),
-                ("successes", _COUNT, "Messages that succeeded"),
-                ("rate", _FLOAT, "Successes a message"),
+                ("successes", _COUNT, "Messages that succeeded; of revenue, those that brought any"),
+                ("rate", _FLOAT, "Successes a message; of revenue, value a message"),
             )
         ),
         *(
@@ -273,6 +281,9 @@ SERVED_COPIES: Final = Table(
 CONVERSIONS: Final = pl.List(pl.Struct({"event_name": pl.String(), "first_after_us": pl.Int64(), "events": pl.Int64()}))
 """Per custom event that followed a message within 72 h: microseconds to the first one, and how many there were."""
 
+VALUES: Final = pl.List(pl.Struct({"event_name": pl.String(), "value": pl.Float64()}))
+"""Per custom event name: what the events that followed a message within the org's own window for it were worth."""
+
 _FIRSTS: Final = (
     ("first_open", "open by a person (or by nobody knows whom)"),
     ("first_machine_open", "open by a mail proxy or bot"),
@@ -303,6 +314,7 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("first_conversion", UTC_TIMESTAMP, "First custom event within the org's own window for its name, UTC."),
         Column("attributed_conversions", _COUNT, "Custom events within the org's own window for each.", nullable=False),
         Column("conversions", CONVERSIONS, "Custom events attributed to it within 72 h, one entry an event name."),
+        Column("values", VALUES, "What these were worth within the org's own window, one entry an event name."),
     ),
     "What became of one message within 72 h of its first send. Sent again within three days, it is the same message.",
     partition_by=("send_date",),
@@ -316,12 +328,14 @@ COPY_DAILY: Final = Table(
         Column("template", _STRING, "The template's id in the org file; null: all of them, each message once."),
         Column("arm", _STRING, "treatment or control; null: both together."),
         Column("copy_id", _STRING, "The copy served; null where it is not known."),
-        Column("metric", _STRING, "open, click, unsubscribe, conversion:<event name>, machine_open, any_conversion.",
-               nullable=False),
+        Column("metric", _STRING, "open, click, unsubscribe, conversion:<event name>, revenue:<event name>, "
+               "machine_open, any_conversion.", nullable=False),
         Column("window_hours", pl.Int32(), "Hours after the send in which a success counts.", nullable=False),
         Column("is_own_window", pl.Boolean(), "The window that the org decides by.", nullable=False),
         Column("messages", _COUNT, "Messages sent.", nullable=False),
         Column("successes", _COUNT, "Messages among them that succeeded; null: not known."),
+        Column("value", _FLOAT, "Of revenue: what the events of these messages were worth; else null."),
+        Column("value_squares", _FLOAT, "Of revenue: the squares of what each message brought, added up; else null."),
         Column("rule", _STRING, "Hash of the templates, events and windows it was counted by.", nullable=False),
     ),
     "One send_date × template × arm × copy × metric × window. Every rate comes from here.",

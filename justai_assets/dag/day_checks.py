@@ -21,6 +21,7 @@ from justai_assets.contract.tables import (
 from justai_assets.dag.org_assets import table_key
 from justai_assets.dag.undated import doors_by_table
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 from justai_assets.quality.conservation import conservation
 from justai_assets.quality.contract import contract
@@ -83,7 +84,7 @@ DAY_CHECKS = (
         "contract",
         "The table has the contract's columns and types; no required column holds null, no row another day's time. "
         "Mend: materialize the day again; if the table itself differs, something else has written into it.",
-        lambda it: contract(it.lake, it.org.slug, it.table, it.days, it.log),
+        lambda it: contract(it.lake, it.org.slug, declared(it.org, it.table), it.days, it.log),
         lambda _, __: True,
         is_blocking=True,
     ),
@@ -97,9 +98,9 @@ DAY_CHECKS = (
     ),
     DayCheck(
         "no_pii",
-        "No name or id holds an email, phone number or address, and every key is a pseudonym. "
+        "No name, id or declared text holds an email, phone number or address, and every key is a pseudonym. "
         "Mend: materialize the day again with this version; rows of an older one may have slipped through its guard.",
-        lambda it: no_pii(it.lake, it.org.slug, it.table, it.days),
+        lambda it: no_pii(it.lake, it.org.slug, declared(it.org, it.table), it.days),
         lambda _, table: table is not ATTRIBUTED_EVENTS,
         is_blocking=True,
     ),
@@ -112,8 +113,8 @@ DAY_CHECKS = (
     ),
     DayCheck(
         "schema_drift",
-        "The doors send the contract's columns in its types. Mend: a new column is not read, tell us if it should be; "
-        "a changed type is the exporter's to undo: cast the column there and export the day again.",
+        "The doors send the contract's columns in its types. Mend: declare a new column under extra_columns of its "
+        "source if it is to be read; cast a column of a changed type in the exporter, and export the day again.",
         lambda it: schema_drift(it.lake, it.org.slug, it.table, it.days),
         lambda org, table: table in doors_by_table(org),
     ),

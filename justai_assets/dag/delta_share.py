@@ -18,6 +18,7 @@ from justai_assets.dag.partitions import same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import DeltaShare, Org
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.held import held_days, held_reports
@@ -66,7 +67,7 @@ def run_mirror(
     with sole_user(work), ShareClient(profile_of(org)) as client:
         state = kept_state(lake, slug)
         held = held_days(lake, slug) if state is None else frozenset()
-        target = Target(lake, slug, work, note)
+        target = Target(lake, slug, work, note, declared(org, DELTA_SHARE))
         how = {"only_changed": only_changed, "recheck": recheck, "accept_empty": accept_empty}
         try:
             for step in mirror(client, table, target, state, held=held, days=days, **how):
@@ -147,7 +148,8 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
         note: dict[str, str],
         on_day: Callable[[DayReport], None],
     ) -> list[DayReport]:
-        return build_unified_from_mirror(org.slug, platform.lake(), days, note=note, on_day=on_day)
+        mirror = declared(org, DELTA_SHARE)
+        return build_unified_from_mirror(org.slug, platform.lake(), days, table=mirror, note=note, on_day=on_day)
 
     upstream = dg.AssetDep(table_key(org.slug, DELTA_SHARE), partition_mapping=same_day())
     return [

@@ -36,6 +36,7 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.maintain import remove_superseded
 from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import LATE_AFTER, SILENT_AFTER
 from justai_assets.sources.build import build_from_doors
@@ -340,7 +341,7 @@ def table_asset(
         owners=[OWNER],
         description=table.doc,
         freshness_policy=freshness_policy,
-        metadata=definition_metadata(org.slug, table),
+        metadata=definition_metadata(org.slug, declared(org, table)),
     )
     def table_days(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         days = days_of(context)
@@ -351,6 +352,7 @@ def table_asset(
         if current:
             for one in (table, FATES, QUARANTINE):
                 remove_superseded(platform.lake(), org.slug, one, current)
-        return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, table, days, reports))
+        shown = declared(org, table)
+        return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, shown, days, reports))
 
     return table_days

@@ -24,6 +24,7 @@ from justai_assets.contract.events import (
 from justai_assets.contract.reasons import NO_SEND, OUTSIDE_WINDOW
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP, Table
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import VALUE, declared, has_value
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import plain_person
 
@@ -41,13 +42,15 @@ EVENT_STREAM: Final = pl.Schema(
         "is_attributed": pl.Boolean(),
         "reason": pl.String(),
         "window_hours": pl.Int32(),
+        "value": pl.Float64(),
         "source": pl.String(),
     }
 )
 """event_class: send, open, click, unsubscribe, bounce, other (engagement), or custom. is_machine: an open or click by a
 mail proxy or bot; null where the source does not tell. person: see `plain_person`; null where the stream has no keys.
 send_timestamp: of the message that a custom event belongs to, if less than 72 h before it. is_attributed, reason,
-window_hours: of custom events; null for the others. source: where the record came from."""
+window_hours: of custom events; null for the others. value: what a custom event was worth; null where the org
+declares no `value` or the event carries none, and for the others. source: where the record came from."""
 
 
 def stream_tables(org: Org) -> tuple[Table, ...]:
@@ -78,7 +81,8 @@ def _joined_by_us(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
     engagement = lake.scan(org.slug, ESP_EVENTS, days).with_columns(
         engagement_class(org).alias("event_class"), person, pl.col("door").alias("source"), *_no_attribution()
     )
-    custom = lake.scan(org.slug, ATTRIBUTED_EVENTS, days).with_columns(
+    custom = lake.scan(org.slug, declared(org, ATTRIBUTED_EVENTS), days).with_columns(
+        _value(org),
         pl.lit(CUSTOM).alias("event_class"),
         pl.lit(None, pl.Boolean).alias("is_machine"),
         person,
@@ -90,7 +94,8 @@ def _joined_by_us(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
 
 def _joined_by_org(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
     is_engagement = pl.col("event_name").is_in([*ENGAGEMENT, *org.attribution.send_events])
-    rows = lake.scan(org.slug, UNIFIED_EVENTS, days).with_columns(
+    rows = lake.scan(org.slug, declared(org, UNIFIED_EVENTS), days).with_columns(
+        _value(org),
         pl.lit(None, pl.Boolean).alias("is_machine"),
         pl.lit(None, pl.String).alias("person"),
         pl.lit(org.engagement).alias("source"),
@@ -160,6 +165,10 @@ def _window_hours(org: Org) -> pl.Expr:
     )
 
 
+def _value(org: Org) -> pl.Expr:
+    return (pl.col(VALUE) if has_value(org) else pl.lit(None, pl.Float64)).alias("value")
+
+
 def _no_attribution() -> list[pl.Expr]:
-    names = ("send_timestamp", "is_attributed", "reason", "window_hours")
+    names = ("send_timestamp", "is_attributed", "reason", "window_hours", "value")
     return [pl.lit(None, EVENT_STREAM[name]).alias(name) for name in names]

@@ -41,6 +41,7 @@ from justai_assets.events.event_stream import (
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Org
 
 ROWS_PER_PART: Final = 1_500_000
@@ -51,7 +52,7 @@ DAYS_PER_PASS: Final = 14
 
 _COLUMNS: Final = (
     "event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-    "person", "is_machine", "window_hours",
+    "person", "is_machine", "window_hours", "value",
 )  # fmt: skip
 _COUNTS: Final = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
 _CLASSES: Final = (SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, CUSTOM)
@@ -71,7 +72,7 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
 
     Args:
         events: event_class, event_name, event_timestamp, event_date, message_id, template_id, campaign_id, person,
-            is_machine and window_hours of all events of `needed_days(days)`; or of some messages, each of them whole.
+            is_machine, window_hours and value of all events of `needed_days(days)`; or of some messages, each whole.
         days: send days.
 
     Of several first sends at one moment, the least template, campaign and person is the message's.
@@ -118,8 +119,9 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
         .group_by("row", maintain_order=True)
         .agg(pl.struct("event_name", "first_after_us", "events").alias("conversions"))
     )
+    values = _values(custom) if events["value"].count() else firsts.lazy().clear().select("row")
     rows = firsts.lazy()
-    for part in (again, engaged, attributed, conversions):
+    for part in (again, engaged, attributed, conversions, values):
         rows = rows.join(part, on="row", how="left")
     nameless = _without_id(sends.lazy().filter(pl.col("message_id").is_null()), days)
     # A message that was sent once has no row in `again`.
@@ -143,7 +145,7 @@ def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
     age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
     return (
         events.lazy()
-        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine", "window_hours")
+        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine", "window_hours", "value")
         .with_columns(_HASH.alias("hash"))
         .join(
             firsts.lazy().select(pl.col("message_id").alias("sent"), _HASH.alias("hash"), "sent_at", "row"), on="hash"
@@ -154,6 +156,18 @@ def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
             pl.col("age") >= pl.duration(),
             pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS),
         )
+    )
+
+
+def _values(custom: pl.LazyFrame) -> pl.LazyFrame:
+    """What the custom events of a message were worth within the org's own window, one entry an event name."""
+    return (
+        custom.filter(pl.col("value").is_not_null(), pl.col("age") < pl.duration(hours=pl.col("window_hours")))
+        .group_by("row", "event_name")
+        .agg(exact_sum(pl.col("value")))
+        .sort("event_name")
+        .group_by("row", maintain_order=True)
+        .agg(pl.struct("event_name", "value").alias("values"))
     )
 
 

@@ -79,16 +79,16 @@ def _allow(path: Path) -> None:
 
 
 def decode(
-    path: str, kinds: dict[str, str], known: list[str], target: str, *, may_lack: bool = False, spoiled: str = ""
+    path: str, kinds: dict[str, str], known: list[str], target: str, *, optional: list[str], spoiled: str = ""
 ) -> Answer:
     """Write the wanted columns of a file to `target`, typed: as Parquet if it is called so, else as Arrow IPC.
 
     Args:
         path: the foreign file.
-        kinds: lower-case column → `time`, `date` or `text`; none reads the footer only.
+        kinds: lower-case column → `time`, `date`, `text` or `number`; none reads the footer only.
         known: columns that are known but not read.
         target: where to write, "" for nowhere; nothing is written of a file that is refused by its footer.
-        may_lack: whether a column may be absent; it is then not written.
+        optional: columns that may be absent; they are then not written.
         spoiled: a text column that is null in rows of which any text is not UTF-8.
 
     Returns:
@@ -108,8 +108,8 @@ def decode(
     is_plain = parquet_columns.is_plain(fields, {fields.names[position] for position in chosen.values()})
     is_plain = is_plain and "INT96" not in {physical for physical, _ in leaves.values()}
     answer: Answer = {"rows": rows, "extra": extra, "lacking": lacking, "is_plain": is_plain}
-    if lacking and not may_lack:
-        return {**answer, "code": "missing_column", "column": ", ".join(lacking)}
+    if missing := [column for column in lacking if column not in optional]:
+        return {**answer, "code": "missing_column", "column": ", ".join(missing)}
     for column, position in chosen.items():
         is_interval = leaves.get(fields.names[position], _NONE)[1] == "INTERVAL"
         if is_interval or not parquet_columns.can_read(fields.field(position), kinds[column]):
@@ -188,6 +188,8 @@ class _Wanted:
                 made[column] = parquet_columns.moments(found, _first(milliseconds, name))
             elif self.kinds[column] == "date":
                 made[column] = parquet_columns.days(found)
+            elif self.kinds[column] == "number":
+                made[column] = parquet_columns.numbers(found)
             else:
                 is_uuid = self.leaves[name][1] == "UUID"
                 made[column], wrong = parquet_columns.texts(found, is_uuid=is_uuid)

@@ -75,7 +75,7 @@ def decoded(
     target: Path,
     *,
     known: Iterable[str] = (),
-    may_lack: bool = False,
+    optional: Iterable[str] = (),
     spoiled: str = "",
 ) -> DropFile:
     """Read the contract's columns of a file to their end.
@@ -83,18 +83,18 @@ def decoded(
     Args:
         path: the file.
         name: what to call it in an error.
-        kinds: column, in lower case → `time`, `date` or `text`.
+        kinds: column, in lower case → `time`, `date`, `text` or `number`.
         target: where to put them, as Parquet if it is called so, else as Arrow IPC, which is faster; it must outlive
             what is made of it.
         known: columns that are known and not read (the partition column).
-        may_lack: whether columns may be absent.
+        optional: columns that may be absent.
         spoiled: a text column that is null in rows of which any text is not UTF-8.
 
     Raises:
         DropFileError: `unreadable_file` (with its rows where the footer tells them), `missing_column` or `wrong_type`.
         OSError: the folder of `target` is full or absent.
     """
-    answer = _answer(path, name, kinds, known, target, may_lack=may_lack, spoiled=spoiled)
+    answer = _answer(path, name, kinds, known, target, optional=list(optional), spoiled=spoiled)
     columns = tuple(column for column in kinds if column not in answer["lacking"])
     return DropFile(target, answer["rows"], columns, safe_columns(answer["extra"]), answer.get("bad", {}))
 
@@ -121,7 +121,7 @@ class Footer:
 
 def footer(path: Path, name: str) -> Footer:
     """A file's footer. Raises DropFileError: `unreadable_file`."""
-    answer = _answer(path, name, {}, (), None)
+    answer = _answer(path, name, {}, (), None, optional=[])
     return Footer(answer["rows"], tuple(name for _, name in answer["extra"]), answer["is_plain"])
 
 

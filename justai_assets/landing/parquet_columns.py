@@ -1,7 +1,8 @@
 """Foreign Parquet columns as the contract's: times in UTC microseconds, days, and text. Value by value, never raising.
 
 A value that the contract's type cannot hold becomes null: a time or day outside the years 1 to 9999 (infinity, a
-sentinel, an overflow), and bytes that are not UTF-8. Runs in the decoder's process, on pyarrow alone.
+sentinel, an overflow), and bytes that are not UTF-8. Text that is no number becomes NaN where a number is wanted. Runs
+in the decoder's process, on pyarrow alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MOMENT: Final = pa.timestamp("us", "UTC")
-TARGETS: Final = {"time": MOMENT, "date": pa.date32(), "text": pa.string()}
+TARGETS: Final = {"time": MOMENT, "date": pa.date32(), "text": pa.string(), "number": pa.float64()}
 """What a column is read as → its Arrow type."""
 
 _YEAR_1: Final = -62_135_596_800
@@ -24,10 +25,11 @@ _YEAR_10000: Final = 253_402_300_800
 _PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY: Final = 86_400
 _MAX_INT64: Final = float(2**63)
+_NUMBER: Final = r"^[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?$"
 
 
 def can_read(field: pa.Field, kind: str) -> bool:
-    """Whether a column of a type can be read as `time`, `date` or `text`."""
+    """Whether a column of a type can be read as `time`, `date`, `text` or `number`; text may hold numbers."""
     found = value_type(field.type)
     if kind == "time":
         return bool(pa.types.is_timestamp(found))
@@ -137,6 +139,25 @@ def texts(column: pa.Array, *, is_uuid: bool = False) -> tuple[pa.Array, pa.Arra
         written = [None if value is None else _uuid(value) for value in column.to_pylist()]
         return pa.array(written, pa.string()), None
     return _utf8(column)
+
+
+def numbers(column: pa.Array) -> pa.Array:
+    """Values as floats, NaN and infinity among them. Text is read as a plain decimal number; any other text is NaN.
+
+    Blank text is null, as a blank id is.
+    """
+    column = plain(column)
+    kind = column.type
+    if pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    if pa.types.is_null(kind) or pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return column.cast(pa.float64(), safe=False)
+    text, undecodable = texts(column)
+    text = pc.utf8_trim_whitespace(text)
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    is_number = pc.match_substring_regex(text, _NUMBER)
+    found = pc.if_else(is_number, text, pa.scalar("nan")).cast(pa.float64())
+    return found if undecodable is None else pc.if_else(undecodable, pa.scalar(float("nan")), found)
 
 
 def _digits(column: pa.Array) -> pa.Array:

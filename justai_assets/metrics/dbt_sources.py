@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 LAKE_COLUMNS: Final = {
-    MESSAGE_OUTCOMES: tuple(name for name in MESSAGE_OUTCOMES.schema if name not in {"person", "conversions"}),
+    MESSAGE_OUTCOMES: tuple(
+        name for name in MESSAGE_OUTCOMES.schema if name not in {"person", "conversions", "values"}
+    ),
     ATTRIBUTION_METRICS: tuple(ATTRIBUTION_METRICS.schema),
     FATES: tuple(FATES.schema),
     ESP_EVENTS: ("event_timestamp", "event_date", "received_at", "door"),

@@ -20,7 +20,14 @@ from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, SEND, UNSUBSC
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import copy_counts
-from justai_assets.metrics.experiments.metric import ENGAGEMENT_METRICS, conversion, is_conversion, metric_of
+from justai_assets.metrics.experiments.metric import (
+    ENGAGEMENT_METRICS,
+    event_of,
+    is_conversion,
+    is_revenue,
+    metric_of,
+)
+from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Arm, Org, Template
 
 SHOWN: Final = 20
@@ -34,7 +41,7 @@ class CohortFigure:
 
     Attributes:
         template: the template's id in the org file.
-        metric: open, click, unsubscribe, or a custom event's name.
+        metric: open, click, unsubscribe, a custom event's name, or revenue: and such a name.
         send_date: day of the sends, UTC.
         arm: treatment or control; None: both.
         copy: a copy's id; None: all copies.
@@ -77,8 +84,9 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
         JustAIError: the org has no such template, metric or window.
     """
     template = template_of(org, figure.template)
-    metric = metric_of(figure.metric)
-    hours = figure.window or (org.attribution.window_for(figure.metric) if is_conversion(metric) else MAX_WINDOW_HOURS)
+    metric = figure.metric if is_revenue(figure.metric) else metric_of(figure.metric)
+    is_custom = is_conversion(metric) or is_revenue(metric)
+    hours = figure.window or (org.attribution.window_for(event_of(metric)) if is_custom else MAX_WINDOW_HOURS)
     rows = copy_counts(org, lake, Days(figure.send_date, figure.send_date)).filter(pl.col("template") == template.id)
     if rows.height and rows.filter(pl.col("metric") == metric, pl.col("window_hours") == hours).is_empty():
         known = sorted({f"{name} in {window} h" for name, window in rows.select("metric", "window_hours").rows()})
@@ -96,6 +104,8 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
         "rule: a message counts on the day of its first send; a success is at least one such event at or after the "
         f"send and less than {hours} h after it; opens and clicks by machines do not count"
     )
+    if is_revenue(metric):
+        yield "rule: revenue is the value of all these events, as it came; nothing is cut off; no value counts 0"
     yield from _moved(org, lake, figure, metric, hours)
 
 
@@ -122,19 +132,21 @@ def _arm(
         rows = rows.filter(pl.col("copy_id") == figure.copy)
     yield (
         f"{name} (template {arm.template_id}, campaign {arm.campaign_id}): {rows['successes'].sum()} of "
-        f"{rows['messages'].sum()} messages, says copy_daily"
+        f"{rows['messages'].sum()} messages{_worth(rows, 'value', metric)}, says copy_daily"
     )
     for copy, messages, successes in rows.select("copy_id", "messages", "successes").sort("copy_id").rows():
         if copy is not None:
-            yield f"  copy {copy}: {successes} of {messages}"
+            worth = _worth(rows.filter(pl.col("copy_id") == copy), "value", metric)
+            yield f"  copy {copy}: {successes} of {messages}{worth}"
     day = Days(figure.send_date, figure.send_date)
     ids = (pl.col("template_id") == arm.template_id) & (pl.col("campaign_id") == arm.campaign_id)
     messages = lake.scan(org.slug, MESSAGE_OUTCOMES, day).filter(ids, pl.col("message_id").is_not_null())
     if figure.copy is not None:
         messages = messages.filter(pl.col("copy_id") == figure.copy)
-    found = messages.filter(_succeeded(metric, hours)).select("message_id", "sent_at").collect(engine="streaming")
+    succeeded = messages.filter(_succeeded(metric, hours))
+    found = succeeded.select("message_id", "sent_at", _brought(metric)).collect(engine="streaming")
     total = messages.select(pl.len()).collect(engine="streaming").item()
-    yield f"  message_outcomes holds {found.height} of {total} messages"
+    yield f"  message_outcomes holds {found.height} of {total} messages{_worth(found, 'brought', metric)}"
     if found.height:
         shown = found["message_id"].sort()
         yield f"    messages: {', '.join(shown.head(SHOWN))}{_more(shown.len())}"
@@ -144,10 +156,25 @@ def _arm(
 def _succeeded(metric: str, hours: int) -> pl.Expr:
     if metric in ENGAGEMENT_METRICS:
         return pl.col(f"first_{metric}").is_not_null()
+    if is_revenue(metric):
+        return _brought(metric) > 0
     event = pl.element().struct.field
-    name, after = metric.removeprefix(conversion("")), hours * _MICROSECONDS
+    name, after = event_of(metric), hours * _MICROSECONDS
     inside = (event("event_name") == name) & (event("first_after_us") < after)
     return pl.col("conversions").list.eval(inside).list.any().fill_null(value=False)
+
+
+def _brought(metric: str) -> pl.Expr:
+    """What a message brought by a metric of revenue; null of any other metric."""
+    if not is_revenue(metric):
+        return pl.lit(None, pl.Float64).alias("brought")
+    event = pl.element().struct.field
+    mine = pl.when(event("event_name") == event_of(metric)).then(event("value"))
+    return pl.col("values").list.eval(mine).list.sum().fill_null(0.0).alias("brought")
+
+
+def _worth(rows: pl.DataFrame, column: str, metric: str) -> str:
+    return f", worth {rows.select(exact_sum(pl.col(column))).item() or 0.0:,.2f}" if is_revenue(metric) else ""
 
 
 def _files(
@@ -163,13 +190,14 @@ def _files(
         .filter(pl.col("event_class").is_in([kind, SEND]), ~pl.col("is_machine").fill_null(value=False))
         .join(messages.lazy(), on="message_id")
         .filter(age >= pl.duration(), age < pl.duration(hours=hours))
-        .select("event_class", "event_name", "event_timestamp", "message_id")
+        .select("event_class", "event_name", "event_timestamp", "message_id", "value")
         .collect(engine="streaming")
     )
     wanted = events.filter(pl.col("event_class") == kind)
     if kind == CUSTOM:
-        wanted = wanted.filter(pl.col("event_name") == metric.removeprefix(conversion("")))
-    yield f"    {wanted.height} events of {wanted['message_id'].n_unique()} messages followed"
+        wanted = wanted.filter(pl.col("event_name") == event_of(metric))
+    followed = f"{wanted.height} events of {wanted['message_id'].n_unique()} messages"
+    yield f"    {followed}{_worth(wanted, 'value', metric)} followed"
     for table in stream_tables(org):
         yield from _objects(org, lake, table, days, wanted)
 

@@ -26,8 +26,10 @@ from justai_assets.metrics.experiments.copy_daily import (
 from justai_assets.metrics.experiments.frame import results_frame
 from justai_assets.metrics.experiments.overall import OverallResult, overall
 from justai_assets.metrics.experiments.results import TemplateResult
+from justai_assets.metrics.experiments.revenue import with_revenue
 from justai_assets.metrics.experiments.rules import Rules
 from justai_assets.metrics.people import People
+from justai_assets.orgs.extra_columns import has_value
 from justai_assets.orgs.model import Org
 
 DEFAULT_DAYS: Final = 30
@@ -112,6 +114,9 @@ def judge(
         tests = tuple(replace(one, start=(starts or {}).get(one.template, one.start)) for one in tests)
         rules = rules_of(org)
         results = analyse(counts_of(rows).filter(begun), tests, people=people.parts, rules=rules, now=now)
+        if has_value(org):
+            paid = rows.rename({"send_date": "cohort_date"}).filter(begun)
+            results = with_revenue(results, paid, people=people.parts, rules=rules, now=now)
         together = overall(results, rules, people=people.parts)
     shown = rows.filter(pl.col("send_date").is_between(days.first, days.last))
     return Judged(days, rules, results, together, funnel_of(shown), nameless, starts is None)

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from justai_assets.contract.events import DEFAULT_SEND_EVENTS
 from justai_assets.orgs.databricks import Databricks, Engine
+from justai_assets.orgs.extra_columns import ExtraColumns, of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
     CustomDoors,
@@ -87,18 +88,24 @@ class Drop(StrictModel):
 
     Attributes:
         content: `custom_events` (event_timestamp, event_name, user_id_or_email) or `unified_events` (the contract).
+        extra_columns: columns beyond the contract that flow to unified_events: names, or name → text or number.
         settle_seconds: how long a day must be unchanged before it is read, when no manifest says it is complete.
     """
 
     content: Literal["custom_events", "unified_events"]
+    extra_columns: ExtraColumns = Field(default_factory=dict)
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
 
 
 class DeltaShare(StrictModel):
-    """A Delta Sharing table or view in the unified model; profile is a reference to the credential file."""
+    """A Delta Sharing table or view in the unified model; profile is a reference to the credential file.
+
+    extra_columns: as in a drop.
+    """
 
     profile: SecretRef
     table: SharedTable
+    extra_columns: ExtraColumns = Field(default_factory=dict)
 
 
 class Sources(StrictModel):
@@ -270,6 +277,12 @@ class Org(StrictModel):
                     f"sources.journey_webhooks.events.{workflow}: {name} is one of attribution.send_events; a Journey "
                     "says what a person did; give it another name, or take it out of send_events"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _declared_columns_can_flow(self) -> Org:
+        if of_org(self) and self.engine == "databricks":
+            raise ValueError("engine: databricks does not carry extra_columns; remove extra_columns, or engine")
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import Table
+from justai_assets.contract.tables import DECLARED, Table
 from justai_assets.lake.schema import delta_schema
 from justai_assets.lake.store import Lake
 from justai_assets.quality.table_log import DAY, FIRST, LAST, NULLS, ROWS
@@ -59,10 +59,13 @@ def _shape(lake: Lake, slug: str, table: Table) -> tuple[str, ...]:
     found = lake.open(slug, table)
     if found is None:
         return ("the table was never written",)
-    have = {one.name: one.type for one in found.schema().fields}
+    fields = found.schema().fields
+    have = {one.name: one.type for one in fields}
+    # A column cannot leave a Delta table: once declared it stays, empty as soon as its days are built again (no_pii).
+    once = {one.name for one in fields if one.metadata.get("comment") == DECLARED}
     wanted = {one.name: one.type for one in delta_schema(table).fields}
     return (
-        *(f"has a column {name} that the contract does not know" for name in have.keys() - wanted.keys()),
+        *(f"has a column {name} that the contract does not know" for name in have.keys() - wanted.keys() - once),
         *(f"lacks the column {name}" for name in wanted.keys() - have.keys()),
         *(
             f"the type of {name} is not the contract's"

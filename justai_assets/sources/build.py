@@ -29,6 +29,7 @@ from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
 from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
 from justai_assets.landing.paths import door_prefix
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
 from justai_assets.storage import Root
@@ -78,7 +79,7 @@ def build_from_doors(
     Raises:
         EmptyDoorError: a door had records on one of the days, and now has no object on any day.
     """
-    asset = table.name
+    asset, table = table.name, declared(org, table)
     reports = []
     if any(door in SUFFIXES for door in doors):
         decoder.start()

@@ -11,7 +11,9 @@ from typing import Final
 import polars as pl
 
 from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
+from justai_assets.orgs.extra_columns import of_source
 from justai_assets.orgs.model import Org
+from justai_assets.sources.extra_values import judged_extra
 from justai_assets.sources.identity import (
     EMAIL,
     PLACEHOLDER,
@@ -43,11 +45,16 @@ _DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
 OPTIONAL: Final = ("event_date",)
 
 
+def kinds_of(org: Org, door: str) -> dict[str, str]:
+    """The columns of a source's files, the declared ones last: name → how it is read."""
+    return {**KINDS[org.sources.content(door)], **of_source(org, door)}
+
+
 def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> pl.LazyFrame:
     """Rows of a custom-events drop as custom_events, each with its `reason` (null: accepted).
 
     Args:
-        rows: KINDS["custom_events"], source_row, UNDECODABLE and source_file.
+        rows: KINDS["custom_events"], the declared columns, source_row, UNDECODABLE and source_file.
         org: gives the salt.
         day: the folder's day; None for the default partition.
         door: `redshift` or `databricks`.
@@ -57,7 +64,7 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
     """
     salt = org.secret(org.pseudonym_salt)
     identity = given(pl.col(IDENTITY))
-    return (
+    typed = (
         identified(rows.with_columns(pl.lit(None, pl.String).alias(EMAIL), identity.alias(USER_ID)))
         .with_columns(
             pl.when(pl.col(PLACEHOLDER).is_not_null()).then(pl.lit(IDENTITY)).alias(PLACEHOLDER),
@@ -78,12 +85,15 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
             pl.lit(day, pl.Date).alias("event_date"),
             pl.lit(door).alias("door"),
         )
-        .drop(EMAIL, USER_ID, IDENTITY, UNDECODABLE)
     )
+    typed = judged_extra(typed, of_source(org, door), (USER_ID,))
+    return typed.drop(EMAIL, USER_ID, IDENTITY, UNDECODABLE)
 
 
 def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
     """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case.
+
+    Declared columns pass as they are: see `judged_extra`.
 
     Args:
         rows: KINDS["unified_events"], source_row, UNDECODABLE and source_file.

@@ -19,10 +19,12 @@ from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
 from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
 from justai_assets.landing.listing import LandedDay, list_day
+from justai_assets.orgs.extra_columns import dtype_of, of_source
 from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.delta_share.judge import judged
+from justai_assets.sources.extra_values import faults
 from justai_assets.sources.identity import PLACEHOLDER, plain_person
 from justai_assets.sources.undated import with_cause, without_copied
 from justai_assets.storage import LandedObject, Root
@@ -56,10 +58,10 @@ class Intake:
         rejected: refused records and files (REJECTED_SCHEMA).
         duplicates: accepted records beyond the first of their id.
         landed: the objects.
-        extra_columns: columns of drops that the contract does not know and that are not read, and the records of the
-            files that have them.
+        extra_columns: columns of drops that are neither the contract's nor declared, which are not read, and the
+            records of the files that have them.
         marks: what a person should know of this day, in words.
-        columns: reason → the columns of the contract for which files or rows of a drop were refused.
+        columns: reason → the columns, the contract's or declared ones, for which files or rows of a drop were refused.
         placeholders: field → accepted events that carry a placeholder in it, and the people their other ids name.
     """
 
@@ -170,16 +172,16 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
 
 
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
-    content = org.sources.content(door)
-    kinds = drops.KINDS[content]
+    declared = of_source(org, door)
     files = committed(landing, door, org.slug, landed)
     parts = _Parts(scratch)
     marks: list[str] = []
     extra: Counter[str] = Counter()
+    lacking: set[str] = set()
     received = parts.refuse_links(landed)
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
-            received += _one_drop_file(parts, path, found, kinds, extra, org, landed.day, door, content)
+            received += _one_drop_file(parts, path, found, extra, lacking, org, landed.day, door)
     for found in files.stale:
         with landing.on_disk([found.key]) as (path,):
             records = _rows_of(path, found)
@@ -191,9 +193,14 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     for found in files.unreadable:
         parts.refuse("unreadable_file", found.key)
         received += 1
+    if declared and (rows := parts.scan()) is not None:
+        for reason, column in faults(rows):
+            parts.blame(reason, [column])
     refused_files = pl.concat(parts.rejected) if parts.rejected else pl.DataFrame(schema=REJECTED_SCHEMA)
     marks += [f"{row['reason']}: {row['source_file']}" for row in refused_files.iter_rows(named=True)]
     marks += [f"{reason}: the column {', '.join(columns)}" for reason, columns in parts.columns.items()]
+    if lacking:
+        marks.append(f"declared columns that files lack, null in their rows: {', '.join(sorted(lacking))}")
     if extra:
         marks.append(f"columns beyond the contract, not read: {', '.join(sorted(extra))}")
     return _intake(received, parts, landed, table, dict(sorted(extra.items())), tuple(marks))
@@ -203,21 +210,27 @@ def _one_drop_file(
     parts: _Parts,
     path: Path,
     found: LandedObject,
-    kinds: dict[str, str],
     extra: Counter[str],
+    lacking: set[str],
     org: Org,
     day: date | None,
     door: str,
-    content: str,
 ) -> int:
-    target = parts.folder / "decoded.arrow"
+    target, declared = parts.folder / "decoded.arrow", of_source(org, door)
+    kinds = drops.kinds_of(org, door)
     try:
-        file = parquet.decoded(path, found.name, kinds, target, known=drops.OPTIONAL)
+        file = parquet.decoded(path, found.name, kinds, target, known=drops.OPTIONAL, optional=declared)
+        absent = {name: dtype_of(kind) for name, kind in declared.items() if name not in file.columns}
+        lacking.update(absent)
         extra.update(dict.fromkeys(file.extra, file.rows))
         if file.undecodable:
             parts.blame(parquet.NOT_TEXT, file.undecodable)
-        rows = file.scan().with_columns(pl.lit(safe_key(found.key)).alias("source_file"))
-        typed = drops.typed_custom(rows, org, day, door) if content == "custom_events" else judged(rows, day)
+        rows = file.scan().with_columns(
+            pl.lit(safe_key(found.key)).alias("source_file"),
+            *(pl.lit(None, dtype).alias(name) for name, dtype in absent.items()),
+        )
+        is_custom = org.sources.content(door) == "custom_events"
+        typed = drops.typed_custom(rows, org, day, door) if is_custom else judged(rows, day, declared)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)
@@ -261,7 +274,11 @@ def _intake(
         )
     )
     found = _placeholders(accepted)
-    accepted = accepted.select(table.schema.names())
+    have = accepted.collect_schema()
+    # A column that another source of the table declares is null here.
+    accepted = accepted.select(
+        pl.col(name) if name in have else pl.lit(None, dtype).alias(name) for name, dtype in table.schema.items()
+    )
     return Intake(received, accepted, pl.concat(refused), len(repeated), landed, extra, marks, parts.columns, found)
 
 

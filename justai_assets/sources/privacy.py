@@ -6,7 +6,6 @@ emails into all of them (Iterable's own emailId is one), so each is looked at.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import polars as pl
@@ -16,21 +15,12 @@ from justai_assets.contract.foreign_names import PERSONAL
 MAX_IDENTIFIER_BYTES = 256
 EVENT_NAME = "event_name"
 
-_PERSONAL_COLUMN = re.compile(
-    r"e_?mail|phone|mobile|msisdn|address|(first|last|full|sur|middle)_?name|birth|gender|(^|_)ip(_|$)|user_?agent"
-    r"|(user|customer|profile|contact|person|subscriber)_?id|post_?code|postal|zip|(^|_)city(_|$)|latitude|longitude"
-)
 _CONTAINED = 6
 _DIGITS_CONTAINED = 8
 """Known personal values of at least so many bytes are looked for inside identifiers; shorter ones must be equal.
 
 Digits alone need more of them: six of a user's number stand in somebody's campaign id by chance.
 """
-
-
-def is_personal_column(name: str) -> bool:
-    """Whether a column's name says that it holds personal data or a person's id; any case and spelling."""
-    return _PERSONAL_COLUMN.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]", "_", name).lower()) is not None
 
 
 def is_personal(column: str) -> pl.Expr:

@@ -22,13 +22,14 @@ COLUMNS = {
     "event_class": pl.String, "event_name": pl.String, "event_timestamp": pl.Datetime("us", "UTC"),
     "event_date": pl.Date, "message_id": pl.String, "template_id": pl.String, "campaign_id": pl.String,
     "person": pl.String, "is_machine": pl.Boolean, "window_hours": pl.Int32,
+    "value": pl.Float64,
 }  # fmt: skip
 
 
-def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p"):
+def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p", value=None):
     at = NOON + timedelta(hours=hours)
     hours = {"custom": 24}.get(kind)
-    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours)
+    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours, value)
 
 
 def outcomes(*events, days=ONE):
@@ -52,6 +53,17 @@ def test_a_row_holds_the_first_of_each_kind_and_machines_apart():
     assert (row["sends"], row["template_id"], row["person"], row["conversions"]) == (1, "501", "p", None)
     counts = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
     assert [row[name] for name in counts] == [2, 1, 0, 1, 1, 0]
+
+
+def test_values_are_added_up_by_name_within_the_own_window_and_kept_apart():
+    row = outcomes(
+        event("send"), event("custom", hours=1, name="purchase", value=0.1),
+        event("custom", hours=2, name="purchase", value=0.2), event("custom", hours=2, name="checkout", value=0.3),
+        event("custom", hours=3, name="purchase"), event("custom", hours=4, name="signup"),
+        event("custom", hours=24, name="purchase", value=50.0), event("custom", hours=-1, name="purchase", value=9.0),
+    ).row(0, named=True)  # fmt: skip
+    assert row["values"] == [{"event_name": "checkout", "value": 0.3}, {"event_name": "purchase", "value": 0.3}]
+    assert outcomes(event("send"), event("custom", hours=1, name="purchase")).row(0, named=True)["values"] is None
 
 
 def test_conversions_are_counted_by_name_with_the_delay_of_the_first():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from justai_assets.contract.foreign_names import safe_key
-from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, is_personal_column, refusal
+from justai_assets.contract.foreign_names import is_personal_column, safe_key
+from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, refusal
 
 
 def verdict(name: str | None = "purchase", message: str | None = None, **personal: Any) -> str | None:

@@ -110,9 +110,7 @@ class _Template:
         tested = counts.filter(day >= (plan.start or date.min), day <= (plan.end or date.max))
         self.sent = _sent(tested)
         self.allocation = allocation(self.sent)
-        # Before both arms have sent nothing is compared; what is there is described.
-        if self.allocation.periods or self.allocation.changes:
-            tested = tested.filter(day.is_in([one for one in self.sent if one in self.allocation]))
+        tested = tested.filter(day.is_in([one for one in self.sent if one in self.allocation]))
         self.left_out = sum(map(sum, _sent(counts).values())) - sum(map(sum, _sent(tested).values()))
         closed = {hours: last_closed_day(now, hours) for hours in tested["window_hours"].unique().to_list()}
         is_closed = day <= pl.col("window_hours").replace_strict(closed, default=None, return_dtype=pl.Date())
@@ -205,15 +203,8 @@ class _Template:
                 treatment, control, self.rules, treatment_per_day=pace[TREATMENT], control_per_day=pace[CONTROL]
             ),
             daily=tuple(DailyLift(day, one) for day, one in zip(days, rest[len(copies) :], strict=True)),
-            variants=self._variants(copies, rest[: len(copies)]),
+            variants=variants_of(copies, rest[: len(copies)], self.rules),
         )
-
-    def _variants(self, names: list[str], found: list[Comparison]) -> tuple[VariantResult, ...]:
-        # Chosen by messages, never by outcome, or the correction would not hold.
-        asked = [at for at, one in enumerate(found) if one.treatment.messages >= self.rules.minimum_messages]
-        for at, one in zip(asked, corrected([found[at] for at in asked]), strict=True):
-            found[at] = one
-        return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
     def _cumulative(self, treatment: Arm, control: Arm) -> tuple[list[date], list[tuple[Arm, Arm]]]:
         """The arms up to some of the send days, the last one among them: a drawing has no more points to show."""
@@ -222,7 +213,7 @@ class _Template:
 
         def until(arm: Arm, day: date) -> Arm:
             so_far = {one: counts for one, counts in (arm.days or {}).items() if one <= day}
-            messages, successes = (sum(counts[at] for counts in so_far.values()) for at in (0, 1))
+            messages, successes = (int(sum(counts[at] for counts in so_far.values())) for at in (0, 1))
             return replace(arm, messages=messages, successes=successes, days=so_far)
 
         return days, [(until(treatment, day), until(control, day)) for day in days]
@@ -263,6 +254,16 @@ class _Template:
             unit=self.plan.split_unit,
             threshold=self.rules.ratio_threshold,
         )
+
+
+def variants_of(names: Sequence[str], comparisons: Sequence[Comparison], rules: Rules) -> tuple[VariantResult, ...]:
+    """Each copy's comparison, corrected over the copies that have the minimum of messages."""
+    found = list(comparisons)
+    # Chosen by messages, never by outcome, or the correction would not hold.
+    asked = [at for at, one in enumerate(found) if one.treatment.messages >= rules.minimum_messages]
+    for at, one in zip(asked, corrected([found[at] for at in asked]), strict=True):
+        found[at] = one
+    return tuple(VariantResult(name, one) for name, one in zip(names, found, strict=True))
 
 
 def _of(rows: pl.DataFrame, metric: str, hours: int, own: bool) -> pl.DataFrame:

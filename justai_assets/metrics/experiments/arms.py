@@ -27,7 +27,9 @@ class Arm:
         users: people behind the messages, where keys are known; a message without a key is a person of its own.
         design_effect: variance of the rate over its variance if messages were independent; at least 1 (see cluster.py).
         keyed_messages: messages to people known by a key; None: all of them, where users are known.
-        days: send day → messages and successes, which add up to those above; None: not told apart.
+        days: send day → messages and successes (or what they brought), which add up to those above; None: not told
+            apart.
+        value: of revenue, what the messages brought together; successes are then those that brought anything.
     """
 
     messages: int
@@ -35,7 +37,8 @@ class Arm:
     users: int | None = None
     design_effect: float = 1.0
     keyed_messages: int | None = None
-    days: Mapping[date, tuple[int, int]] | None = None
+    days: Mapping[date, tuple[int, float]] | None = None
+    value: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.successes <= self.messages:
@@ -48,8 +51,9 @@ class Arm:
 
     @property
     def rate(self) -> float | None:
-        """Successes a message; None without messages."""
-        return self.successes / self.messages if self.messages else None
+        """Successes a message, or value a message where there is one; None without messages."""
+        counted = self.successes if self.value is None else self.value
+        return counted / self.messages if self.messages else None
 
     @property
     def effective_messages(self) -> float:

@@ -46,11 +46,11 @@ PEOPLE: Final = pl.Schema(
         "metric": pl.String(),
         "window_hours": pl.Int32(),
         "messages": pl.Int64(),
-        "successes": pl.Int64(),
+        "successes": pl.Float64(),
     }
 )
 """People known by a key. metric null: the messages sent to a person on a day, in one arm and copy. metric set: how many
-of them succeeded at it; no row means none. Restricted: one row is about one person."""
+of them succeeded at it, or what these brought; no row means none. Restricted: one row is about one person."""
 
 WEIGHTS: Final = pl.Schema(
     {
@@ -244,7 +244,13 @@ class Effect:
     basis: str = ""
 
 
-def design_effect(treatment: Arm, control: Arm, found: Clusters, unknown: Unknown | None = None) -> Effect:
+def design_effect(
+    treatment: Arm,
+    control: Arm,
+    found: Clusters,
+    unknown: Unknown | None = None,
+    spreads: Mapping[Cell, float] | None = None,
+) -> Effect:
     """By how much the variance of a comparison exceeds that of independent messages.
 
     Args:
@@ -252,6 +258,7 @@ def design_effect(treatment: Arm, control: Arm, found: Clusters, unknown: Unknow
         control: with `days`.
         found: what the people say.
         unknown: what is taken for messages without a key; None: each is a draw of its own.
+        spreads: of amounts, arm and send day → the variance of what a message brings; None: p(1 − p), of a success.
     """
     from scipy.stats import norm, t
 
@@ -262,7 +269,8 @@ def design_effect(treatment: Arm, control: Arm, found: Clusters, unknown: Unknow
         for name, (n, x) in zip((TREATMENT, CONTROL), arms, strict=True):
             if not n:
                 continue
-            of_a_message = (h / n) ** 2 * (x / n) * (1 - x / n)
+            spread = x / n * (1 - x / n) if spreads is None else spreads[name, day]
+            of_a_message = (h / n) ** 2 * spread
             with_key = found.keyed.get((name, day), 0)
             binomial += n * of_a_message
             keyed += with_key * of_a_message
@@ -300,7 +308,7 @@ def _both(treatment: Arm, control: Arm) -> tuple[tuple[str, Arm], tuple[str, Arm
     return (TREATMENT, treatment), (CONTROL, control)
 
 
-def _days(treatment: Arm, control: Arm) -> list[tuple[date, float, tuple[tuple[int, int], tuple[int, int]]]]:
+def _days(treatment: Arm, control: Arm) -> list[tuple[date, float, tuple[tuple[int, float], tuple[int, float]]]]:
     """Each send day: the day, h, and messages and successes of either arm. h is 0 where only one arm sent."""
     first, second = treatment.days or {}, control.days or {}
     found = []

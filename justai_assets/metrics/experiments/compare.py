@@ -71,9 +71,9 @@ def compare(pairs: Sequence[tuple[Arm, Arm]], rules: Rules) -> list[Comparison]:
                 always_valid_p=float(anytime_p[at]) if both else None,
                 p_adjusted=None,
                 always_valid_p_adjusted=None,
-                variance=_variance(treatment, control),
+                variance=variance_of(treatment, control),
                 is_enough=bool(enough[at]),
-                note=_note(treatment, control, is_compared=both),
+                note=missing_note(treatment, control, is_compared=both),
             )
         )
     return found
@@ -117,12 +117,14 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
     ]
 
 
-def _variance(treatment: Arm, control: Arm) -> Variance:
+def variance_of(treatment: Arm, control: Arm) -> Variance:
+    """Which variance a comparison uses."""
     both = {treatment.variance, control.variance}
     return both.pop() if len(both) == 1 else "partly"
 
 
-def _note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:
+def missing_note(treatment: Arm, control: Arm, *, is_compared: bool) -> str:
+    """Why a value of the comparison is missing; empty when none is."""
     if not treatment.messages or not control.messages:
         empty = "treatment" if not treatment.messages else "control"
         return f"The {empty} has no messages, so nothing can be compared."

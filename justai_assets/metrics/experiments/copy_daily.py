@@ -29,8 +29,11 @@ from justai_assets.metrics.experiments.metric import (
     UNSUBSCRIBE,
     conversion,
     metric_of,
+    revenue,
 )
+from justai_assets.metrics.experiments.revenue import amounts, revenue_metrics
 from justai_assets.metrics.experiments.rules import Plan
+from justai_assets.orgs.extra_columns import has_value
 from justai_assets.orgs.model import Arm as OrgArm
 from justai_assets.orgs.model import Attribution, Org, Template
 
@@ -59,6 +62,7 @@ FUNNEL: Final = pl.Schema(
 of them it belongs to. machine_opened: by machines only, null where unknown; converted: by any custom event within the
 org's own window for its name."""
 
+VALUES: Final = ("value", "value_squares")
 _KEYS: Final = ("template", "arm", "copy_id")
 _MICROSECONDS: Final = 3_600_000_000
 _METRICS: Final = pl.Schema({"metric": pl.String(), "window_hours": pl.Int32(), "is_own_window": pl.Boolean()})
@@ -106,16 +110,17 @@ def counting_rule(org: Org) -> str:
         [one.id, *(arm.model_dump() if arm else None for arm in (one.treatment, one.control))] for one in org.templates
     ]
     windows = {name: org.attribution.window_for(name) for name in counted_events(org)}
-    text = json.dumps([arms, windows, org.attribution.window_hours], sort_keys=True)
+    text = json.dumps([arms, windows, org.attribution.window_hours, *(["value"] * has_value(org))], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def metrics_of(names: Sequence[str], attribution: Attribution) -> pl.DataFrame:
+def metrics_of(names: Sequence[str], attribution: Attribution, *, has_value: bool = False) -> pl.DataFrame:
     """Every metric and window that is counted, and whether the window is the org's own."""
     rows = [(metric, MAX_WINDOW_HOURS, True) for metric in _FLAGS]
     for event in names:
         own = attribution.window_for(event)
         rows += [(conversion(event), hours, hours == own) for hours in sorted({*WINDOWS_HOURS, own})]
+    rows += revenue_metrics(names, attribution) if has_value else []
     return pl.DataFrame(rows, schema=_METRICS, orient="row")
 
 
@@ -135,11 +140,13 @@ def count_copies(outcomes: pl.LazyFrame, org: Org) -> pl.DataFrame:
     whole = messages.unique(["message_id", "send_date"]).with_columns(
         pl.lit(None, pl.String).alias(name) for name in _KEYS
     )
-    metrics = metrics_of(events, attribution)
+    metrics = metrics_of(events, attribution, has_value=has_value(org))
     keys = ("send_date", *_KEYS)
     found = []
     for rows in (messages, whole):
-        sums = _successes(rows, keys, events, attribution)
+        sums = pl.concat(
+            [_successes(rows, keys, events, attribution), amounts(rows, keys, events, attribution)], how="diagonal"
+        )
         sent = rows.group_by(keys).agg(
             pl.len().cast(pl.Int64).alias("messages"), pl.col("is_machine_known").any().alias("is_known")
         )
@@ -147,13 +154,18 @@ def count_copies(outcomes: pl.LazyFrame, org: Org) -> pl.DataFrame:
         found.append(every.join(sums, on=[*keys, "metric", "window_hours"], how="left", nulls_equal=True))
     unknown = (pl.col("metric") == MACHINE_OPEN) & ~pl.col("is_known")
     successes = pl.when(~unknown).then(pl.col("successes").fill_null(0)).alias("successes")
-    rows = pl.concat(found).with_columns(successes, pl.lit(counting_rule(org)).alias("rule"))
+    brought = (
+        pl.when(pl.col("metric").str.starts_with(revenue(""))).then(pl.col(name).fill_null(0.0)).alias(name)
+        for name in VALUES
+    )
+    rows = pl.concat(found).with_columns(successes, *brought, pl.lit(counting_rule(org)).alias("rule"))
     shaped = rows.select(pl.col(name).cast(dtype) for name, dtype in COPY_DAILY.schema.items())
     return shaped.collect(engine="streaming").sort(COPY_DAILY.schema.names())
 
 
 def people_of(outcomes: pl.LazyFrame, org: Org) -> pl.DataFrame:
-    """PEOPLE behind `count_copies` of the same arguments: a row for what each received, and for what succeeded.
+    """PEOPLE behind `count_copies` of the same arguments: a row for what each received, for what succeeded,
+    and for what was paid.
 
     Most people succeed at hardly anything, so there is no row for 0 successes.
     """
@@ -163,7 +175,11 @@ def people_of(outcomes: pl.LazyFrame, org: Org) -> pl.DataFrame:
     sums = _successes(messages, keys, counted_events(org), org.attribution).filter(
         ~pl.col("metric").is_in(FUNNEL_METRICS), pl.col("successes") > 0
     )
-    both = pl.concat([sent, sums], how="diagonal_relaxed").with_columns(pl.col("messages", "successes").fill_null(0))
+    brought = amounts(messages, keys, counted_events(org), org.attribution).with_columns(
+        pl.col("value").alias("successes")
+    )
+    parts = [sent, sums, *([brought.select(*keys, "metric", "window_hours", "successes")] if has_value(org) else [])]
+    both = pl.concat(parts, how="diagonal_relaxed").with_columns(pl.col("messages", "successes").fill_null(0))
     both = both.rename({"send_date": "cohort_date", "person": "user"})
     return both.select(pl.col(name).cast(dtype) for name, dtype in PEOPLE.items()).collect(engine="streaming")
 
@@ -213,7 +229,7 @@ def _messages(outcomes: pl.LazyFrame, templates: Sequence[Template]) -> pl.LazyF
         .join(_arms(templates), on=["template_id", "campaign_id"])
         .select(
             *_KEYS,
-            *("send_date", "message_id", "person", "is_machine_known", "conversions"),
+            *("send_date", "message_id", "person", "is_machine_known", "conversions", "values"),
             seen.alias(OPEN),
             pl.col("first_click").is_not_null().alias(CLICK),
             pl.col("first_unsubscribe").is_not_null().alias(UNSUBSCRIBE),
@@ -255,7 +271,8 @@ def _successes(
 
 def counts_of(rows: pl.DataFrame) -> pl.DataFrame:
     """COUNTS, the input of an analysis, out of COPY_DAILY."""
-    judged = rows.filter(pl.col("template").is_not_null(), ~pl.col("metric").is_in(FUNNEL_METRICS))
+    is_other = pl.col("metric").is_in(FUNNEL_METRICS) | pl.col("metric").str.starts_with(revenue(""))
+    judged = rows.filter(pl.col("template").is_not_null(), ~is_other)
     return judged.rename({"send_date": "cohort_date"}).select(
         pl.col(name).cast(dtype) for name, dtype in COUNTS.items()
     )

@@ -93,7 +93,7 @@ def _rows(result: TemplateResult) -> Iterator[dict[str, Any]]:
         "reason": result.decision.reason,
         "decision": result.decision.sentence,
     }
-    for metric in result.metrics:
+    for metric in (*result.metrics, *result.revenue):
         planning = {"power": metric.power, "detectable_lift": metric.detectable_lift, "days_left": metric.days_left}
         yield template | _metric(metric) | _comparison(metric.comparison) | planning | {"copy_id": None}
         for variant in metric.variants:

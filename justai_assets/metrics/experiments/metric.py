@@ -1,7 +1,8 @@
 """Metrics: what a message can succeed at, what people call it, and which way is better.
 
 A metric is a string: `open`, `click`, `unsubscribe`, or `conversion:` and the org's event name. Each is yes or no per
-message (did at least one such event follow?), so a rate is a share of messages between 0 and 1.
+message (did at least one such event follow?), so a rate is a share of messages between 0 and 1. `revenue:` and the
+event name is an amount: what such events were worth, 0 or more a message.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ CLICK: Final = "click"
 UNSUBSCRIBE: Final = "unsubscribe"
 ENGAGEMENT_METRICS: Final = (OPEN, CLICK, UNSUBSCRIBE)
 _CONVERSION: Final = "conversion:"
+_REVENUE: Final = "revenue:"
 
 _LABELS: Final = {OPEN: "Opened", CLICK: "Clicked", UNSUBSCRIBE: "Unsubscribed"}
 
@@ -31,12 +33,37 @@ def is_conversion(metric: str) -> bool:
     return metric.startswith(_CONVERSION)
 
 
+def revenue(event_name: str) -> str:
+    """The metric of what one custom event was worth.
+
+    >>> revenue("purchase")
+    'revenue:purchase'
+    """
+    return _REVENUE + event_name
+
+
+def is_revenue(metric: str) -> bool:
+    """Whether a metric is an amount, not a count."""
+    return metric.startswith(_REVENUE)
+
+
+def event_of(metric: str) -> str:
+    """The custom event that a metric is about.
+
+    >>> event_of("conversion:purchase"), event_of("revenue:purchase")
+    ('purchase', 'purchase')
+    """
+    return metric.removeprefix(_REVENUE if is_revenue(metric) else _CONVERSION)
+
+
 def label(metric: str) -> str:
     """What a marketer calls it.
 
-    >>> label("open"), label("conversion:purchase")
-    ('Opened', 'purchase')
+    >>> label("open"), label("conversion:purchase"), label("revenue:purchase")
+    ('Opened', 'purchase', 'Value of purchase')
     """
+    if is_revenue(metric):
+        return f"Value of {metric.removeprefix(_REVENUE)}"
     return _LABELS.get(metric, metric.removeprefix(_CONVERSION))
 
 

@@ -26,7 +26,8 @@ class Estimate:
         always_low: lower end that may be read every day; None: unbounded.
         always_high: upper end that may be read every day; None: unbounded.
 
-    A difference lies within −1 … 1 (shares of messages); a lift is relative, 0.2 is +20 %, and is at least −1.
+    A difference lies within −1 … 1 (shares of messages), unless it is of amounts; a lift is relative, 0.2 is +20 %, and
+    is at least −1.
     """
 
     value: float | None
@@ -145,6 +146,7 @@ class TemplateResult:
         sample_ratio: of the last period; None when the share is not known, or people were to be counted and no key is
             known.
         decision: what to do.
+        revenue: what messages brought, by custom event, where the org declares `value`; it decides nothing.
     """
 
     plan: Plan
@@ -156,6 +158,7 @@ class TemplateResult:
     metrics: tuple[MetricResult, ...]
     sample_ratio: SampleRatio | None
     decision: Decision
+    revenue: tuple[MetricResult, ...] = ()
 
     @property
     def is_readable(self) -> bool:

@@ -125,6 +125,7 @@ def _template(at: int, result: TemplateResult, funnel: PublishedFunnel | None, d
         "compared": result.is_readable,
         "rows": rows,
         "windows": _windows(result, minimum, alpha),
+        "revenue": [_amount(one, minimum, alpha) for one in result.revenue],
         "variants": _variants(key, minimum, alpha),
         "more_variants": key is not None and len(_variants(key, minimum, alpha)) < len(key.variants),
         "lift": lift,
@@ -174,6 +175,15 @@ def _comparison(found: Comparison, metric: str, minimum: int, alpha: float) -> d
         "every_day": words.interval(found.lift, always=True),
         "p": words.p_value(anytime),
     }
+
+
+def _amount(metric: MetricResult, minimum: int, alpha: float) -> dict[str, Any]:
+    """What a message brought: amounts in the place of rates, and no count of messages that brought any."""
+    shown = _metric(metric, minimum, alpha)
+    if not shown["hidden"]:
+        arms = (("treatment", metric.comparison.treatment), ("control", metric.comparison.control))
+        shown |= {f"{name}_rate": words.amount(arm.rate) for name, arm in arms}
+    return shown
 
 
 def _windows(result: TemplateResult, minimum: int, alpha: float) -> list[dict[str, Any]]:

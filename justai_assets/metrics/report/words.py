@@ -55,6 +55,18 @@ def rate(value: float | None) -> str:
     return f"{percent:.{digits}f}\u00a0%"
 
 
+def amount(value: float | None) -> str:
+    """What a message brings, in the unit of the org's `value`, with about four digits: 1 234, 6.213, 0.0712.
+
+    >>> amount(1234.5), amount(6.2131), amount(0.07123)
+    ('1\u202f234', '6.213', '0.0712')
+    """
+    if value is None:
+        return NOTHING
+    digits = 0 if value >= 1000 else 3 if value >= 1 else 4
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
+
+
 def change(value: float | None, *, unbounded: str = NOTHING) -> str:
     """A signed relative change: +18.2 %, −4.0 %."""
     if value is None:

@@ -11,17 +11,17 @@ from typing import Any
 import polars as pl
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.foreign_names import safe_columns
+from justai_assets.contract.foreign_names import is_personal_column, safe_columns
 from justai_assets.landing import parquet
 from justai_assets.landing.identity import event_id
 from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_of, day_prefix
+from justai_assets.orgs.extra_columns import of_source
 from justai_assets.orgs.model import Drop, Org
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.scratch import scratch_folder
-from justai_assets.sources.drops import KINDS, OPTIONAL
-from justai_assets.sources.privacy import is_personal_column
+from justai_assets.sources.drops import KINDS, OPTIONAL, kinds_of
 from justai_assets.sources.times import utc
 from justai_assets.storage import Root
 
@@ -157,7 +157,8 @@ def _decoded(root: Root, org: Org, door: str, file: Path) -> parquet.DropFile | 
     target = root.local("sample.arrow")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return parquet.decoded(file, file.name, KINDS[org.sources.content(door)], target, known=OPTIONAL)
+        declared = of_source(org, door)
+        return parquet.decoded(file, file.name, kinds_of(org, door), target, known=OPTIONAL, optional=declared)
     except parquet.DropFileError:
         return None
 

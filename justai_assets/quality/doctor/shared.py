@@ -33,7 +33,7 @@ def examine_share(org: Org, now: datetime) -> list[Finding]:
         with ShareClient(profile, patience=Patience(attempts=1)) as client:
             version = client.version(table)
             findings.append(Finding(DOOR, "reachable", "ok", f"{table} is at version {version}"))
-            files = len(list_files(client, table).files)
+            files = len(list_files(client, table, extra=source.extra_columns).files)
     except TransientShareError as error:
         mend = (
             "see that this machine reaches the endpoint named in the profile (address, proxy, firewall), and run the "

@@ -12,12 +12,13 @@ from justai_assets.attribution.identity import Identity
 from justai_assets.attribution.shared import KINDS
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import CLICKS, ENGAGEMENT, MOST_LINKED, OPENS
+from justai_assets.contract.foreign_names import is_personal_column
 from justai_assets.contract.reasons import CONNECTION_TEST, REJECTIONS
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding, Level
 from justai_assets.sources.intake import Intake, open_day
-from justai_assets.sources.privacy import is_personal_column
 from justai_assets.storage import Root
 
 TABLES: Final[dict[str, Table]] = {
@@ -42,7 +43,7 @@ def examine_day(root: Root, org: Org, door: str, day: date, now: datetime, *, is
     content = org.sources.content(door)
     is_over = day < now.date()
     try:
-        with open_day(root, org, door, day, TABLES[content]) as intake:
+        with open_day(root, org, door, day, declared(org, TABLES[content])) as intake:
             findings = [
                 _contract(org, door, day, intake, is_sample=is_sample),
                 *_extra(door, intake),
@@ -116,7 +117,8 @@ def _extra(door: str, intake: Intake) -> list[Finding]:
         )
     if others:
         said = f"columns beyond the contract are not read: {', '.join(others)}"
-        findings.append(Finding(door, "columns", "warning", said, "leave them out of the export"))
+        how = f"declare them: sources.{door}.extra_columns"
+        findings.append(Finding(door, "columns", "warning", said, f"leave them out of the export, or {how}"))
     return findings
 
 

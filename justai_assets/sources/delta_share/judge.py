@@ -7,6 +7,7 @@ expression tells. A batch of rows in which all are plain takes the short way; an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import polars as pl
@@ -14,8 +15,10 @@ import polars as pl
 from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import UNDECODABLE
+from justai_assets.orgs.extra_columns import Kind, dtype_of
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.drops import typed_unified
+from justai_assets.sources.extra_values import judged_extra
 from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
 from justai_assets.sources.verdict import first_reason, time_reason, when
 
@@ -35,25 +38,32 @@ _SCHEMA = pl.Schema(
 )
 
 
-def judged(rows: pl.LazyFrame, day: Day) -> pl.LazyFrame:
+def judged(rows: pl.LazyFrame, day: Day, extra: Mapping[str, Kind] | None = None) -> pl.LazyFrame:
     """Rows of one day with event_date and `reason` (null: accepted), exactly as `drops.typed_unified` gives them.
 
     Args:
-        rows: the contract's columns but event_date, source_row, UNDECODABLE and source_file.
+        rows: the contract's columns but event_date, source_row, UNDECODABLE and source_file; and the declared ones.
         day: the event_date; None refuses every row.
+        extra: the declared columns, name → kind; they are judged by `judged_extra`.
     """
-    names = [name for name in _SCHEMA if name not in {"reason", "event_date"}]
-    return rows.select(*names, UNDECODABLE).map_batches(partial(_judge, day=day), streamable=True, schema=_SCHEMA)
+    extra = extra or {}
+    schema = pl.Schema({**_SCHEMA, **{name: dtype_of(kind) for name, kind in extra.items()}})
+    names = [name for name in schema if name not in {"reason", "event_date"}]
+    found = rows.select(*names, UNDECODABLE).map_batches(
+        partial(_judge, day=day, order=list(schema)), streamable=True, schema=schema
+    )
+    return judged_extra(found, extra)
 
 
-def _judge(batch: pl.DataFrame, day: Day) -> pl.DataFrame:
+def _judge(batch: pl.DataFrame, day: Day, order: list[str]) -> pl.DataFrame:
     plain = pl.all_horizontal(pl.col(name).str.contains(_PLAIN).all() for name in _TEXT)
     # A name without a letter may be somebody's phone number: that is for the full way to say.
     named = pl.col("event_name").str.contains("[A-Za-z]").all()
     if not batch.select(plain & named & ~pl.col(UNDECODABLE).any()).item():
-        return typed_unified(batch.lazy(), day).select(list(_SCHEMA)).collect()
-    return batch.with_columns(
+        return typed_unified(batch.lazy(), day).select(order).collect()
+    typed = batch.with_columns(
         pl.col("event_name").replace(CANONICAL_NAMES),
         first_reason(when(pl.col("event_name").is_null(), "missing_event_name"), time_reason(day)),
         pl.lit(day, pl.Date).alias("event_date"),
-    ).drop(UNDECODABLE)
+    )
+    return typed.select(order)

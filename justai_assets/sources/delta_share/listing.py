@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -33,8 +33,10 @@ class Listing:
     hints: str = ""
 
 
-def list_files(client: ShareClient, table: TableName, *, hints: str = "", refresh_token: str = "") -> Listing:
-    """Every page of the list, checked against the contract before the first file is touched.
+def list_files(
+    client: ShareClient, table: TableName, *, hints: str = "", refresh_token: str = "", extra: Collection[str] = ()
+) -> Listing:
+    """Every page of the list, checked against the contract and declared columns before the first file is touched.
 
     Raises:
         ContractError, UnsupportedShareError: see `check_schema`; a file with a deletion vector is refused.
@@ -54,7 +56,7 @@ def list_files(client: ShareClient, table: TableName, *, hints: str = "", refres
             mend="ask the provider to share a view of the table, or to run REORG TABLE … APPLY (PURGE) and turn "
             "delta.enableDeletionVectors off; the mirror keeps its last content",
         )
-    schema = check_schema(pages[0])
+    schema = check_schema(pages[0], extra)
     # Asked for with the first page, and given with it or with the last.
     renewal = next((page.refresh_token for page in pages if page.refresh_token), "")
     # One entry an id: a server that repeats a file on two pages must not make its rows count twice.

@@ -15,6 +15,7 @@ import polars as pl
 
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing import parquet
+from justai_assets.orgs.extra_columns import Kind
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
@@ -26,8 +27,10 @@ _MANIFEST = "days.txt"
 _REWRITE = "ask the provider to rewrite the file; the mirror keeps its last content"
 
 
-def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False) -> pl.LazyFrame:
-    """The contract's columns of a file, typed, with `source_row` and UNDECODABLE.
+def file_rows(
+    file: SharedFile, path: Path, target: Path, *, dated: bool = False, extra: Mapping[str, Kind] | None = None
+) -> pl.LazyFrame:
+    """The contract's columns of a file and the declared ones, typed, with `source_row` and UNDECODABLE.
 
     A column that the file lacks although the table has it was added after the file was written: it is NULL, as Delta
     reads it. A partition column's value comes from the listing, whatever the file says.
@@ -37,14 +40,15 @@ def file_rows(file: SharedFile, path: Path, target: Path, *, dated: bool = False
         path: where it lies; removed when it cannot be read to its end, so that the next run downloads it again.
         target: where its decoded columns go; it must outlive the plan.
         dated: whether to give the event_date column too. A date that no calendar of ours holds is NULL.
+        extra: the declared columns, name → kind.
 
     Raises:
         CorruptFileError: the file cannot be read to its end, or a column has a type that cannot be the contract's.
     """
-    kinds = {**_UNIFIED, **({"event_date": "date"} if dated else {})}
+    kinds = {**_UNIFIED, **(extra or {}), **({"event_date": "date"} if dated else {})}
     read = {name: kind for name, kind in kinds.items() if name not in file.partition}
     try:
-        found = parquet.decoded(path, f"file {safe_key(file.id)}", read, target, may_lack=True)
+        found = parquet.decoded(path, f"file {safe_key(file.id)}", read, target, optional=read)
     except parquet.DropFileError as error:
         if error.code != "unreadable_file":
             raise CorruptFileError(
@@ -74,6 +78,8 @@ def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
         plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z").str.strip_suffix("+00:00")
         naive = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
         return naive.dt.replace_time_zone("UTC").alias(name)
+    if kind == "number":
+        return value.cast(pl.Float64, strict=False).alias(name)
     return value.alias(name)
 
 
@@ -83,9 +89,10 @@ class Pieces:
     What lies in the folder is looked at once a file: a table of many files and days has their product in pieces.
     """
 
-    def __init__(self, folder: Path, table: str) -> None:
+    def __init__(self, folder: Path, table: str, extra: Mapping[str, Kind] | None = None) -> None:
         self._folder = folder
         self._table = table
+        self._extra = extra
         self._cuts: dict[str, dict[Day, Path]] = {}
 
     def days(self, file: SharedFile) -> frozenset[Day]:
@@ -116,7 +123,7 @@ class Pieces:
         part.mkdir(parents=True)
         # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
         decoded = part / "decoded.arrow"
-        rows = file_rows(file, path, decoded, dated=True).with_columns(
+        rows = file_rows(file, path, decoded, dated=True, extra=self._extra).with_columns(
             source_file=pl.lit(source_name(self._table, file))
         )
         by_day = pl.PartitionBy(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from justai_assets.contract.days import Days
 from justai_assets.lake.ledger import DayReport
 from justai_assets.landing import decoder
+from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.days import Day, days_text
 from justai_assets.sources.delta_share.download import Downloads
@@ -44,6 +45,7 @@ class Run:
         self._damaged: dict[Day, CorruptFileError] = {}
         self._unplaced = Unplaced()
         self.scratch = target.work / "scratch"
+        self.extra = extra_of(target.table)
 
     def steps(self) -> Iterator[Step]:
         """One Step after each commit, and one at the end when the state differs from the last that was given out.
@@ -72,14 +74,12 @@ class Run:
             # Dropped and made anew: its feed and its version say nothing about the rows of the one before.
             self.state, self.before = self.state.of_other_files(listing.schema.table_id), None
             if self.wish.days is None and scope.days is not None:
-                listing, scope = list_files(self.client, self.table), replace(scope, days=None, listed_by="snapshot")
+                listing, scope = self._list(None), replace(scope, days=None, listed_by="snapshot")
         reached = self._reached(scope, listing)
-        if listing.schema.added:
-            said = f"columns beyond the contract, not mirrored: {', '.join(listing.schema.added)}"
-            scope = replace(scope, remarks=(*scope.remarks, said))
+        scope = replace(scope, remarks=(*scope.remarks, *listing.schema.remarks))
         self.scratch.mkdir(parents=True, exist_ok=True)
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
-            supply = Supply(listing, downloads, Pieces(self.target.work / "cuts", str(self.table)))
+            supply = Supply(listing, downloads, Pieces(self.target.cuts, str(self.table), self.extra))
             plan = self._plan(scope, listing, supply)
             if self._unplaced:
                 said = self._unplaced.remark({*plan.prints, *self.state.days})
@@ -153,11 +153,11 @@ class Run:
         return Scope(days | dirty, version, "changes")
 
     def _list(self, only: frozenset[Day] | None) -> Listing:
-        listing = list_files(self.client, self.table, hints=day_hints(only) if only else "")
+        listing = list_files(self.client, self.table, hints=day_hints(only) if only else "", extra=self.extra)
         is_bare = all(file.records == 0 for file in listing.files)
         if listing.hints and is_bare and not self.wish.accept_empty:
             # Nothing on these days, or nothing at all? Only the whole list can tell lost days from a lost table.
-            return list_files(self.client, self.table)
+            return list_files(self.client, self.table, extra=self.extra)
         return listing
 
     def _reached(self, scope: Scope, listing: Listing) -> int | None:
@@ -232,8 +232,8 @@ class Run:
         for day in suspects:
             try:
                 parts = supply.parts(plan, day)
-                with naming_damage(parts), rows_of(parts, day, self.table, self.scratch) as rows:
-                    if is_same_day(self.target.lake, self.target.slug, day, rows):
+                with naming_damage(parts), rows_of(parts, day, self.table, self.scratch, self.extra) as rows:
+                    if is_same_day(self.target.lake, self.target.slug, day, rows, self.target.table):
                         same.append(day)
             except CorruptFileError as error:
                 self._damaged[day] = error
@@ -258,16 +258,16 @@ class Run:
     def _commit(
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
     ) -> tuple[DayReport, ...]:
-        reports = []
-        held = held_rows(self.target.lake, self.target.slug) if self._unplaced else {}
-        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
+        reports, target = [], self.target
+        held = held_rows(target.lake, target.slug) if self._unplaced else {}
+        with days_in_commit(target.lake, target.slug, covered, target.note, target.table) as commit:
             for day in covered if covered is not None else (None,):
                 lost = self._unplaced.records() if day is None else ()
                 report = commit.write(day, supply.parts(plan, day), self.table, self.scratch, lost)
                 if day and self._unplaced.may_hold(day) and report.rows < held.get(day, 0):
                     raise self._unplaced.error([day])
                 if day in touched:
-                    reports.append(replace(report, marks=self._unplaced.mark(day)))
+                    reports.append(replace(report, marks=(*report.marks, *self._unplaced.mark(day))))
         return tuple(reports)
 
     def _remember(self, plan: Plan, touched: Collection[Day]) -> None:

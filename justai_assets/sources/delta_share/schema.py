@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ _ACCEPTED = {
     "template_id": ("string",),
     "campaign_id": ("string",),
 }
+
+_DECLARABLE = ("string", "byte", "short", "integer", "long", "float", "double")
 
 HARMLESS_FEATURES = frozenset(
     {
@@ -47,7 +50,8 @@ class SharedSchema:
 
     Attributes:
         table_id: the table's own id; a table that is dropped and made anew gets another.
-        added: columns beyond the contract, as they may be shown; they are not mirrored.
+        added: columns that are neither the contract's nor declared, as they may be shown; they are not mirrored.
+        lacking: declared columns that it does not have; they are null.
         by_day: whether the table is partitioned by event_date.
         change_feed: whether it says that it has a change data feed.
     """
@@ -56,15 +60,27 @@ class SharedSchema:
     added: tuple[str, ...]
     by_day: bool
     change_feed: bool
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of the columns."""
+        added = (f"columns beyond the contract, not mirrored: {', '.join(self.added)}",) if self.added else ()
+        lacking = (f"declared columns that the share lacks, null: {', '.join(self.lacking)}",) if self.lacking else ()
+        return (*added, *lacking)
 
 
-def check_schema(answer: Answer) -> SharedSchema:
+def check_schema(answer: Answer, extra: Collection[str] = ()) -> SharedSchema:
     """The schema of a listing, if it keeps the contract.
 
     Additive columns pass, and so does a partitioning of any kind.
 
+    Args:
+        answer: the listing.
+        extra: the declared columns, which the share may lack.
+
     Raises:
-        ContractError: a contract column is missing or has another type; the message names all of them.
+        ContractError: a contract column is missing, or it or a declared one has another type; the message names all.
         UnsupportedShareError: the table needs a reader feature that we lack.
         BadAnswerError: there is no schema in the answer.
     """
@@ -76,21 +92,25 @@ def check_schema(answer: Answer) -> SharedSchema:
     except (KeyError, TypeError, ValueError):
         raise BadAnswerError("the share's schema cannot be read", mend="report it to the provider") from None
     broken = [_complaint(name, fields) for name in UNIFIED_EVENTS.schema]
+    broken += [_unreadable(name, fields[name]) for name in extra if name in fields]
     broken = [one for one in broken if one]
     if broken:
         raise ContractError(
             f"the shared table breaks the contract: {'; '.join(broken)}",
-            mend="have the provider restore these columns, or point sources.delta_share.table at a view that has them; "
-            "the mirror keeps its last content",
+            mend="have the provider restore these columns (or declare them no more), or point "
+            "sources.delta_share.table at a view that has them; the mirror keeps its last content",
         )
     fed = (configuration.get("enableChangeDataFeed"), configuration.get("delta.enableChangeDataFeed"))
     return SharedSchema(
         table_id=str(metadata.get("id") or ""),
         added=safe_columns(
-            (position, name) for position, name in enumerate(fields, start=1) if name not in UNIFIED_EVENTS.schema
+            (position, name)
+            for position, name in enumerate(fields, start=1)
+            if name not in UNIFIED_EVENTS.schema and name not in extra
         ),
         by_day="event_date" in (metadata.get("partitionColumns") or []),
         change_feed="true" in fed,
+        lacking=tuple(sorted(name for name in extra if name not in fields)),
     )
 
 
@@ -111,7 +131,14 @@ def _complaint(name: str, fields: dict[str, Any]) -> str:
         near = next((other for other in fields if other.lower() == name), None)
         return f"{name} is missing" + (f" (there is {near}: names are case-sensitive)" if near else "")
     found = fields[name]
-    if found in accepted:
-        return ""
-    shown = found if isinstance(found, str) else found.get("type", "a nested type")
-    return f"{name} is {shown}, not {' or '.join(accepted)}"
+    return "" if found in accepted else f"{name} is {_shown(found)}, not {' or '.join(accepted)}"
+
+
+def _unreadable(name: str, found: Any) -> str:
+    """What is wrong with the type of a declared column; "" for numbers and text, which are read as either."""
+    is_read = isinstance(found, str) and (found in _DECLARABLE or found.startswith("decimal"))
+    return "" if is_read else f"{name}, declared under extra_columns, is {_shown(found)}, not a number or a string"
+
+
+def _shown(found: Any) -> str:
+    return found if isinstance(found, str) else str(found.get("type", "a nested type"))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from justai_assets.contract.tables import DELTA_SHARE, Table
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.delta_share.state import MirrorState
 
@@ -41,9 +43,16 @@ class Target:
         work: folder of our own for downloads; kept between runs it spares what has arrived already. Never used by two
             runs at once.
         note: put into the commits' metadata.
+        table: DELTA_SHARE, with the columns that the org declares.
     """
 
     lake: Lake
     slug: str
     work: Path
     note: Mapping[str, str]
+    table: Table = DELTA_SHARE
+
+    @property
+    def cuts(self) -> Path:
+        """Folder of cut files; of its own for each set of declared columns, which a cut holds or lacks."""
+        return self.work / "-".join(["cuts", *sorted(extra_of(self.table))])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import DELTA_SHARE, FATES, UNIFIED_EVENTS
+from justai_assets.contract.tables import DELTA_SHARE, FATES, UNIFIED_EVENTS, Table
 from justai_assets.lake.ledger import ACCEPTED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.store import Lake
@@ -17,19 +18,21 @@ def build_unified_from_mirror(
     lake: Lake,
     days: Days,
     *,
+    table: Table = DELTA_SHARE,
     note: dict[str, str] | None = None,
     on_day: Callable[[DayReport], None] = lambda _: None,
 ) -> list[DayReport]:
     """Replace days of unified_events by the mirror's days, in one commit; every row is accepted.
 
-    What the contract refuses was refused when it was mirrored, and is accounted for there.
+    What the contract refuses was refused when it was mirrored, and is accounted for there. The columns that the org
+    declares (those of `table`, the mirror) pass through with the rest.
     """
-    mirror = Snapshot.of(lake, slug, DELTA_SHARE)
+    mirror, unified = Snapshot.of(lake, slug, table), replace(UNIFIED_EVENTS, columns=table.columns)
     reports = []
     with ExitStack() as stack:
         partition = {"asset": UNIFIED_EVENTS.name}
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(slug, UNIFIED_EVENTS, days, note=note))
+        rows = stack.enter_context(lake.replacing(slug, unified, days, note=note))
         for day in days:
             written = rows.write(day, mirror.scan(Days(day, day)))
             fates = (

@@ -15,16 +15,18 @@ import pyarrow.parquet as pq
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.foreign_names import safe_key
-from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE
+from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.store import DayWriter, Lake
 from justai_assets.landing import parquet
+from justai_assets.orgs.extra_columns import Kind, extra_of
 from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.client import TableName
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.delta_share.pieces import file_rows, source_name
+from justai_assets.sources.extra_values import faults
 
 DOOR = "delta_share"
 ASSET = DELTA_SHARE.name
@@ -55,11 +57,15 @@ class Part:
 
 @dataclass(frozen=True)
 class DaysInCommit:
-    """The days of one commit: the mirror's rows (None: undated, nothing to write), the quarantine and the ledger."""
+    """The days of one commit: the mirror's rows (None: undated, nothing to write), the quarantine and the ledger.
+
+    `table` is the mirror with its declared columns.
+    """
 
     rows: DayWriter | None
     quarantine: DayWriter
     ledger: DayWriter
+    table: Table
 
     def write(
         self,
@@ -79,15 +85,17 @@ class DaysInCommit:
         """
         received, written = 0, 0
         refused: dict[str, int] = {}
+        marks: tuple[str, ...] = ()
         if parts:
             with naming_damage(parts):
                 received = sum(part.rows for part in parts)
-                with rows_of(parts, day, table, scratch) as typed:
+                with rows_of(parts, day, table, scratch, extra_of(self.table)) as typed:
                     if self.rows is not None:
-                        names = DELTA_SHARE.schema.names()
+                        names = self.table.schema.names()
                         written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
                     if written != received:
                         refused = self._refuse(day, typed)
+                        marks = tuple(f"{reason}: the column {column}" for reason, column in faults(typed))
         whole = list(lost)
         if whole:
             for _, reason, records in whole:
@@ -107,7 +115,7 @@ class DaysInCommit:
         )
         self.ledger.write(day, fates_frame(ASSET, fates))
         size = self.rows.bytes(day) if self.rows is not None else 0
-        return DayReport(day, written, size, fates, files=len(parts) + len(whole))
+        return DayReport(day, written, size, fates, marks, len(parts) + len(whole))
 
     def _refuse(self, day: Day, typed: pl.LazyFrame) -> dict[str, int]:
         rows = typed.filter(pl.col("reason").is_not_null())
@@ -137,8 +145,10 @@ def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, str, int]], table: Tab
 
 
 @contextmanager
-def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, str]) -> Iterator[DaysInCommit]:
-    """Replace days of the mirror, and what the quarantine and the ledger say of them.
+def days_in_commit(
+    lake: Lake, slug: str, days: Days | None, note: Mapping[str, str], table: Table = DELTA_SHARE
+) -> Iterator[DaysInCommit]:
+    """Replace days of the mirror (`table`, with declared columns), and what quarantine and ledger say of them.
 
     The mirror commits first and the ledger last: it is the evidence that the rows are there. An exception inside the
     block leaves what was there.
@@ -147,8 +157,8 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
     with ExitStack() as stack:
         ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
         quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note)) if days is not None else None
-        yield DaysInCommit(rows, quarantine, ledger)
+        rows = stack.enter_context(lake.replacing(slug, table, days, note=note)) if days is not None else None
+        yield DaysInCommit(rows, quarantine, ledger, table)
 
 
 def rows_in(file: SharedFile, path: Path) -> int:
@@ -162,7 +172,9 @@ def rows_in(file: SharedFile, path: Path) -> int:
 
 
 @contextmanager
-def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) -> Iterator[pl.LazyFrame]:
+def rows_of(
+    parts: Sequence[Part], day: Day, table: TableName, scratch: Path, extra: Mapping[str, Kind]
+) -> Iterator[pl.LazyFrame]:
     """The judged rows of a day, typed, with source_row and source_file; see `judged`.
 
     The files are decoded into `scratch`, and what they became is removed at the end.
@@ -172,14 +184,14 @@ def rows_of(parts: Sequence[Part], day: Day, table: TableName, scratch: Path) ->
 
         def rows(number: int) -> pl.LazyFrame:
             part = files[number]
-            found = file_rows(part.file, part.path, Path(folder) / f"{number}.arrow")
+            found = file_rows(part.file, part.path, Path(folder) / f"{number}.arrow", extra=extra)
             return found.with_columns(source_file=pl.lit(source_name(str(table), part.file)))
 
         frames = list(pool.map(rows, range(len(files))))
         pieces = [part.path for part in parts if part.is_piece]
         if pieces:
             frames.append(pl.scan_parquet(pieces, hive_partitioning=False, glob=False))
-        yield judged(pl.concat(frames), day)
+        yield judged(pl.concat(frames), day, extra)
 
 
 @contextmanager

@@ -78,6 +78,6 @@ def test_periods_and_changes_are_disjoint_days_in_order(days):
     inside = [FIRST + timedelta(at) for at in range(len(days)) if FIRST + timedelta(at) in found]
     assert not set(inside) & set(found.changes)
     assert [one.first for one in found.periods] == sorted(one.first for one in found.periods)
-    sent = [counts for at, counts in enumerate(days) if FIRST + timedelta(at) in found]
+    sent = [counts for at, counts in enumerate(days) if any(FIRST + timedelta(at) in one for one in found.periods)]
     assert sum(n for n, _ in sent) == sum(one.treatment for one in found.periods)
     assert all(one.treatment and one.control for one in found.periods)

@@ -89,14 +89,16 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
         engagement_class(found).alias("event_class"),
         pl.coalesce("user_key", "email_key").alias("person"),
         pl.lit(None, pl.Int32).alias("window_hours"),
+        pl.lit(None, pl.Float64).alias("value"),
     )
-    converted = pl.DataFrame(list(conversions), schema=ATTRIBUTED_EVENTS.schema).with_columns(
+    schema = {**ATTRIBUTED_EVENTS.schema, "value": pl.Float64()}
+    converted = pl.DataFrame(list(conversions), schema=schema).with_columns(
         pl.lit("custom").alias("event_class"),
         pl.lit(None, pl.String).alias("person"),
         pl.lit(None, pl.Boolean).alias("is_machine"),
     )
     names = ("event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-             "person", "is_machine", "window_hours")  # fmt: skip
+             "person", "is_machine", "window_hours", "value")  # fmt: skip
     outcomes = outcomes_of(pl.concat([engaged.select(names), converted.select(names)]), days)
     if copies is not None:
         outcomes = outcomes.drop("copy_id").join(copies, on="message_id", how="left").select(outcomes.columns)
