@@ -101,7 +101,7 @@ def fieller(r: float, s: float, v1: float, v0: float, c: float) -> tuple[float, 
     """The ratios θ ≥ 0 of two means, 0 or more, with (r − θs)² ≤ c²(v₁ + θ²v₀); (−∞, ∞) for an endless c.
 
     >>> [round(end, 3) for end in fieller(12.0, 10.0, 1.0, 1.0, 1.96)]
-    [0.888, 1.609]
+    [0.932, 1.564]
     >>> fieller(1.0, 1.0, 1.0, 1.0, 1.96)
     (0.0, inf)
     """
