@@ -13,7 +13,7 @@ from justai_assets.dag.org_assets import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.load import load_org
-from justai_assets_tests.dag.test_delta_share import ORG, Shared, shared
+from justai_assets_tests.dag.shared_org import ORG, Shared
 from justai_assets_tests.sources.delta_share.shared import D1, D2, NAME, all_days, events, write
 
 __all__ = ["shared"]
