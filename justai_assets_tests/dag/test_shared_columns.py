@@ -16,8 +16,6 @@ from justai_assets.orgs.load import load_org
 from justai_assets_tests.dag.shared_org import ORG, Shared
 from justai_assets_tests.sources.delta_share.shared import D1, D2, NAME, all_days, events, write
 
-__all__ = ["shared"]
-
 
 def declare(shared: Shared, columns: str) -> None:
     file = shared.folder / "acme.yaml"
