@@ -58,10 +58,11 @@ def mergeable_days(lake: Lake, slug: str, table: Table, target: int = TARGET_BYT
         return []
     log = pl.DataFrame(found.get_add_actions(flatten=True))
     keys = [f"partition.{name}" for name in table.partition_by]
-    small = log.filter(pl.col("size_bytes") < target, pl.col("partition.event_date").is_not_null())
+    day = f"partition.{table.day_column}"
+    small = log.filter(pl.col("size_bytes") < target, pl.col(day).is_not_null())
     # The two smallest decide: if they do not fit together, no two do.
     pairs = small.group_by(keys).agg(pl.col("size_bytes").bottom_k(2).sum().alias("pair"), pl.len().alias("files"))
-    days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))["partition.event_date"]
+    days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))[day]
     # A merged file no longer tells when the rows were written: what a run left half done has to stay to be seen.
     return sorted(set(days) - Accounts.of(lake, slug, table).torn)
 
@@ -97,7 +98,7 @@ def _compact_day(lake: Lake, slug: str, table: Table, day: date, target: int) ->
         found = _open(lake, slug, table)
         try:
             return found.optimize.compact(
-                partition_filters=[("event_date", "=", day.isoformat())],
+                partition_filters=[(table.day_column, "=", day.isoformat())],
                 target_size=target,
                 writer_properties=WriterProperties(compression="ZSTD"),
                 commit_properties=CommitProperties(
