@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.ledger import Accounts
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.store import Lake
 
 TARGET_BYTES = 256 << 20
@@ -64,7 +64,7 @@ def mergeable_days(lake: Lake, slug: str, table: Table, target: int = TARGET_BYT
     pairs = small.group_by(keys).agg(pl.col("size_bytes").bottom_k(2).sum().alias("pair"), pl.len().alias("files"))
     days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))[day]
     # A merged file no longer tells when the rows were written: what a run left half done has to stay to be seen.
-    return sorted(set(days) - Accounts.of(lake, slug, table).torn)
+    return sorted(set(days) - BuiltDays.of(lake, slug, table).torn)
 
 
 def compact(lake: Lake, slug: str, table: Table, target: int = TARGET_BYTES) -> Merged:
@@ -150,7 +150,7 @@ def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date])
     hundreds of times the day. Whoever reads a version for more than an hour fails on these days and reads again. A
     storage that does not answer keeps its files until the next time.
     """
-    found = lake.open(slug, table)
+    found = lake.open_to_change(slug, table)
     if found is None:
         return 0
     folders = {f"{table.day_column}={day}" for day in days}
@@ -165,7 +165,7 @@ def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date])
 
 
 def _open(lake: Lake, slug: str, table: Table) -> DeltaTable:
-    found = lake.open(slug, table)
+    found = lake.open_to_change(slug, table)
     if found is None:
         raise TransientStorageError(f"{slug}/{table.name} is gone", mend="check the lake root")
     return found
