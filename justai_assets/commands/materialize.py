@@ -42,7 +42,7 @@ def materialize(
     from justai_assets.contract.days import Days
     from justai_assets.contract.tables import EXPERIMENT_RESULTS
     from justai_assets.dag.headless import make_report, materialize_days
-    from justai_assets.dag.org_assets import LANDING_NAMES
+    from justai_assets.dag.landing_assets import LANDING_NAMES
     from justai_assets.dag.results import REPORT
     from justai_assets.landing.listing import LANDING
     from justai_assets.settings import Settings

@@ -20,7 +20,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets.dag.location import location
-from justai_assets.dag.org_assets import pools_of, table_keys
+from justai_assets.dag.org_keys import pools_of, table_keys
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.orgs.load import Orgs

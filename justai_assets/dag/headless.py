@@ -18,7 +18,7 @@ from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.lost_runs import worker_tags
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
-from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform

@@ -25,6 +25,7 @@ from justai_assets.lake.ledger import (
     fates_frame,
     read_fates,
 )
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
 from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
@@ -84,12 +85,17 @@ def build_from_doors(
         decoder.start()
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
+    stamp = stamp_of(org, table)
     with ExitStack() as stack:
         # What is entered first commits last: the ledger is the evidence that the rows are there.
         partition = {"asset": asset}
-        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note, stamp=stamp))
         quarantine = stack.enter_context(lake.replacing(org.slug, QUARANTINE, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
+        rows = (
+            stack.enter_context(lake.replacing(org.slug, table, days, note=note, stamp=stamp))
+            if days is not None
+            else None
+        )
         for day in days if days is not None else [None]:
             fates: list[Fate] = []
             # What belongs to no day is said with the first.

@@ -276,7 +276,7 @@ class Run:
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
     ) -> tuple[DayReport, ...]:
         reports = []
-        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note) as commit:
+        with days_in_commit(self.target.lake, self.target.slug, covered, self.target.note, self.target.stamp) as commit:
             for day in covered if covered is not None else (None,):
                 report = commit.write(day, supply.parts(plan, day), self.table, self.scratch)
                 if day in touched:

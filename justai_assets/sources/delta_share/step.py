@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import Lake
 from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.delta_share.state import MirrorState
@@ -41,9 +42,11 @@ class Target:
         work: folder of our own for downloads; kept between runs it spares what has arrived already. Never used by two
             runs at once.
         note: put into the commits' metadata.
+        stamp: by what the rows are made.
     """
 
     lake: Lake
     slug: str
     work: Path
     note: Mapping[str, str]
+    stamp: Stamp | None = None

@@ -17,6 +17,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
+from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import DayWriter, Lake
 from justai_assets.landing import parquet
 from justai_assets.sources.delta_share.answers import SharedFile
@@ -114,7 +115,9 @@ class DaysInCommit:
 
 
 @contextmanager
-def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, str]) -> Iterator[DaysInCommit]:
+def days_in_commit(
+    lake: Lake, slug: str, days: Days | None, note: Mapping[str, str], stamp: Stamp | None = None
+) -> Iterator[DaysInCommit]:
     """Replace days of the mirror, and what the quarantine and the ledger say of them.
 
     The mirror commits first and the ledger last: it is the evidence that the rows are there. An exception inside the
@@ -122,9 +125,13 @@ def days_in_commit(lake: Lake, slug: str, days: Days | None, note: Mapping[str, 
     """
     partition = {"asset": ASSET}
     with ExitStack() as stack:
-        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note, stamp=stamp))
         quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note)) if days is not None else None
+        rows = (
+            stack.enter_context(lake.replacing(slug, DELTA_SHARE, days, note=note, stamp=stamp))
+            if days is not None
+            else None
+        )
         yield DaysInCommit(rows, quarantine, ledger)
 
 
