@@ -2,20 +2,9 @@
 
 import dagster as dg
 
-from justai_assets.contract.tables import (
-    ATTRIBUTED_EVENTS,
-    ATTRIBUTION_METRICS,
-    COPY_DAILY,
-    CUSTOM_EVENTS,
-    DELTA_SHARE,
-    ESP_EVENTS,
-    MESSAGE_OUTCOMES,
-    SERVED_COPIES,
-    UNIFIED_EVENTS,
-    Table,
-)
-from justai_assets.landing.paths import PREFIXES
+from justai_assets.contract.tables import Table
 from justai_assets.orgs.model import Org
+from justai_assets.orgs.tables import org_tables
 
 OWNER = "team:data-platform"
 
@@ -38,19 +27,6 @@ def pools_of(org: Org) -> tuple[str, ...]:
 def table_key(slug: str, table: Table) -> dg.AssetKey:
     """The key of an org's table."""
     return dg.AssetKey([slug, table.name])
-
-
-def org_tables(org: Org) -> tuple[Table, ...]:
-    """The tables that are materialized for an org, upstream first."""
-    if org.is_unified:
-        mirror = () if org.engagement in PREFIXES else (DELTA_SHARE,)
-        tables: tuple[Table, ...] = (*mirror, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
-    elif org.custom:
-        tables = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
-    else:
-        tables = (ESP_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS)
-    outcomes = (SERVED_COPIES, MESSAGE_OUTCOMES, COPY_DAILY) if org.templates else (MESSAGE_OUTCOMES,)
-    return (*tables, *outcomes)
 
 
 def table_keys(org: Org) -> tuple[dg.AssetKey, ...]:

@@ -1,13 +1,14 @@
 """One table of an org as an asset, whatever makes its days."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from justai_assets.contract.days import Days, spans
-from justai_assets.contract.errors import TransientStorageError
+from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, TABLES, Table
 from justai_assets.dag.automation import rebuild_when_upstream_changes
 from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
@@ -20,6 +21,9 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.maintain import remove_superseded
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
+
+BETWEEN_COMMITS = 3.0
+"""Seconds that a run which is between its commits is given to make them."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ Build = Callable[[DaysRun], list[DayReport]]
 """Replaces the days and reports them."""
 
 
-class TornDaysError(TransientStorageError):
-    """Days to be read whose run ended between its commits. One that is at them now is done within a second."""
+class TornDaysError(StorageError):
+    """Days to be read whose run ended between its commits."""
 
     code = "torn_days"
 
@@ -64,13 +68,21 @@ def refuse_torn(lake: Lake, org: Org, days: Days, deps: Iterable[dg.AssetDep]) -
         if table is None or not isinstance(mapping, dg.TimeWindowPartitionMapping):
             continue
         read = Days(days.first + timedelta(days=mapping.start_offset), days.last + timedelta(days=mapping.end_offset))
-        torn = sorted(day for day in BuiltDays.of(lake, org.slug, table).torn if day in read)
+        torn = _torn(lake, org, table, read)
+        if torn:
+            # A run that is between its commits just now is done with them within a second.
+            time.sleep(BETWEEN_COMMITS)
+            torn = _torn(lake, org, table, read)
         if torn:
             raise TornDaysError(
                 f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
                 mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
                 f"--asset {table.name}",
             )
+
+
+def _torn(lake: Lake, org: Org, table: Table, days: Days) -> list[date]:
+    return sorted(day for day in BuiltDays.of(lake, org.slug, table).torn if day in days)
 
 
 def table_asset(
