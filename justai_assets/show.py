@@ -9,9 +9,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from justai_assets.contract.days import Days
+from justai_assets.contract.days import Days, spans
 from justai_assets.contract.events import MAX_WINDOW_HOURS
 from justai_assets.contract.tables import EXPERIMENT_RESULTS, TABLES, UNIFIED_EVENTS
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.ledger import (
     ACCEPTED,
     ATTRIBUTED,
@@ -29,6 +30,7 @@ from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, copy_co
 from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of, revenue
 from justai_assets.orgs.extra_columns import exact_sum, has_value
 from justai_assets.orgs.model import Org, Template
+from justai_assets.orgs.tables import org_tables
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
 
@@ -56,6 +58,11 @@ def show_fates(settings: Settings, orgs: Sequence[Org], days: Days, console: Con
             cells = [f"{total(rows, fate):,}" if fate in present else "" for fate in _FATES]
             table.add_row(f"{org.slug}/{asset}", str(door), *cells)
             why += [f"{org.slug}/{asset} from {door}: {line}" for line in _reasons(rows)]
+        for name in org_tables(org):
+            if torn := [day for day in BuiltDays.of(lake, org.slug, name).torn if day in days]:
+                why.append(
+                    f"{org.slug}/{name.name} of {spans(torn)}: a run ended between its commits; not counted here"
+                )
     console.print(table)
     for line in why:
         console.print(f"  {line}", markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from rich import box
@@ -16,10 +16,14 @@ from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.lake.outdated import outdated_days
+from justai_assets.lake.stamp import NO_SALT, fingerprint
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.orgs.model import Org
+from justai_assets.orgs.secrets import SecretError
+from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
@@ -30,12 +34,17 @@ Failed = Mapping[str, Mapping[str, Sequence[date]]]
 """Slug → table → days whose last attempt failed."""
 
 
+Outdated = Mapping[str, Mapping[date, tuple[str, ...]]]
+"""Table → day → what it was built by that is not today's: code, rule, salt; see `outdated_days`."""
+
+
 @dataclass(frozen=True)
 class Status:
-    """Every door that could be looked at, and by org why others could not."""
+    """Every door that could be looked at, by org why others could not, and by org which days are outdated."""
 
     doors: tuple[DoorStatus, ...]
     errors: dict[str, JustAIError]
+    outdated: Mapping[str, Outdated] = field(default_factory=dict)
 
 
 def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_back: int) -> Status:
@@ -44,16 +53,18 @@ def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_
     today = now.date()
     days = Days(today - timedelta(days=days_back - 1), today)
 
-    def of(org: Org) -> tuple[list[DoorStatus], JustAIError | None]:
+    def of(org: Org) -> tuple[list[DoorStatus], Outdated, JustAIError | None]:
         try:
-            return list(org_doors(org, landing, lake, days)), None
+            return list(org_doors(org, landing, lake, days)), org_outdated(org, lake), None
         except JustAIError as error:
-            return [], error
+            return [], {}, error
 
     with ThreadPoolExecutor(LISTINGS_AT_ONCE) as pool:
         found = list(pool.map(of, orgs))
-    doors = tuple(door for some, _ in found for door in some)
-    return Status(doors, {org.slug: error for org, (_, error) in zip(orgs, found, strict=True) if error is not None})
+    doors = tuple(door for some, *_ in found for door in some)
+    by_org = dict(zip((org.slug for org in orgs), found, strict=True))
+    errors = {slug: error for slug, (*_, error) in by_org.items() if error is not None}
+    return Status(doors, errors, {slug: outdated for slug, (_, outdated, _) in by_org.items() if outdated})
 
 
 def show_status(status: Status, failed: Failed | None, now: datetime, console: Console) -> None:
@@ -75,6 +86,12 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
     for one in status.doors:
         if one.strays:
             console.print(f"{one.slug}/{one.door}: {stray_note(one.strays)}", markup=False, soft_wrap=True)
+    for slug, tables in status.outdated.items():
+        for name, by_day in tables.items():
+            why = ", ".join(sorted({one for what in by_day.values() for one in what}))
+            console.print(f"outdated: {slug}/{name}: {spans(by_day)} ({why})", markup=False, soft_wrap=True)
+        first, last = min(map(min, tables.values())), max(map(max, tables.values()))
+        console.print(f"  rebuild: justai backfill --org {slug} --from {first} --to {last} --only-outdated")
     if failed is None:
         console.print("failed days: unknown; set DAGSTER_HOME")
         return
@@ -89,9 +106,10 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
 
 
 def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
-    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, failed.
+    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, failed,
+    outdated.
 
-    `strays` is what lies in no day's folder; a `failed` of null is unknown.
+    `strays` is what lies in no day's folder; a `failed` of null is unknown; `outdated` is of the whole org.
     """
     for one in status.doors:
         lag = one.lag(now)
@@ -109,6 +127,10 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
                 "failed": None
                 if failures is None
                 else {name: [str(day) for day in days] for name, days in failures.items() if days},
+                "outdated": {
+                    name: {str(day): what for day, what in by_day.items()}
+                    for name, by_day in status.outdated.get(one.slug, {}).items()
+                },
             }
         )
 
@@ -127,6 +149,19 @@ def org_doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorS
             yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
         elif asset is not None:
             yield share_status(lake, org.slug, mine, built[asset])
+
+
+def org_outdated(org: Org, lake: Lake) -> Outdated:
+    """Tables of an org with days that were built by other code, another rule or another salt than now.
+
+    Where the salt cannot be had from here, it is not judged.
+    """
+    try:
+        salt = fingerprint(org)
+    except SecretError:
+        salt = NO_SALT
+    found = {table.name: outdated_days(org, lake, table, salt=salt) for table in org_tables(org)}
+    return {name: by_day for name, by_day in found.items() if by_day}
 
 
 def _table_of(org: Org, door: str) -> str | None:

@@ -27,7 +27,9 @@ from justai_assets.lake.ledger import (
     Fate,
     fates_frame,
 )
+from justai_assets.lake.outdated import salt_of_lookback
 from justai_assets.lake.snapshot import Snapshot
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
@@ -49,11 +51,13 @@ def build_attributed(
     """
     rule = Rule.of(org.attribution)
     sends, events = Snapshot.of(lake, org.slug, ESP_EVENTS), Snapshot.of(lake, org.slug, declared(org, CUSTOM_EVENTS))
+    stamp = stamp_of(org, ATTRIBUTED_EVENTS, salt_of_lookback(org, lake, days))
+    table = declared(org, ATTRIBUTED_EVENTS)
     reports = []
     with ExitStack() as stack:
         partition = {"asset": ATTRIBUTED_EVENTS.name}
-        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, declared(org, ATTRIBUTED_EVENTS), days, note=note))
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note, stamp=stamp))
+        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note, stamp=stamp))
         for day in days:
             lookback = Days(day - timedelta(days=LOOKBACK_DAYS), day)
             seen: Counter[str | None] = Counter()
@@ -84,11 +88,12 @@ def build_unified(
     engagement = Snapshot.of(lake, org.slug, ESP_EVENTS)
     custom, unified = Snapshot.of(lake, org.slug, declared(org, ATTRIBUTED_EVENTS)), declared(org, UNIFIED_EVENTS)
     attributed = attributed_counts(custom, days)
+    stamp = stamp_of(org, UNIFIED_EVENTS)
     reports = []
     with ExitStack() as stack:
         partition = {"asset": UNIFIED_EVENTS.name}
-        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, unified, days, note=note))
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note, stamp=stamp))
+        rows = stack.enter_context(lake.replacing(org.slug, unified, days, note=note, stamp=stamp))
         for day in days:
             one = Days(day, day)
             written = rows.write(day, unify_day(engagement.scan(one), custom.scan(one), unified))

@@ -21,6 +21,7 @@ def backfill(
     asset: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = (),
     only_failed: Annotated[bool, Parameter(negative=(), group=_WHICH)] = False,
     only_missing: Annotated[bool, Parameter(negative=(), group=_WHICH)] = False,
+    only_outdated: Annotated[bool, Parameter(negative=(), group=_WHICH)] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     wait: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -28,9 +29,9 @@ def backfill(
 
     Example: `justai backfill --org acme --from 2026-01-01 --to 2026-01-31 --only-failed`
 
-    Needs DAGSTER_HOME, the instance whose daemon runs. Without one, use `justai materialize`. With --only-failed or
-    --only-missing, the same days of the tables below are rebuilt too; good days, and days that an unfinished backfill
-    still has before it, are left alone.
+    Needs DAGSTER_HOME, the instance whose daemon runs. Without one, use `justai materialize`. With --only-failed,
+    --only-missing or --only-outdated, the same days of the tables below are rebuilt too; good days, and days that an
+    unfinished backfill still has before it, are left alone.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def backfill(
         Only days whose last attempt failed.
     only_missing
         Only days that were never materialized.
+    only_outdated
+        Only days that were built by other code, another rule of the org file or another salt than now; `justai status`
+        lists them.
     dry_run
         Show the days and stop.
     wait
@@ -65,7 +69,7 @@ def backfill(
     if not os.environ.get("DAGSTER_HOME"):
         raise JustAIError("DAGSTER_HOME is not set", mend="name the daemon's home, or use justai materialize")
     found = Settings.from_environment().orgs().get(org)
-    which: Which = "failed" if only_failed else "missing" if only_missing else "all"
+    which: Which = "failed" if only_failed else "missing" if only_missing else "outdated" if only_outdated else "all"
     now = datetime.now(UTC)
     console = output()
     with instance() as home:

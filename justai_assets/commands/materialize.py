@@ -53,7 +53,7 @@ def materialize(
 
     from justai_assets.contract.tables import EXPERIMENT_RESULTS
     from justai_assets.dag.headless import make_report, materialize_days
-    from justai_assets.dag.org_assets import LANDING_NAMES
+    from justai_assets.dag.landing_assets import LANDING_NAMES
     from justai_assets.dag.results import REPORT
     from justai_assets.show import output, show_fates
     from justai_assets.storage import Root

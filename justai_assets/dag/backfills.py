@@ -1,7 +1,7 @@
 """Backfills asked for without the UI: the same request, stored in the instance, run by its daemon."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -20,13 +20,17 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.failed_days import unfinished_days
 from justai_assets.dag.location import location
-from justai_assets.dag.org_assets import pools_of, table_keys
+from justai_assets.dag.org_keys import pools_of, table_key, table_keys
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import ensure_pools
+from justai_assets.dag.resources import Platform
+from justai_assets.lake.outdated import outdated_days
+from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
+from justai_assets.orgs.tables import org_tables
 
-Which = Literal["all", "failed", "missing"]
+Which = Literal["all", "failed", "missing", "outdated"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,14 @@ class Plan:
 
 
 def plan_backfill(
-    instance: dg.DagsterInstance, org: Org, days: Days, which: Which, names: Sequence[str] = (), *, today: date
+    instance: dg.DagsterInstance,
+    org: Org,
+    days: Days,
+    which: Which,
+    names: Sequence[str] = (),
+    *,
+    today: date,
+    lake: Lake | None = None,
 ) -> Plan:
     """Which days of which tables a backfill is for.
 
@@ -58,11 +69,13 @@ def plan_backfill(
         instance: knows which days failed or are missing.
         org: the org.
         days: inclusive; all must lie between the org's start and today.
-        which: every day; those whose last attempt failed; those that were never materialized. The last two take the
-            same days of the tables below with them, which were built without what failed, and leave out what an
-            unfinished backfill still has before it.
+        which: every day; those whose last attempt failed; those that were never materialized; those that were built
+            by other code, another rule or another salt. All but the first take the same days of the tables below with
+            them, which were built of what is built again, and leave out what an unfinished backfill still has before
+            it.
         names: tables; all when none is named.
         today: the current day in UTC.
+        lake: tells what is outdated; the lake of JUSTAI_LAKE when None.
 
     Raises:
         JustAIError: a day that the org does not have, or a table that it does not have.
@@ -84,14 +97,25 @@ def plan_backfill(
         return Plan(org, every, _count(asked, every))
     wanted: dict[dg.AssetKey, set[date]] = {key: set() for key in keys}
     graph = location(Orgs({org.slug: org}, {})).resolve_asset_graph()
-    for table in unfinished_days(instance, org, days):
-        found = table.failed if which == "failed" else table.missing
-        if table.key in chosen and found:
-            below = dg.AssetSelection.assets(table.key).downstream().resolve(graph)
+    for table, found in _looked_for(instance, org, days, which, lake or Platform().lake()):
+        if table in chosen and found:
+            below = dg.AssetSelection.assets(table).downstream().resolve(graph)
             for key in below & wanted.keys():
                 wanted[key].update(found)
     left = {key: tuple(sorted(wanted[key] - asked[key].keys())) for key in chosen}
     return Plan(org, {key: some for key, some in left.items() if some}, _count(asked, wanted))
+
+
+def _looked_for(
+    instance: dg.DagsterInstance, org: Org, days: Days, which: Which, lake: Lake
+) -> Iterator[tuple[dg.AssetKey, Sequence[date]]]:
+    """Per table the days that failed, are missing, or are outdated."""
+    if which == "outdated":
+        for table in org_tables(org):
+            yield table_key(org.slug, table), [day for day in outdated_days(org, lake, table) if day in days]
+        return
+    for unfinished in unfinished_days(instance, org, days):
+        yield unfinished.key, unfinished.failed if which == "failed" else unfinished.missing
 
 
 def _under_way(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, dict[date, str]]:

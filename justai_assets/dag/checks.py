@@ -8,7 +8,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from justai_assets.contract.tables import Table
 from justai_assets.dag.day_checks import CHECKED, DAY_CHECKS, DayCheck, Subject
 from justai_assets.dag.evaluations import has_passed, latest_writes, log_days, said, severity
-from justai_assets.dag.org_assets import table_key, table_keys
+from justai_assets.dag.org_keys import table_key, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts as retried

@@ -18,7 +18,7 @@ from justai_assets.contract.tables import (
     UNIFIED_EVENTS,
     Table,
 )
-from justai_assets.dag.org_assets import table_key
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.undated import doors_by_table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,10 +13,13 @@ from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, JustAIError, StorageError
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
-from justai_assets.dag.org_assets import in_time, table_asset, table_key
+from justai_assets.dag.landing_assets import in_time
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.partitions import same_day
 from justai_assets.dag.resources import Platform
+from justai_assets.dag.table_asset import DaysRun, table_asset
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import DeltaShare, Org
@@ -67,7 +70,7 @@ def run_mirror(
     with sole_user(work), ShareClient(profile_of(org)) as client:
         state = kept_state(lake, slug)
         held = held_days(lake, slug) if state is None else frozenset()
-        target = Target(lake, slug, work, note, declared(org, DELTA_SHARE))
+        target = Target(lake, slug, work, note, stamp_of(org, DELTA_SHARE), declared(org, DELTA_SHARE))
         how = {"only_changed": only_changed, "recheck": recheck, "accept_empty": accept_empty}
         try:
             for step in mirror(client, table, target, state, held=held, days=days, **how):
@@ -113,19 +116,13 @@ def _broken(org: Org, lake: Lake) -> str:
 def share_assets(org: Org) -> list[dg.AssetsDefinition]:
     """The mirror, and unified_events made of it."""
 
-    def mirror_days(
-        context: dg.AssetExecutionContext,
-        platform: Platform,
-        days: Days,
-        note: dict[str, str],
-        on_day: Callable[[DayReport], None],
-    ) -> list[DayReport]:
-        lake = platform.lake()
+    def mirror_days(run: DaysRun) -> list[DayReport]:
+        context, lake, days = run.context, run.platform.lake(), run.days
         # The daily refresh looks for what was missed; a person who materializes a day wants it written.
         only_changed = SCHEDULE_NAME_TAG in context.run.tags
         found: dict[date, DayReport] = {}
         try:
-            for step in run_mirror(org, lake, note, days=days, only_changed=only_changed, reports_at_end=True):
+            for step in run_mirror(org, lake, run.note, days=days, only_changed=only_changed, reports_at_end=True):
                 for remark in step.remarks:
                     context.log.warning(remark)
                 found |= {one.day: one for one in step.reports if one.day is not None}
@@ -138,18 +135,20 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
             found |= {one.day: one for one in held_reports(lake, org.slug, days) if one.day in left}
         reports = [found[day] for day in days]
         for one in reports:
-            on_day(one)
+            run.on_day(one)
         return reports
 
-    def unify_days(
-        _: dg.AssetExecutionContext,
-        platform: Platform,
-        days: Days,
-        note: dict[str, str],
-        on_day: Callable[[DayReport], None],
-    ) -> list[DayReport]:
-        mirror = declared(org, DELTA_SHARE)
-        return build_unified_from_mirror(org.slug, platform.lake(), days, table=mirror, note=note, on_day=on_day)
+    def unify_days(run: DaysRun) -> list[DayReport]:
+        stamp = stamp_of(org, UNIFIED_EVENTS)
+        return build_unified_from_mirror(
+            org.slug,
+            run.platform.lake(),
+            run.days,
+            table=declared(org, DELTA_SHARE),
+            note=run.note,
+            stamp=stamp,
+            on_day=run.on_day,
+        )
 
     upstream = dg.AssetDep(table_key(org.slug, DELTA_SHARE), partition_mapping=same_day())
     return [

@@ -21,7 +21,7 @@ from justai_assets.dag.delta_share import (
 )
 from justai_assets.dag.evaluations import latest_writes, log_days, log_evaluation
 from justai_assets.dag.metadata import day_metadata
-from justai_assets.dag.org_assets import pool_of, table_key
+from justai_assets.dag.org_keys import pool_of, table_key
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import slot
 from justai_assets.dag.resources import Platform

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import TransientStorageError
-from justai_assets.dag.org_assets import LANDING_NAMES, landing_sources
+from justai_assets.dag.landing_assets import LANDING_NAMES, landing_sources
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.undated import NAME, doors_by_table
 from justai_assets.landing.changes import EMPTY

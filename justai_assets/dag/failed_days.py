@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from justai_assets.contract.days import Days
 from justai_assets.dag.day_checks import DAY_CHECKS, blocking_checks
-from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import daily
 from justai_assets.orgs.model import Org
 

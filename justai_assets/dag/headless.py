@@ -18,17 +18,15 @@ from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.lost_runs import worker_tags
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
-from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_keys, results_op
 from justai_assets.dag.run_watch import watched
 from justai_assets.dag.undated import NAME, doors_by_table, refile_undated
-from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
-from justai_assets.storage import Root
 
 
 def materialize_days(
@@ -79,14 +77,16 @@ def materialize_days(
             org, [known[name] for name in tables], found, console, {"org": org.slug, **range_tags(some)}, resources
         )
 
+    platform = Platform()
+    lake = platform.lake()
     with instance() as found:
         is_done = True
         if not names:
-            for door, day, records in refile_undated(org, _roots()[1]):
+            for door, day, records in refile_undated(org, platform.landing()):
                 console.print(f"{door}: {records:,} records that were undated are filed under {day} now")
         if reach is not None:
             made = [table.name for table in reach.made]
-            needed = reach.needed(*_roots(), days)
+            needed = reach.needed(lake, platform.landing(), days)
             if needed:
                 console.print(
                     f"first {reach.base.name} of {spans(needed)}: {days} looks {LOOKBACK_DAYS} days back for sends"
@@ -96,25 +96,20 @@ def materialize_days(
         if reach is not None:
             # Also after a failure: what is committed of the sends is what the later days are held against.
             below = [table.name for table in reach.below if table.name in chosen]
-            outdated = reach.outdated(_roots()[0], days, today=today)
+            outdated = reach.outdated(lake, days, today=today)
             if outdated:
                 console.print(
                     f"again {reach.reader.name} of {spans(outdated)}: the sends they stand on were built since"
                 )
             is_done = all([run(below, some) for some in neighbours(outdated)]) and is_done
             after = [name for name in below if name in {MESSAGE_OUTCOMES.name, COPY_DAILY.name}]
-            reopened = reach.reopened(_roots()[0], days, today=today) if after else []
+            reopened = reach.reopened(lake, days, today=today) if after else []
             if reopened:
                 console.print(f"again {after[0]} of {spans(reopened)}: events around these days were built since")
             is_done = all([run(after, some) for some in neighbours(reopened)]) and is_done
         if is_done and not names and doors_by_table(org):
             is_done = _run(org, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
     return is_done
-
-
-def _roots() -> tuple[Lake, Root]:
-    platform = Platform()
-    return platform.lake(), platform.landing()
 
 
 def make_report(org: Org, *, console: Console | None = None, last: date | None = None) -> bool:

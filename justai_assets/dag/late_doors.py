@@ -14,7 +14,8 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.dag.door_sensor import now_utc
-from justai_assets.dag.org_assets import LANDING_NAMES, table_key
+from justai_assets.dag.landing_assets import LANDING_NAMES
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.resources import Platform
 from justai_assets.landing.listing import stray_note
 from justai_assets.orgs.model import Org

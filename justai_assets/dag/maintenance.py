@@ -9,7 +9,7 @@ from pydantic import Field
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import TABLES, Table
-from justai_assets.dag.org_assets import pool_of, table_key, table_keys
+from justai_assets.dag.org_keys import pool_of, table_key, table_keys
 from justai_assets.dag.pools import slot
 from justai_assets.dag.resources import Platform
 from justai_assets.lake.maintain import MIN_RETENTION_DAYS, TARGET_BYTES, compact, remove_unreferenced

@@ -17,7 +17,7 @@ import dagster as dg
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.marts_file import replacing
 from justai_assets.dag.marts_sensor import READ, marts_sensor
-from justai_assets.dag.org_assets import OWNER, table_keys
+from justai_assets.dag.org_keys import OWNER, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
 from justai_assets.orgs.model import Org

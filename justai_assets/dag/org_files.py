@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from justai_assets.dag.metadata import markdown_table
-from justai_assets.dag.org_assets import OWNER
+from justai_assets.dag.org_keys import OWNER
 from justai_assets.settings import Settings
 
 NAME = "org_files"

@@ -7,9 +7,7 @@ therefore to have the three days before it, and whoever builds it again has chan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-
-import polars as pl
+from datetime import date, datetime, timedelta
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS
@@ -100,7 +98,7 @@ class Reach:
             self.base.name,
             Days(max(first - timedelta(days=LOOKBACK_DAYS), self.org.start_date), around.last),
         )
-        read = _written_at(lake, self.org.slug, self.reader, around)
+        read = built_at(lake, self.org.slug, self.reader.name, around)
         return sorted(
             day
             for day, at in read.items()
@@ -117,7 +115,7 @@ class Reach:
         start = self.org.start_date
         around = Days(max(days.first - reach, start), max(min(days.last + reach, today), days.last))
         wide = Days(max(around.first - reach, start), around.last + reach)
-        made = _written_at(lake, self.org.slug, MESSAGE_OUTCOMES, around)
+        made = built_at(lake, self.org.slug, MESSAGE_OUTCOMES.name, around)
         changed: dict[date, datetime] = {}
         for table in stream_tables(self.org):
             for day, at in built_at(lake, self.org.slug, table.name, wide).items():
@@ -134,19 +132,3 @@ class Reach:
             return False
         newest = list_day(landing, self.org.engagement, self.org.slug, day).newest
         return newest is not None and newest > built
-
-
-def _written_at(lake: Lake, slug: str, table: Table, days: Days) -> dict[date, datetime]:
-    """When each day of a table was written. What is counted keeps no ledger; a day without rows is left out."""
-    if table not in (ATTRIBUTION_METRICS, MESSAGE_OUTCOMES):
-        return built_at(lake, slug, table.name, days)
-    found = lake.open(slug, table)
-    if found is None:
-        return {}
-    names = (f"partition.{table.day_column}", "modification_time")
-    log = pl.DataFrame(found.get_add_actions(flatten=True)).select(names)
-    times = {
-        day: datetime.fromtimestamp(at / 1000, UTC)
-        for day, at in sorted(log.cast({"modification_time": pl.Int64}).iter_rows())
-    }
-    return {day: at for day, at in times.items() if day in days}

@@ -1,6 +1,7 @@
 """What assets work with: the roots, as they are when the run starts."""
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from justai_assets.lake.store import Lake
 from justai_assets.settings import Settings, memory_budget
@@ -17,14 +18,16 @@ class Platform(dg.ConfigurableResource[None]):
     landing_url: str = ""
     lake_url: str = ""
     accept_empty: bool = False
+    _lakes: dict[str, Lake] = PrivateAttr(default_factory=dict)
 
     def landing(self) -> Root:
         """What others write."""
         return Root.parse(self.landing_url or Settings.from_environment().landing)
 
     def lake(self) -> Lake:
-        """What we write."""
-        return Lake(Root.parse(self.lake_url or Settings.from_environment().lake))
+        """What we write; one object a run, which keeps its tables open."""
+        url = self.lake_url or Settings.from_environment().lake
+        return self._lakes.setdefault(url, Lake(Root.parse(url)))
 
     def memory_budget(self) -> int | None:
         """Bytes that attribution may hold at once (JUSTAI_MEMORY_BUDGET); None: a quarter of the machine."""

@@ -10,7 +10,7 @@ import polars as pl
 from justai_assets.contract.tables import COPY_DAILY, EXPERIMENT_RESULTS, MESSAGE_OUTCOMES
 from justai_assets.dag.automation import refresh_hourly_when_upstream_changes
 from justai_assets.dag.metadata import COLUMN_SCHEMA, column_schema, definition_metadata, markdown_table
-from justai_assets.dag.org_assets import OWNER, group_of, table_key
+from justai_assets.dag.org_keys import OWNER, group_of, table_key
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.metrics.judge import DEFAULT_DAYS, Judged, judge, last_days, write_results

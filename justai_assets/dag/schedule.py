@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 import dagster as dg
 
 from justai_assets.contract.days import Days
-from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.results import results_keys
 from justai_assets.dag.undated import NAME

@@ -7,8 +7,8 @@ import dagster as dg
 
 from justai_assets.contract.days import Days, spans
 from justai_assets.dag.failed_days import failed_marts, suspect_tables, unfinished_days
-from justai_assets.dag.org_assets import pools_of
 from justai_assets.dag.org_files import org_files_key
+from justai_assets.dag.org_keys import pools_of
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.orgs.model import Org
 

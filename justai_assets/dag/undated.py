@@ -7,8 +7,9 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, SERVED_COPIES, UNIFIED_EVENTS, Table
+from justai_assets.dag.landing_assets import GENERATE, LANDING_NAMES
 from justai_assets.dag.metadata import day_metadata
-from justai_assets.dag.org_assets import GENERATE, LANDING_NAMES, OWNER, group_of
+from justai_assets.dag.org_keys import OWNER, group_of
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.landing.refiled import refile

@@ -40,6 +40,8 @@ from justai_assets.events.event_stream import (
 )
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.outdated import salt_of
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Org
@@ -225,8 +227,9 @@ def build_message_outcomes(
         note: put into the commit's metadata.
         on_day: called after each day is written, before the commit.
     """
+    stamp = stamp_of(org, MESSAGE_OUTCOMES, salt_of(org, lake, days))
     reports = []
-    with lake.replacing(org.slug, MESSAGE_OUTCOMES, days, note=note) as writer:
+    with lake.replacing(org.slug, MESSAGE_OUTCOMES, days, note=note, stamp=stamp) as writer:
         for some in _passes(days):
             with TemporaryDirectory(prefix="justai-outcomes-") as scratch:
                 parts = _joined_parts(org, lake, some, Path(scratch))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import FATES, Table
-from justai_assets.lake.files import PREFIX
+from justai_assets.contract.tables import FATES, TABLES
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.store import Lake
 
 RECEIVED = "received"
@@ -78,56 +78,21 @@ def fates_frame(asset: str, fates: Iterable[Fate]) -> pl.DataFrame:
 
 
 def read_fates(lake: Lake, slug: str, days: Days, asset: str | None = None) -> pl.DataFrame:
-    """The recorded fates of days, of one asset or of all."""
+    """The recorded fates of days that are built, of one asset or of all. Of a torn day the ledger tells old ones."""
     rows = lake.scan(slug, FATES, days)
     if asset is not None:
         rows = rows.filter(pl.col("asset") == asset)
-    return rows.collect().sort("event_date", "asset", "door", "fate", "reason")
+    fates = rows.collect()
+    for name in fates["asset"].unique():
+        torn = BuiltDays.of(lake, slug, TABLES[name]).torn
+        fates = fates.filter((pl.col("asset") != name) | ~pl.col("event_date").is_in(list(torn)))
+    return fates.sort("event_date", "asset", "door", "fate", "reason")
 
 
 def read_undated_fates(lake: Lake, slug: str) -> pl.DataFrame:
     """The recorded fates of records without a day."""
     rows = lake.scan(slug, FATES).filter(pl.col("event_date").is_null())
     return rows.collect().sort("asset", "door", "fate", "reason")
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """What the ledger says of the days of a table, held against the table's own log.
-
-    The ledger's entry of a day is committed after its rows. One that is older than the rows is of what was there before
-    them: the run ended between the two commits.
-
-    Attributes:
-        built: days that are built, and when.
-        torn: days whose rows are newer than their entry.
-    """
-
-    built: dict[date, datetime]
-    torn: frozenset[date]
-
-    @classmethod
-    def of(cls, lake: Lake, slug: str, table: Table) -> Accounts:
-        """Read the two logs, the rows' first: a run that ends meanwhile makes no day look torn."""
-        written: dict[date, datetime] = {}
-        if (rows := lake.open(slug, table)) is not None:
-            log = pl.DataFrame(rows.get_add_actions(flatten=True))
-            written = _latest(log.filter(pl.col("path").str.contains(f"/{PREFIX}", literal=True)), table.day_column)
-        if (ledger := lake.open(slug, FATES)) is None:
-            return cls({}, frozenset())
-        log = pl.DataFrame(ledger.get_add_actions(flatten=True))
-        entries = _latest(log.filter(pl.col("partition.asset") == table.name), FATES.day_column)
-        torn = frozenset(day for day, at in entries.items() if day in written and at < written[day])
-        return cls({day: at for day, at in entries.items() if day not in torn}, torn)
-
-
-def _latest(log: pl.DataFrame, column: str) -> dict[date, datetime]:
-    """When the newest file of each day was made."""
-    if log.is_empty():
-        return {}
-    newest = log.group_by(pl.col(f"partition.{column}").alias("day")).agg(pl.col("modification_time").max())
-    rows = newest.drop_nulls("day").cast({"modification_time": pl.Int64}).iter_rows()
-    return {day: datetime.fromtimestamp(at / 1000, UTC) for day, at in rows}
 
 
 def total(fates: pl.DataFrame, fate: str) -> int:

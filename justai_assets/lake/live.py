@@ -52,4 +52,4 @@ def _files(lake: Lake, slug: str, table: Table, version: int | None = None) -> p
     if found is None:
         return pl.DataFrame(schema={"day": pl.Date, "path": pl.String, "num_records": pl.Int64, "size_bytes": pl.Int64})
     actions = pl.DataFrame(found.get_add_actions(flatten=True))
-    return actions.select(pl.col("partition.event_date").alias("day"), "path", "num_records", "size_bytes")
+    return actions.select(pl.col(f"partition.{table.day_column}").alias("day"), "path", "num_records", "size_bytes")

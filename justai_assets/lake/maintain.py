@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.ledger import Accounts
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.store import Lake
 
 TARGET_BYTES = 256 << 20
@@ -58,12 +58,13 @@ def mergeable_days(lake: Lake, slug: str, table: Table, target: int = TARGET_BYT
         return []
     log = pl.DataFrame(found.get_add_actions(flatten=True))
     keys = [f"partition.{name}" for name in table.partition_by]
-    small = log.filter(pl.col("size_bytes") < target, pl.col("partition.event_date").is_not_null())
+    day = f"partition.{table.day_column}"
+    small = log.filter(pl.col("size_bytes") < target, pl.col(day).is_not_null())
     # The two smallest decide: if they do not fit together, no two do.
     pairs = small.group_by(keys).agg(pl.col("size_bytes").bottom_k(2).sum().alias("pair"), pl.len().alias("files"))
-    days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))["partition.event_date"]
+    days = pairs.filter((pl.col("files") > 1) & (pl.col("pair") <= target))[day]
     # A merged file no longer tells when the rows were written: what a run left half done has to stay to be seen.
-    return sorted(set(days) - Accounts.of(lake, slug, table).torn)
+    return sorted(set(days) - BuiltDays.of(lake, slug, table).torn)
 
 
 def compact(lake: Lake, slug: str, table: Table, target: int = TARGET_BYTES) -> Merged:
@@ -97,7 +98,7 @@ def _compact_day(lake: Lake, slug: str, table: Table, day: date, target: int) ->
         found = _open(lake, slug, table)
         try:
             return found.optimize.compact(
-                partition_filters=[("event_date", "=", day.isoformat())],
+                partition_filters=[(table.day_column, "=", day.isoformat())],
                 target_size=target,
                 writer_properties=WriterProperties(compression="ZSTD"),
                 commit_properties=CommitProperties(
@@ -149,7 +150,7 @@ def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date])
     hundreds of times the day. Whoever reads a version for more than an hour fails on these days and reads again. A
     storage that does not answer keeps its files until the next time.
     """
-    found = lake.open(slug, table)
+    found = lake.open_to_change(slug, table)
     if found is None:
         return 0
     folders = {f"{table.day_column}={day}" for day in days}
@@ -164,7 +165,7 @@ def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date])
 
 
 def _open(lake: Lake, slug: str, table: Table) -> DeltaTable:
-    found = lake.open(slug, table)
+    found = lake.open_to_change(slug, table)
     if found is None:
         raise TransientStorageError(f"{slug}/{table.name} is gone", mend="check the lake root")
     return found

@@ -9,116 +9,31 @@ stay valid, because a day's content does not depend on the table.
 from __future__ import annotations
 
 import re
-import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_empty, write_files
+from justai_assets.lake.format import FORMAT, FORMAT_KEY, check_format
+from justai_assets.lake.open_tables import OpenTables
 from justai_assets.lake.schema import delta_schema
+from justai_assets.lake.stamp import Stamp
+from justai_assets.lake.writer import DayWriter as DayWriter
 from justai_assets.orgs.model import SLUG
 from justai_assets.scratch import scratch_folder
 from justai_assets.storage import Root, lasting_reason
 
 COMMIT_ATTEMPTS = 12
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-
-
-@dataclass
-class DayWriter:
-    """Collects the files of the days being replaced; nothing is visible before the commit."""
-
-    table: Table
-    days: Days | None
-    partition: Mapping[str, str]
-    _root: Root
-    _base: str
-    _spool: Path | None
-    files: dict[date | None, list[DayFile]] = field(default_factory=dict)
-    is_maybe_committed: bool = False
-    _keys: list[tuple[str, date | None, DayFile]] = field(default_factory=list)
-
-    def write(self, day: date | None, frame: Frame) -> int:
-        """Write rows of one day, checked against the contract; returns how many. May be called again for a day.
-
-        Raises:
-            ContractError: wrong columns, a null in a required column, a time on another day, a day outside the range.
-        """
-        if (day is None) != (self.days is None) or (self.days is not None and day not in self.days):
-            raise ContractError(f"{self.table.name}: {day} is not among the days being replaced ({self.days})")
-        relative, folder = self._place(day)
-        token = secrets.token_hex(8)
-        try:
-            files = write_files(folder, self.table, frame, token)
-            check_contract(self.table, day, files)
-        except BaseException:
-            remove_files(folder, token)
-            raise
-        self._keep(relative, day, files)
-        return sum(file.rows for file in files)
-
-    def empty(self, days: Iterable[date]) -> None:
-        """Leave a file without rows for each of the days that has no file yet."""
-        for day in days:
-            if self.days is not None and day in self.days and not self.files.get(day):
-                relative, folder = self._place(day)
-                self._keep(relative, day, [write_empty(folder, self.table, secrets.token_hex(8))])
-
-    def _place(self, day: date | None) -> tuple[str, Path]:
-        values = {self.table.day_column: None if day is None else day.isoformat(), **self.partition}
-        relative = "/".join(f"{name}={values[name] or _NULL_PARTITION}" for name in self.table.partition_by)
-        return relative, (self._spool or self._root.local(self._base)) / relative
-
-    def _keep(self, relative: str, day: date | None, files: list[DayFile]) -> None:
-        for file in files:
-            key = f"{relative}/{file.path.name}"
-            if self._spool is not None:
-                self._root.write(f"{self._base}/{key}", file.path)
-                file.path.unlink()
-            self._keys.append((key, day, file))
-        self.files.setdefault(day, []).extend(files)
-
-    def rows(self, day: date | None) -> int:
-        """Rows written so far for a day."""
-        return sum(file.rows for file in self.files.get(day, ()))
-
-    def bytes(self, day: date | None) -> int:
-        """Bytes written so far for a day."""
-        return sum(file.size for file in self.files.get(day, ()))
-
-    @property
-    def names(self) -> set[str]:
-        """Names of the files, which no other writer's have."""
-        return {file.path.name for _, _, file in self._keys}
-
-    def actions(self) -> list[AddAction | RemoveAction]:
-        """The files as Delta add actions."""
-        return [
-            AddAction(
-                key,
-                file.size,
-                {self.table.day_column: None if day is None else day.isoformat(), **self.partition},
-                int(time.time() * 1000),
-                True,
-                file.stats(),
-            )
-            for key, day, file in self._keys
-        ]
-
-    def discard(self) -> None:
-        """Remove what was written, after a failure."""
-        self._root.delete(*(f"{self._base}/{key}" for key, _, _ in self._keys))
 
 
 @dataclass(frozen=True)
@@ -126,6 +41,10 @@ class Lake:
     """The tables below a lake root: `{root}/{slug}/{table}`."""
 
     root: Root
+
+    @cached_property
+    def _tables(self) -> OpenTables:
+        return OpenTables(self.root)
 
     def key(self, slug: str, table: Table) -> str:
         """Path of a table below the root; StorageError for anything but a slug."""
@@ -142,14 +61,25 @@ class Lake:
 
         Raises:
             StorageError: transient when the store is away; lasting when it refuses, or when the log is damaged or lacks
-                the version.
+                the version, or another version of justai_assets wrote it in a way that this one does not know.
         """
+        tables = self._tables
+        opening = tables.newest if version is None else partial(tables.at, version=version)
+        return self._opened(slug, table, opening)
+
+    def open_to_change(self, slug: str, table: Table) -> DeltaTable | None:
+        """The table as it is now, for the caller alone: what changes it changes nothing that others read."""
+        return self._opened(slug, table, self._tables.anew)
+
+    def _opened(self, slug: str, table: Table, opening: Callable[[str], DeltaTable | None]) -> DeltaTable | None:
+        name = f"{slug}/{table.name}"
         try:
-            return DeltaTable(self.uri(slug, table), version=version, storage_options=self.root.options or None)
-        except TableNotFoundError:
-            return None
+            found = opening(self.key(slug, table))
         except (DeltaError, OSError) as error:
-            raise _verdict(f"{slug}/{table.name} cannot be opened", error) from error
+            raise _verdict(f"{name} cannot be opened", error) from error
+        if found is not None:
+            check_format(name, found.metadata().configuration)
+        return found
 
     def scan(self, slug: str, table: Table, days: Days | None = None, *, version: int | None = None) -> pl.LazyFrame:
         """The rows of a range of days (None: all), lazily, from one snapshot; only those days' files are read.
@@ -189,6 +119,7 @@ class Lake:
         *,
         partition: Mapping[str, str] | None = None,
         note: Mapping[str, str] | None = None,
+        stamp: Stamp | None = None,
     ) -> Iterator[DayWriter]:
         """Replace days of a table: write them one by one inside the block; its end commits all, in one version.
 
@@ -199,16 +130,17 @@ class Lake:
                 undated rows.
             partition: values of further partition columns; only these partitions are replaced.
             note: put into the commit's metadata (run id and the like; never a secret).
+            stamp: by what the rows are made; put there too, and into the name of each file.
 
         An exception inside the block leaves the previous content and removes the files.
         """
         partition = partition or {}
         base = self.key(slug, table)
         with scratch_folder("lake") as spool:
-            writer = DayWriter(table, days, partition, self.root, base, None if self.root.is_local else spool)
+            writer = DayWriter(table, days, partition, self.root, base, None if self.root.is_local else spool, stamp)
             try:
                 yield writer
-                self._commit(slug, writer, dict(note or {}))
+                self._commit(slug, writer, {**(note or {}), **(stamp.note if stamp else {})})
             except BaseException:
                 # An interrupt or a lost answer may come after the commit was written. Files that the table names are
                 # never removed: an orphan costs its bytes, a missing file the whole table.
@@ -228,7 +160,9 @@ class Lake:
         for attempt in range(COMMIT_ATTEMPTS):
             try:
                 table = self._open_or_create(slug, writer.table)
-                if writer.table.partition_by == (writer.table.day_column,):
+                if writer.table.marks_empty_days and writer.days is not None:
+                    writer.empty(writer.days)
+                elif writer.table.partition_by == (writer.table.day_column,):
                     held = pl.DataFrame(table.get_add_actions(flatten=True))
                     writer.empty(
                         held[f"partition.{writer.table.day_column}"].drop_nulls().unique() if held.height else ()
@@ -294,6 +228,8 @@ class Lake:
                 name=f"{slug}.{table.name}",
                 description=table.doc,
                 storage_options=self.root.options or None,
+                configuration={FORMAT_KEY: str(FORMAT)},
+                raise_if_key_not_exists=False,
             )
         have = {one.name: one.type for one in found.schema().fields}
         changed = [one.name for one in wanted.fields if one.name in have and have[one.name] != one.type]
@@ -304,7 +240,10 @@ class Lake:
             )
         added = [one for one in wanted.fields if one.name not in have]
         if added:
-            found.alter.add_columns(added)
+            changing = self.open_to_change(slug, table)
+            if changing is not None:
+                changing.alter.add_columns(added)
+            found = self.open(slug, table) or found
         return found
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import COPY_DAILY
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.copy_daily import count_day
 from justai_assets.metrics.restatements import UPSTREAM_NOTE, Given, record
@@ -41,9 +42,8 @@ def build_copy_daily(
     reports: list[DayReport] = []
     changes: dict[date, pl.DataFrame] = {}
     given = Given.read(org, lake, days, COPY_DAILY)
-    with lake.replacing(
-        org.slug, COPY_DAILY, days, note={**(note or {}), UPSTREAM_NOTE: given.upstream_note}
-    ) as writer:
+    note = {**(note or {}), UPSTREAM_NOTE: given.upstream_note}
+    with lake.replacing(org.slug, COPY_DAILY, days, note=note, stamp=stamp_of(org, COPY_DAILY)) as writer:
         for day in days:
             rows = count_day(org, lake, day)
             writer.write(day, rows)

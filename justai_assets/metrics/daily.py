@@ -12,6 +12,7 @@ from justai_assets.contract.events import CLICKS, OPENS, SENDS, UNSUBSCRIBES, WI
 from justai_assets.contract.tables import ATTRIBUTION_METRICS
 from justai_assets.events.event_stream import CUSTOM, read_events
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.restatements import UPSTREAM_NOTE, Given, record
 from justai_assets.orgs.model import Attribution, Org
@@ -117,7 +118,9 @@ def build_metrics(
     given = Given.read(org, lake, days)
     moved: dict[date, pl.DataFrame] = {}
     note = {**(note or {}), UPSTREAM_NOTE: given.upstream_note}
-    with lake.replacing(org.slug, ATTRIBUTION_METRICS, days, note=note) as writer:
+    with lake.replacing(
+        org.slug, ATTRIBUTION_METRICS, days, note=note, stamp=stamp_of(org, ATTRIBUTION_METRICS)
+    ) as writer:
         for day in days:
             events = read_events(org, lake, Days(day, day))
             is_custom = pl.col("event_class") == CUSTOM

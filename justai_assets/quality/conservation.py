@@ -8,6 +8,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, QUARANTINE, Table
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.ledger import (
     ACCEPTED,
     ATTRIBUTED,
@@ -24,6 +25,9 @@ from justai_assets.quality.verdict import Verdict
 _FATES = (RECEIVED, ACCEPTED, DUPLICATE, QUARANTINED, ATTRIBUTED, UNATTRIBUTED)
 
 
+_TORN = "a run ended between the commits of rows and ledger; materialize the day again"
+
+
 def conservation(lake: Lake, slug: str, table: Table, days: Days) -> list[Verdict]:
     """Hold the ledger of each day against the tables' own logs.
 
@@ -35,6 +39,7 @@ def conservation(lake: Lake, slug: str, table: Table, days: Days) -> list[Verdic
     again while it is built; that it holds another number by now is a warning, and automation builds the day again.
     """
     fates = read_fates(lake, slug, days, table.name)
+    torn = BuiltDays.of(lake, slug, table).torn
     stored = lake.counts(slug, table, days)
     held = (
         lake.scan(slug, QUARANTINE, days)
@@ -51,6 +56,8 @@ def conservation(lake: Lake, slug: str, table: Table, days: Days) -> list[Verdic
     }
     return [
         _verdict(table, day, fates.filter(pl.col("event_date") == day), stored[day], quarantined.get(day, 0), upstream)
+        if day not in torn
+        else Verdict(day, {"stored": stored[day]}, (_TORN,))
         for day in days
     ]
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, TABLES
-from justai_assets.lake.ledger import Accounts
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import days_and_strays, list_day
 from justai_assets.storage import Root
@@ -123,6 +123,6 @@ def _status(
 
 
 def built_at(lake: Lake, slug: str, asset: str, days: Days | None) -> dict[date, datetime]:
-    """When each day of a table (None: every day) was last built; see `Accounts`."""
-    built = Accounts.of(lake, slug, TABLES[asset]).built
+    """When each day of a table (None: every day) was last built; see `BuiltDays`."""
+    built = BuiltDays.of(lake, slug, TABLES[asset]).at
     return {day: at for day, at in built.items() if days is None or day in days}

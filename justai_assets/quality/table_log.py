@@ -25,7 +25,7 @@ def read_log(lake: Lake, slug: str, table: Table) -> pl.DataFrame:
     if found is None:
         return pl.DataFrame(schema=wanted)
     names = {
-        "partition.event_date": DAY,
+        f"partition.{table.day_column}": DAY,
         "size_bytes": BYTES,
         "num_records": ROWS,
         "min.event_timestamp": FIRST,

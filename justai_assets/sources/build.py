@@ -12,6 +12,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.ledger import (
     ACCEPTED,
     DUPLICATE,
@@ -25,6 +26,7 @@ from justai_assets.lake.ledger import (
     fates_frame,
     read_fates,
 )
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
 from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
@@ -84,13 +86,18 @@ def build_from_doors(
     if any(door in SUFFIXES for door in doors):
         decoder.start()
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
-    held = {} if accept_empty or days is None else _held(lake, org.slug, asset, days)
+    held = {} if accept_empty or days is None else _held(lake, org.slug, table, days)
+    stamp = stamp_of(org, table)
     with ExitStack() as stack:
         # What is entered first commits last: the ledger is the evidence that the rows are there.
         partition = {"asset": asset}
-        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(org.slug, FATES, days, partition=partition, note=note, stamp=stamp))
         quarantine = stack.enter_context(lake.replacing(org.slug, QUARANTINE, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(org.slug, table, days, note=note)) if days is not None else None
+        rows = (
+            stack.enter_context(lake.replacing(org.slug, table, days, note=note, stamp=stamp))
+            if days is not None
+            else None
+        )
         for day in days if days is not None else [None]:
             fates: list[Fate] = []
             # What belongs to no day is said with the first.
@@ -133,10 +140,15 @@ def _placeholders(intake: Intake) -> Iterator[str]:
         yield f"{said}; {people:,} people are named by another id of these events"
 
 
-def _held(lake: Lake, slug: str, asset: str, days: Days) -> dict[tuple[date | None, str], int]:
-    """(day, door) → records received when the day was last built, where there were some."""
-    fates = read_fates(lake, slug, days, asset).filter(pl.col("fate") == RECEIVED, pl.col("records") > 0)
-    return {(day, door): records for day, door, records in fates.select("event_date", "door", "records").iter_rows()}
+def _held(lake: Lake, slug: str, table: Table, days: Days) -> dict[tuple[date | None, str], int]:
+    """(day, door) → records received when the day was last built, where there were some; of a torn day its rows."""
+    fates = read_fates(lake, slug, days, table.name).filter(pl.col("fate") == RECEIVED, pl.col("records") > 0)
+    held = {(day, door): records for day, door, records in fates.select("event_date", "door", "records").iter_rows()}
+    torn = [day for day in BuiltDays.of(lake, slug, table).torn if day in days]
+    if torn and "door" in table.schema:
+        rows = lake.scan(slug, table, days).filter(pl.col(table.day_column).is_in(torn))
+        held |= {(day, door): n for day, door, n in rows.group_by(table.day_column, "door").len().collect().iter_rows()}
+    return held
 
 
 def _fates(intake: Intake, day: date | None, door: str, written: int) -> Iterator[Fate]:

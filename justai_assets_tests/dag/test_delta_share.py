@@ -5,7 +5,7 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS, Table
 from justai_assets.dag.delta_share import share_assets
-from justai_assets.dag.org_assets import table_key
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
 from justai_assets.quality.verdict import Verdict

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from justai_assets.contract.tables import ESP_EVENTS
 from justai_assets.dag import maintenance
 from justai_assets.dag.maintenance import Upkeep, maintain_org, maintenance_schedule
-from justai_assets.dag.org_assets import org_assets, pool_of
+from justai_assets.dag.org_assets import org_assets
+from justai_assets.dag.org_keys import pool_of
 from justai_assets.dag.pools import ensure_pools, slot
 from justai_assets.dag.resources import Platform
 from justai_assets_tests.dag.demo_week import DAYS, TABLES, Week

@@ -15,7 +15,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS
 from justai_assets.dag.headless import materialize_days
 from justai_assets.dag.location import location
-from justai_assets.dag.org_assets import table_keys
+from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.reach import Reach
 from justai_assets.orgs.load import Orgs

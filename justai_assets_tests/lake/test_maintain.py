@@ -15,9 +15,11 @@ import pytest
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS
+from justai_assets.lake.live import held
 from justai_assets.lake.maintain import compact, mergeable_days, remove_superseded, remove_unreferenced
 from justai_assets.lake.store import Lake
+from justai_assets.quality.table_log import read_log
 from justai_assets.storage import Root
 
 DAYS = Days(date(2026, 1, 1), date(2026, 1, 4))
@@ -34,6 +36,18 @@ def rows(day: date, mark: str, count: int) -> pl.DataFrame:
         "campaign_id": ["9001"] * count,
     }
     return pl.DataFrame(frame, schema=UNIFIED_EVENTS.schema)
+
+
+def outcome(day: date, message: str) -> pl.DataFrame:
+    known = {
+        "send_date": day,
+        "message_id": message,
+        "sent_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+        "is_machine_known": True,
+    }
+    counts = {column.name: 1 for column in MESSAGE_OUTCOMES.columns if column.dtype == pl.Int64}
+    row = {**dict.fromkeys(MESSAGE_OUTCOMES.schema), **counts, **known}
+    return pl.DataFrame([row], schema=MESSAGE_OUTCOMES.schema)
 
 
 def replace(lake: Lake, days: Days, mark: str, files: int = 4, count: int = 5) -> None:
@@ -66,6 +80,19 @@ def test_small_files_of_a_day_become_one_and_every_row_stays(lake: Lake) -> None
     assert (merged.days, merged.files_before, merged.files_after, merged.skipped) == (4, 16, 4, ())
     assert set(files(lake).values()) == {1}
     assert stored(lake).equals(before)
+
+
+def test_a_table_by_send_day_is_merged_as_well(lake: Lake) -> None:
+    days = Days(DAYS.first, DAYS.first)
+    with lake.replacing("acme", MESSAGE_OUTCOMES, days) as writer:
+        for part in range(3):
+            writer.write(days.first, outcome(days.first, f"m{part}"))
+    before = lake.scan("acme", MESSAGE_OUTCOMES).collect().sort("message_id")
+    assert mergeable_days(lake, "acme", MESSAGE_OUTCOMES) == [days.first]
+    assert compact(lake, "acme", MESSAGE_OUTCOMES).files_after == 1
+    assert lake.scan("acme", MESSAGE_OUTCOMES).collect().sort("message_id").equals(before)
+    assert held(lake, "acme", MESSAGE_OUTCOMES, days)[days.first].rows == 3
+    assert read_log(lake, "acme", MESSAGE_OUTCOMES)["rows"].to_list() == [3]
 
 
 def test_a_second_round_finds_nothing_to_do(lake: Lake) -> None:

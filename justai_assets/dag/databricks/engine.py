@@ -13,7 +13,9 @@ from justai_assets.dag.databricks.errors import SparkJobError
 from justai_assets.dag.databricks.messages import Count
 from justai_assets.dag.databricks.place import Work, place_of
 from justai_assets.lake.ledger import DayReport, Fate, fates_frame
+from justai_assets.lake.outdated import salt_of_lookback
 from justai_assets.lake.snapshot import Snapshot
+from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 
@@ -29,7 +31,8 @@ def attributed_on_spark(
     def fates(day: date, rows: int, count: Count) -> list[Fate]:
         return attributed_fates(day, events.count(day), rows, count.reasons, count.shared)
 
-    work = Work(org, lake, ATTRIBUTED_EVENTS, (sends, events), days, note)
+    stamp = stamp_of(org, ATTRIBUTED_EVENTS, salt_of_lookback(org, lake, days))
+    work = Work(org, lake, ATTRIBUTED_EVENTS, (sends, events), days, note, stamp)
     return _replace(context, work, fates, on_day)
 
 
@@ -45,7 +48,9 @@ def unified_on_spark(
         return unified_fates(day, engagement.count(day), attributed[day], rows)
 
     inputs = (engagement, custom) if org.custom else (engagement,)
-    return _replace(context, Work(org, lake, UNIFIED_EVENTS, inputs, days, note), fates, on_day)
+    return _replace(
+        context, Work(org, lake, UNIFIED_EVENTS, inputs, days, note, stamp_of(org, UNIFIED_EVENTS)), fates, on_day
+    )
 
 
 def _replace(
@@ -56,7 +61,9 @@ def _replace(
     with ExitStack() as stack:
         # What is entered first commits last: the ledger is the evidence that the rows are there.
         partition = {"asset": name}
-        ledger = stack.enter_context(work.lake.replacing(slug, FATES, work.days, partition=partition, note=work.note))
+        ledger = stack.enter_context(
+            work.lake.replacing(slug, FATES, work.days, partition=partition, note=work.note, stamp=work.stamp)
+        )
         done = stack.enter_context(place_of(context, work))
         for day in work.days:
             count, now = done.counts[day], done.take(day)

@@ -13,13 +13,14 @@ from justai_assets.attribution.rule import Rule
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
-from justai_assets.contract.tables import ESP_EVENTS, Table
+from justai_assets.contract.tables import ESP_EVENTS, FATES, Table
 from justai_assets.dag.databricks.local import run_beside
 from justai_assets.dag.databricks.messages import Count
 from justai_assets.dag.databricks.workspace import run_on_databricks
 from justai_assets.lake.live import Held, held, live_files
 from justai_assets.lake.schema import delta_types
 from justai_assets.lake.snapshot import Snapshot
+from justai_assets.lake.stamp import OPEN, Stamp
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
@@ -38,6 +39,7 @@ class Work:
     inputs: Sequence[Snapshot]
     days: Days
     note: Mapping[str, str]
+    stamp: Stamp
 
     def days_of(self, table: Table) -> Days:
         """The days of an input that are read: the sends of a day lie up to three days before it."""
@@ -60,7 +62,7 @@ class Work:
             window_hours=rule.window_hours,
             windows=dict(rule.windows),
             send_events=rule.send_events,
-            note=dict(self.note),
+            note={**self.note, **self.stamp.note},
             settings=settings or {},
         )
 
@@ -105,7 +107,7 @@ def _beside(context: dg.AssetExecutionContext, work: Work) -> Iterator[Done]:
             sources[table.name] = Source(delta_types(table), files=tuple(map(str, paths)))
         target = Target(delta_types(work.table), folder=str(out))
         counts = run_beside(context, lambda settings: work.task(sources, target, f"{folder}/scratch", settings), folder)
-        rows = stack.enter_context(lake.replacing(slug, work.table, work.days, note=work.note))
+        rows = stack.enter_context(lake.replacing(slug, work.table, work.days, note=work.note, stamp=work.stamp))
 
         def take(day: date) -> Held:
             files = sorted((out / f"event_date={day}").glob("*.parquet"))
@@ -127,6 +129,12 @@ def _on_databricks(context: dg.AssetExecutionContext, work: Work) -> Iterator[Do
         )
     for table in (*(one.table for one in work.inputs), work.table):
         lake.ensure(slug, table)
+    # The job commits the rows itself, under names that do not tell a build from a compaction. Until the ledger has its
+    # entry, the days say that somebody is at them.
+    with lake.replacing(
+        slug, FATES, work.days, partition={"asset": work.table.name}, note=work.note, stamp=OPEN
+    ) as mark:
+        mark.empty(work.days)
     sources = {
         # Version 0 is the empty table: the only one that is the same as none.
         one.table.name: Source(delta_types(one.table), delta=lake.uri(slug, one.table), version=one.version or 0)

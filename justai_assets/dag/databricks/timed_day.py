@@ -11,7 +11,8 @@ import dagster as dg
 
 from justai_assets.contract.days import parse_day
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, UNIFIED_EVENTS
-from justai_assets.dag.org_assets import org_assets, table_key
+from justai_assets.dag.org_assets import org_assets
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.resources import Platform
 from justai_assets.orgs.load import load_org
 

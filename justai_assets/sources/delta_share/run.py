@@ -260,7 +260,7 @@ class Run:
     ) -> tuple[DayReport, ...]:
         reports, target = [], self.target
         held = held_rows(target.lake, target.slug) if self._unplaced else {}
-        with days_in_commit(target.lake, target.slug, covered, target.note, target.table) as commit:
+        with days_in_commit(target.lake, target.slug, covered, target.note, target.stamp, target.table) as commit:
             for day in covered if covered is not None else (None,):
                 lost = self._unplaced.records() if day is None else ()
                 report = commit.write(day, supply.parts(plan, day), self.table, self.scratch, lost)

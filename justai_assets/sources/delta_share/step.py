@@ -8,6 +8,7 @@ from pathlib import Path
 
 from justai_assets.contract.tables import DELTA_SHARE, Table
 from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.sources.delta_share.days import Day
@@ -43,6 +44,7 @@ class Target:
         work: folder of our own for downloads; kept between runs it spares what has arrived already. Never used by two
             runs at once.
         note: put into the commits' metadata.
+        stamp: by what the rows are made.
         table: DELTA_SHARE, with the columns that the org declares.
     """
 
@@ -50,6 +52,7 @@ class Target:
     slug: str
     work: Path
     note: Mapping[str, str]
+    stamp: Stamp | None = None
     table: Table = DELTA_SHARE
 
     @property

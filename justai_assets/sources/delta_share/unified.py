@@ -10,6 +10,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, FATES, UNIFIED_EVENTS, Table
 from justai_assets.lake.ledger import ACCEPTED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.snapshot import Snapshot
+from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import Lake
 
 
@@ -20,6 +21,7 @@ def build_unified_from_mirror(
     *,
     table: Table = DELTA_SHARE,
     note: dict[str, str] | None = None,
+    stamp: Stamp | None = None,
     on_day: Callable[[DayReport], None] = lambda _: None,
 ) -> list[DayReport]:
     """Replace days of unified_events by the mirror's days, in one commit; every row is accepted.
@@ -31,8 +33,8 @@ def build_unified_from_mirror(
     reports = []
     with ExitStack() as stack:
         partition = {"asset": UNIFIED_EVENTS.name}
-        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(slug, unified, days, note=note))
+        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note, stamp=stamp))
+        rows = stack.enter_context(lake.replacing(slug, unified, days, note=note, stamp=stamp))
         for day in days:
             written = rows.write(day, mirror.scan(Days(day, day)))
             fates = (

@@ -17,6 +17,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
+from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import DayWriter, Lake
 from justai_assets.landing import parquet
 from justai_assets.orgs.extra_columns import Kind, extra_of
@@ -146,7 +147,12 @@ def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, str, int]], table: Tab
 
 @contextmanager
 def days_in_commit(
-    lake: Lake, slug: str, days: Days | None, note: Mapping[str, str], table: Table = DELTA_SHARE
+    lake: Lake,
+    slug: str,
+    days: Days | None,
+    note: Mapping[str, str],
+    stamp: Stamp | None = None,
+    table: Table = DELTA_SHARE,
 ) -> Iterator[DaysInCommit]:
     """Replace days of the mirror (`table`, with declared columns), and what quarantine and ledger say of them.
 
@@ -155,9 +161,11 @@ def days_in_commit(
     """
     partition = {"asset": ASSET}
     with ExitStack() as stack:
-        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note))
+        ledger = stack.enter_context(lake.replacing(slug, FATES, days, partition=partition, note=note, stamp=stamp))
         quarantine = stack.enter_context(lake.replacing(slug, QUARANTINE, days, partition=partition, note=note))
-        rows = stack.enter_context(lake.replacing(slug, table, days, note=note)) if days is not None else None
+        rows = (
+            stack.enter_context(lake.replacing(slug, table, days, note=note, stamp=stamp)) if days is not None else None
+        )
         yield DaysInCommit(rows, quarantine, ledger, table)
 
 

@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, JustAIError
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.lake.ledger import RECEIVED, Accounts, read_fates, total
+from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.ledger import RECEIVED, read_fates, total
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.errors import (
     BadAnswerError,
@@ -217,10 +218,10 @@ def test_a_run_that_ends_between_the_rows_and_their_fates_is_made_good_by_the_ne
     replace_day(door.source, D1, events(D1, 9, tag="new"))
     with ending_before(2, monkeypatch), pytest.raises(BrokenOffError):
         door.run()
-    assert Accounts.of(door.lake, door.slug, DELTA_SHARE).torn == {D1}
+    assert BuiltDays.of(door.lake, door.slug, DELTA_SHARE).torn == {D1}
     door.run()
-    found = Accounts.of(door.lake, door.slug, DELTA_SHARE)
-    assert D1 in found.built
+    found = BuiltDays.of(door.lake, door.slug, DELTA_SHARE)
+    assert D1 in found.at
     assert not found.torn
     fates = read_fates(door.lake, door.slug, Days(D1, D1), DELTA_SHARE.name)
     assert total(fates, RECEIVED) == 9

@@ -1,0 +1,139 @@
+"""One table of an org as an asset, whatever makes its days."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from justai_assets.contract.days import Days, spans
+from justai_assets.contract.errors import StorageError
+from justai_assets.contract.tables import FATES, QUARANTINE, TABLES, Table
+from justai_assets.dag.automation import rebuild_when_upstream_changes
+from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
+from justai_assets.dag.org_keys import OWNER, group_of, pool_of, table_key
+from justai_assets.dag.partitions import daily, days_of
+from justai_assets.dag.resources import Platform
+from justai_assets.dag.retries import verdicts
+from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.maintain import remove_superseded
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import declared
+from justai_assets.orgs.model import Org
+
+BETWEEN_COMMITS = 3.0
+"""Seconds that a run which is between its commits is given to make them."""
+
+
+@dataclass(frozen=True)
+class DaysRun:
+    """One run over days of a table.
+
+    Attributes:
+        context: the run.
+        platform: the roots.
+        days: the days to replace.
+        note: for the commits' metadata.
+        on_day: to be called with each day that is written, before the commit.
+    """
+
+    context: dg.AssetExecutionContext
+    platform: Platform
+    days: Days
+    note: dict[str, str]
+    on_day: Callable[[DayReport], None]
+
+
+Build = Callable[[DaysRun], list[DayReport]]
+"""Replaces the days and reports them."""
+
+
+class TornDaysError(StorageError):
+    """Days to be read whose run ended between its commits."""
+
+    code = "torn_days"
+
+
+def refuse_torn(lake: Lake, org: Org, days: Days, deps: Iterable[dg.AssetDep]) -> None:
+    """Refuse to read days that a run left half done: what is counted on them is wrong, and nothing would say so.
+
+    Days that were never built are no reason: an org has days on which nothing landed, and those before it began.
+
+    Raises:
+        TornDaysError: naming the days and what builds them.
+    """
+    for dep in deps:
+        mapping, table = dep.partition_mapping, TABLES.get(dep.asset_key.path[-1])
+        if table is None or not isinstance(mapping, dg.TimeWindowPartitionMapping):
+            continue
+        read = Days(days.first + timedelta(days=mapping.start_offset), days.last + timedelta(days=mapping.end_offset))
+        torn = _torn(lake, org, table, read)
+        if torn:
+            # A run that is between its commits just now is done with them within a second.
+            time.sleep(BETWEEN_COMMITS)
+            torn = _torn(lake, org, table, read)
+        if torn:
+            raise TornDaysError(
+                f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
+                mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
+                f"--asset {table.name}",
+            )
+
+
+def _torn(lake: Lake, org: Org, table: Table, days: Days) -> list[date]:
+    return sorted(day for day in BuiltDays.of(lake, org.slug, table).torn if day in days)
+
+
+def table_asset(
+    org: Org,
+    table: Table,
+    deps: list[dg.AssetDep],
+    build: Build,
+    *,
+    is_automated: bool = True,
+    engine: str = "polars",
+    freshness_policy: dg.FreshnessPolicy | None = None,
+) -> dg.AssetsDefinition:
+    """One table as an asset: a ranged run is one call and one commit.
+
+    Args:
+        org: the org.
+        table: the table.
+        deps: upstream, with partition mappings.
+        build: replaces the days and reports them.
+        is_automated: rebuild when upstream changes; false for what something else keeps up to date.
+        engine: what makes it, shown in the UI.
+        freshness_policy: of a table that is itself what comes from outside.
+    """
+
+    @dg.asset(
+        key=table_key(org.slug, table),
+        deps=deps,
+        partitions_def=daily(org.start_date),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=rebuild_when_upstream_changes(batch_minutes=org.batch_minutes) if is_automated else None,
+        pool=pool_of(org.slug, table),
+        group_name=group_of(org.slug),
+        kinds={engine, "deltalake"},
+        tags={"org": org.slug, "personal": "yes" if table.personal else "no"},
+        owners=[OWNER],
+        description=table.doc,
+        freshness_policy=freshness_policy,
+        metadata=definition_metadata(org.slug, declared(org, table)),
+    )
+    def table_days(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        days = days_of(context)
+        note = {"run_id": context.run.run_id, "org": org.slug}
+        with verdicts(context.retry_number):
+            refuse_torn(platform.lake(), org, days, deps)
+            reports = build(DaysRun(context, platform, days, note, reporter(context, len(days))))
+        current = [day for day in days if day >= datetime.now(UTC).date() - timedelta(days=1)]
+        if current:
+            for one in (table, FATES, QUARANTINE):
+                remove_superseded(platform.lake(), org.slug, one, current)
+        shown = declared(org, table)
+        return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, shown, days, reports))
+
+    return table_days
