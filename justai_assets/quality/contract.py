@@ -28,14 +28,12 @@ def contract(lake: Lake, slug: str, table: Table, days: Days, log: pl.DataFrame)
     that has changed since. Times come from the log's statistics, which are whole milliseconds: the last millisecond
     of a day may be given as the first of the next.
     """
-    shape, unknown = _shape(lake, slug, table)
+    shape = _shape(lake, slug, table)
     by_day = log.partition_by(DAY, as_dict=True)
-    return [_day(table, day, by_day.get((day,), log.clear()), shape, unknown) for day in days]
+    return [_day(table, day, by_day.get((day,), log.clear()), shape) for day in days]
 
 
-def _day(
-    table: Table, day: date, files: pl.DataFrame, shape: tuple[str, ...], unknown_columns: tuple[str, ...]
-) -> Verdict:
+def _day(table: Table, day: date, files: pl.DataFrame, shape: tuple[str, ...]) -> Verdict:
     problems = list(shape)
     nulls = 0
     unknown = 0
@@ -53,26 +51,22 @@ def _day(
             problems.append(f"{strays.height} files hold rows of another day")
     warnings = (f"{unknown} statistics are missing from the log; nulls were not all counted",) if unknown else ()
     numbers = {"rows": int(files[ROWS].sum()), "nulls in required columns": nulls}
-    return Verdict(day, numbers, tuple(problems), (*warnings, *unknown_columns))
+    return Verdict(day, numbers, tuple(problems), warnings)
 
 
-def _shape(lake: Lake, slug: str, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is wrong with the columns of the table itself, and what is only unknown: a newer version's columns."""
+def _shape(lake: Lake, slug: str, table: Table) -> tuple[str, ...]:
+    """What is wrong with the columns of the table itself."""
     found = lake.open(slug, table)
     if found is None:
-        return ("the table was never written",), ()
+        return ("the table was never written",)
     have = {one.name: one.type for one in found.schema().fields}
     wanted = {one.name: one.type for one in delta_schema(table).fields}
-    unknown = tuple(
-        f"has a column {name} that the contract does not know; it is left empty in new days"
-        for name in sorted(have.keys() - wanted.keys())
-    )
-    problems = (
-        *(f"lacks the column {name}" for name in sorted(wanted.keys() - have.keys())),
+    return (
+        *(f"has a column {name} that the contract does not know" for name in have.keys() - wanted.keys()),
+        *(f"lacks the column {name}" for name in wanted.keys() - have.keys()),
         *(
             f"the type of {name} is not the contract's"
             for name, type_ in wanted.items()
             if have.get(name, type_) != type_
         ),
     )
-    return problems, unknown
