@@ -79,14 +79,19 @@ def fates_frame(asset: str, fates: Iterable[Fate]) -> pl.DataFrame:
 
 def read_fates(lake: Lake, slug: str, days: Days, asset: str | None = None) -> pl.DataFrame:
     """The recorded fates of days that are built, of one asset or of all. Of a torn day the ledger tells old ones."""
-    rows = lake.scan(slug, FATES, days)
-    if asset is not None:
-        rows = rows.filter(pl.col("asset") == asset)
-    fates = rows.collect()
+    fates = recorded_fates(lake, slug, days, asset)
     for name in fates["asset"].unique():
         torn = BuiltDays.of(lake, slug, TABLES[name]).torn
         fates = fates.filter((pl.col("asset") != name) | ~pl.col("event_date").is_in(list(torn)))
-    return fates.sort("event_date", "asset", "door", "fate", "reason")
+    return fates
+
+
+def recorded_fates(lake: Lake, slug: str, days: Days, asset: str | None = None) -> pl.DataFrame:
+    """All that the ledger holds of days, of one asset or of all, whether or not it is true of the rows by now."""
+    rows = lake.scan(slug, FATES, days)
+    if asset is not None:
+        rows = rows.filter(pl.col("asset") == asset)
+    return rows.collect().sort("event_date", "asset", "door", "fate", "reason")
 
 
 def read_undated_fates(lake: Lake, slug: str) -> pl.DataFrame:

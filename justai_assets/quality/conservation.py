@@ -16,7 +16,7 @@ from justai_assets.lake.ledger import (
     QUARANTINED,
     RECEIVED,
     UNATTRIBUTED,
-    read_fates,
+    recorded_fates,
     total,
 )
 from justai_assets.lake.store import Lake
@@ -38,7 +38,7 @@ def conservation(lake: Lake, slug: str, table: Table, days: Days) -> list[Verdic
     What such a table received is counted in the version of the upstream table that it read. Upstream may be written
     again while it is built; that it holds another number by now is a warning, and automation builds the day again.
     """
-    fates = read_fates(lake, slug, days, table.name)
+    fates = recorded_fates(lake, slug, days, table.name)
     torn = BuiltDays.of(lake, slug, table).torn
     stored = lake.counts(slug, table, days)
     held = (
@@ -55,9 +55,15 @@ def conservation(lake: Lake, slug: str, table: Table, days: Days) -> list[Verdic
         if source.name in fates["door"].to_list()
     }
     return [
-        _verdict(table, day, fates.filter(pl.col("event_date") == day), stored[day], quarantined.get(day, 0), upstream)
-        if day not in torn
-        else Verdict(day, {"stored": stored[day]}, (_TORN,))
+        _verdict(
+            table,
+            day,
+            fates.filter(pl.col("event_date") == day),
+            stored[day],
+            quarantined.get(day, 0),
+            upstream,
+            is_torn=day in torn,
+        )
         for day in days
     ]
 
@@ -69,11 +75,15 @@ def _verdict(
     stored: int,
     quarantined: int,
     upstream: dict[str, dict[date, int]],
+    *,
+    is_torn: bool,
 ) -> Verdict:
     present = set(fates["fate"])
     numbers: dict[str, int | float] = {name: total(fates, name) for name in _FATES if name in present}
     numbers["stored"] = stored
     problems, warnings = [], []
+    if is_torn:
+        problems.append(_TORN)
     if fates.is_empty():
         problems.append("the ledger has no entry for this day; materialize it")
     if numbers.get(ACCEPTED, 0) != stored:
