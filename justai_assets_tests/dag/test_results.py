@@ -107,6 +107,7 @@ def test_an_org_without_events_has_no_report_and_no_failure(world: World, capsys
     assert "there is nothing to judge" in capsys.readouterr().err
     assert world.table(EXPERIMENT_RESULTS).is_empty()
     assert not list(world.lake.root.list("acme/report"))
+    (world.folder / "lake").mkdir(exist_ok=True)
     assert run(["report", "--org", "acme"]) == 1
     assert "justai materialize --org acme" in capsys.readouterr().err
 

@@ -150,7 +150,8 @@ def test_a_late_send_changes_the_days_it_can_change_when_they_are_built_again(wo
 def test_every_record_has_one_fate(world: World) -> None:
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
-    world.land("journey_webhooks", "acme", None, [journey("2026-01-05 11:00:00"), "nothing"])
+    # The one is of a day before the org's start, the other of no day at all.
+    world.land("journey_webhooks", "acme", None, [journey("2025-12-05 11:00:00"), "nothing"])
     assert world.materialize("2026-01-05", "2026-01-07")
 
     fates = world.table(FATES).group_by("asset", "fate").agg(pl.col("records").sum()).rows()

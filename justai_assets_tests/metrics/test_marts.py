@@ -317,7 +317,7 @@ def test_health_has_a_row_for_what_was_never_built_and_shows_what_has_no_day(emp
     send = esp("emailSend", "2026-01-06 12:00:00", **ids)
     world.land("iterable_webhooks", "acme", "2026-01-06", [send])
     world.land("journey_webhooks", "acme", "2026-01-06", [journey("2026-01-06 13:00:00")])
-    world.land("journey_webhooks", "acme", None, [journey("2026-01-06 13:00:00")])
+    world.land("journey_webhooks", "acme", None, [journey("2026-01-02 13:00:00")])
     columns = {"event_timestamp": [datetime(2026, 1, 6, 14, tzinfo=UTC)], "event_name": ["signup"]}
     frame = pl.DataFrame({**columns, "user_id_or_email": ["u"], "store": ["9"]})
     world.drop("redshift", "acme", "2026-01-06", frame)

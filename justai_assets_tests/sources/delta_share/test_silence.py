@@ -52,6 +52,7 @@ def test_a_good_run_shows_no_secret_either(
     door: Door, kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")  # alerts mute it for the process
     run_as(door, kind)
     replace_day(door.source, D2, events(D2, 9))
     door.server.access.url_seconds = 3600
