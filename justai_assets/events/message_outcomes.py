@@ -266,6 +266,8 @@ def _divided(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[pl.Dat
     # An event without a message follows nothing; a send without one is counted.
     is_sent = (pl.col("event_class") == SEND) & pl.col("event_date").is_between(days.first, days.last)
     is_used = pl.col("event_class").is_in(_CLASSES) & (pl.col("message_id").is_not_null() | is_sent)
+    # What happened before the first send day follows no message of these days; earlier sends tell a first one apart.
+    is_used &= (pl.col("event_class") == SEND) | (pl.col("event_date") >= days.first)
     sent = _SentMessages.of(read_events(org, lake, days).filter(is_sent))
     events = read_events(org, lake, needed_days(days)).filter(is_used).select(_COLUMNS).filter(sent.may_hold())
     # Most of what is left are the sends themselves and what followed them.
