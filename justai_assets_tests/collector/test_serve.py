@@ -391,7 +391,8 @@ def test_workers_that_are_told_to_end_before_they_serve_end(tmp_path: Path, stag
     for _ in range(times):
         # As an init system does: to every process of the service.
         for one in [*workers, process]:
-            os.kill(one.pid or 0, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by the one before
+                os.kill(one.pid or 0, signal.SIGTERM)
         time.sleep(0.1)
     process.join(10)
     _, alive = psutil.wait_procs(workers, timeout=0)

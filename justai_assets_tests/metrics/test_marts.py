@@ -333,7 +333,7 @@ def test_health_has_a_row_for_what_was_never_built_and_shows_what_has_no_day(emp
         assert [(row[0], row[3]) for row in found[:2]] == [(date(2026, 1, day), received) for day in (4, 5)]
         assert [row[2] for row in found] == [received is not None, received is not None, True]
         assert found[2][3:] == (1, late), door
-    undated = [("acme", "custom_events", "journey_webhooks", "undated", 1)]
+    undated = [("acme", "custom_events", "journey_webhooks", "before_start", 1)]
     assert rows(path, "select * from rpt_undated") == undated
 
 

@@ -15,6 +15,7 @@ import pytest
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag import retries
 from justai_assets.dag.databricks import workspace as module
+from justai_assets.lake.stamp import stamp_of
 from justai_assets_tests.dag.databricks.stand_in import TOKEN, StandIn, workspace
 from justai_assets_tests.dag.databricks.world import (
     CLUSTER,
@@ -105,7 +106,8 @@ def test_a_job_cluster_gets_wheel_policy_range_and_gives_what_polars_gives(s3_wo
         assert attributed.sources[table.name].version == opened.version() > 0
     assert attributed.target.delta == s3_world.lake.uri("acme", ATTRIBUTED_EVENTS)
     assert (attributed.window_hours, attributed.windows) == (24, {"signup": 72})
-    assert attributed.note == {"run_id": result.run_id, "org": "acme"}
+    stamp = stamp_of(s3_world.orgs["acme"], ATTRIBUTED_EVENTS)
+    assert attributed.note == {"run_id": result.run_id, "org": "acme", **stamp.note}
     assert attributed.settings == {}
     assert unified.target.delta == s3_world.lake.uri("acme", UNIFIED_EVENTS)
     assert unified.scratch.startswith(f"{s3_world.lake.root.url}/acme/_scratch/")

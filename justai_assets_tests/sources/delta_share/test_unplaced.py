@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.lake.ledger import Accounts
+from justai_assets.lake.built import BuiltDays
 from justai_assets.sources.delta_share.errors import CorruptFileError
 from justai_assets.sources.delta_share.patience import Patience
 from justai_assets_tests.share_server.tables import SharedTable
@@ -107,7 +107,7 @@ def test_a_day_that_the_mirror_holds_is_neither_emptied_nor_made_smaller(tmp_pat
                 door.run(patience=FAST)
             given = pl.concat([events(D1), events(D2, 7), events(D3), events(D4)])
             assert_frame_equal(door.rows(), ordered(given))
-            assert not Accounts.of(door.lake, door.slug, DELTA_SHARE).torn
+            assert not BuiltDays.of(door.lake, door.slug, DELTA_SHARE).torn
         bad.write_bytes(whole)
         door.run()
         assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
