@@ -221,7 +221,10 @@ async def _start(config: CollectorConfig, now: Callable[[], datetime], monotonic
         JournalState, config.journal, lambda error: log.error("journal_not_looked_at", error=error)
     )
     memory, connections = Memory(config.limits), Connections(config.limits.connections_per_address, monotonic)
-    return Worker(config, directory, journal, rates, accounts, patience, now, monotonic, memory, state, connections)
+    refusals = Rates(config.limits.refused_per_second, config.limits.refused_burst)
+    return Worker(
+        config, directory, journal, rates, refusals, accounts, patience, now, monotonic, memory, state, connections
+    )
 
 
 async def _reload(worker: Worker) -> None:

@@ -40,6 +40,8 @@ class Limits:
         org_requests_per_second: sustained requests of one org, over all doors and workers; a body
             counts as one more for every KiB beyond its first four.
         org_burst: requests an org may send at once after a pause.
+        refused_per_second: refused credentials of one address, for each worker; beyond them an answer waits.
+        refused_burst: refused credentials of an address that are answered at once after a pause.
     """
 
     body_bytes: int = MIB
@@ -57,6 +59,8 @@ class Limits:
     connections_per_address: int = 512
     org_requests_per_second: float = 2000.0
     org_burst: float = 4000.0
+    refused_per_second: float = 100.0
+    refused_burst: float = 200.0
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:

@@ -59,6 +59,10 @@ class _AnswerError(Exception):
         self.retry_after = retry_after
 
 
+REFUSAL_SECONDS: Final = 0.1
+"""How long a refusal waits once its address has had its share of them."""
+
+
 class DoorEndpoint:
     """The ASGI application of one door, for every org."""
 
@@ -124,6 +128,9 @@ class _Request:
         if fate == "disconnected":
             # As a rule nobody is there to read it. A sender whose chunks make no sense is, and it is its mistake.
             status, body = 400, _encode({"error": _ERRORS[fate]})
+        if fate == "unauthorized" and worker.refusals.take(self._address, worker.monotonic()):
+            # Whoever tries credentials is slowed down: nothing else limits what a stranger takes of the processors.
+            await asyncio.sleep(REFUSAL_SECONDS)
         headers = [_JSON, (b"content-length", str(len(body)).encode()), *extra]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""How fast an org may send, over all workers, without a lock between them.
+"""How fast an org may send, over all workers, and how fast an address may be refused, without a lock between workers.
 
 A request costs a token, one more for every kilobyte beyond its first four, and one for every so many values beyond the
 first few: reading a body takes time in proportion to its length and to its structure, so a few large bodies are as much
@@ -16,8 +16,6 @@ from typing import Final
 
 FREE_BYTES: Final = 4096
 TOKEN_BYTES: Final = 1024
-
-
 FREE_VALUES: Final = 256
 TOKEN_VALUES: Final = 32
 
@@ -27,8 +25,12 @@ def cost_of(size: int, values: int = 0) -> int:
     return 1 + max(0, size - FREE_BYTES) // TOKEN_BYTES + max(0, values - FREE_VALUES) // TOKEN_VALUES
 
 
+MOST_BUCKETS: Final = 10_000
+"""Addresses are chosen by strangers: beyond so many, all begin anew with a full bucket."""
+
+
 class Rates:
-    """Token buckets by org.
+    """Token buckets by org, or by address.
 
     Args:
         per_second: tokens a second.
@@ -47,7 +49,7 @@ class Rates:
         A request that costs more than a full bucket holds passes when the bucket is full, and leaves a debt.
 
         Args:
-            slug: the org.
+            slug: the org, or the address.
             now: a monotonic time in seconds.
             cost: tokens.
         """
@@ -85,6 +87,8 @@ class Rates:
     def _refilled(self, slug: str, now: float) -> list[float]:
         bucket = self._buckets.get(slug)
         if bucket is None:
+            if len(self._buckets) >= MOST_BUCKETS:
+                self._buckets.clear()
             bucket = self._buckets[slug] = [self._burst, now]
             return bucket
         bucket[0] = min(self._burst, bucket[0] + max(0.0, now - bucket[1]) * self._per_second)

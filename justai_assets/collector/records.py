@@ -31,7 +31,6 @@ _HEAD = struct.Struct("<4sIII")
 _UNNUMBERED_HEAD = struct.Struct("<4sII")
 _CHECKED = struct.Struct("<II")
 _TAG = struct.Struct("<H")
-HEAD_BYTES: Final = _HEAD.size
 UNDATED_MARK: Final = "-"
 _CHUNK = 1 << 20
 _SECTOR = 4096

@@ -27,6 +27,7 @@ class Worker:
         directory: the orgs' doors.
         journal: where accepted requests go.
         rates: requests by org.
+        refusals: refused credentials by address.
         accounts: the books.
         patience: how long bodies may take.
         now: the time, with a zone; receipts are stamped with it.
@@ -41,6 +42,7 @@ class Worker:
     directory: Directory
     journal: Journal
     rates: Rates
+    refusals: Rates
     accounts: Accounts
     patience: Patience
     now: Callable[[], datetime]

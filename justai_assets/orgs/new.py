@@ -18,8 +18,6 @@ from justai_assets.orgs.load import OrgFileError, load_org
 from justai_assets.orgs.model import SLUG, Org, Template
 from justai_assets.orgs.secrets import references
 
-UNIFIED_DOORS = ("redshift", "databricks", "delta_share")
-
 
 class NewOrgError(JustAIError):
     """An org file that cannot be made."""

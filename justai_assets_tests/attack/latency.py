@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from justai_assets.bench.http_load import post, run_load
+from justai_assets.collector.config import Limits
 from justai_assets_tests.collector.service import (
     KEY,
     Service,
@@ -35,6 +36,8 @@ from justai_assets_tests.collector.service import (
 )
 
 PER_SECOND: Final = 100.0
+RATES: Final = ("org_requests_per_second", "org_burst", "refused_per_second", "refused_burst")
+"""Limits that other tests do without, and that are tried here as they are."""
 MEBIBYTE: Final = 1 << 20
 Attack = Callable[[Service, Event], None]
 
@@ -53,7 +56,8 @@ def run(arguments: list[str]) -> int:
         os.mkfifo(fifo)
         # Nobody reads it: the log is stalled for the whole run.
         unread = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        config = settings(base, access_log="all", segment_seconds=1.0, org_requests_per_second=2000.0, org_burst=4000.0)
+        rates = {name: getattr(Limits, name) for name in RATES}
+        config = settings(base, access_log="all", segment_seconds=1.0, **rates)
         try:
             with nursery() as starter:
                 service = starter.start(config, workers=2)

@@ -83,7 +83,8 @@ def write_orgs(base: Path) -> Path:
 def settings(base: Path, **changes: Any) -> CollectorConfig:
     """A configuration below a folder; names of limits go to the limits."""
     limits = {name: changes.pop(name) for name in list(changes) if name in Limits.__dataclass_fields__}
-    limits = {"org_requests_per_second": 1e6, "org_burst": 1e6, **limits}
+    endless = dict.fromkeys(("org_requests_per_second", "org_burst", "refused_per_second", "refused_burst"), 1e6)
+    limits = {**endless, **limits}
     # A landing root is never made by the collector.
     (base / "landing").mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {

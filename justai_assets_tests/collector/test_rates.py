@@ -1,8 +1,14 @@
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from justai_assets.bench.http_load import post, run_load
+from justai_assets.collector import rates as module
 from justai_assets.collector.rates import Rates, cost_of
+from justai_assets_tests.collector.service import KEY, Nursery, iterable_body, served, settings, write_orgs
 
 
 def test_an_org_may_send_its_burst_and_then_its_rate() -> None:
@@ -84,3 +90,28 @@ def test_what_is_charged_later_is_a_debt() -> None:
     rates.charge("acme", 0.0, 30)
     assert rates.take("acme", 0.0) == pytest.approx(1.1)
     assert rates.take("other", 0.0) == 0.0
+
+
+def test_more_addresses_than_are_remembered_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BUCKETS", 3)
+    rates = Rates(1, 1)
+    assert [rates.take(name, 0.0) for name in ("a", "b", "c")] == [0.0] * 3
+    assert rates.take("a", 0.0) > 0
+    assert rates.take("d", 0.0) == 0.0
+    assert rates.take("a", 0.0) == 0.0
+
+
+def test_who_tries_credentials_is_slowed_down_and_nobody_else(tmp_path: Path, starter: Nursery) -> None:
+    write_orgs(tmp_path)
+    config = settings(tmp_path, refused_per_second=20.0, refused_burst=50.0)
+    wrong = post("/api/webhook/itbl/acme", {"X-Api-Key": "wrong"}, b"{}")
+    right = post("/api/webhook/itbl/acme", {"X-Api-Key": KEY}, json.dumps(iterable_body()).encode())
+    with served(starter, config) as service:
+        address = ("127.0.0.1", service.port)
+        refused = run_load(address, lambda _: wrong, connections=4, seconds=2.0)
+        taken = run_load(address, lambda _: right, connections=1, seconds=2.0, limit=20)
+    assert set(refused.statuses) == {401}
+    # 50 at once, 20 a second, and 4 connections of which each waits a tenth of a second: thousands without all this.
+    assert 50 < refused.statuses[401] < 400
+    assert taken.statuses == {202: 20}
+    assert taken.percentile(0.5) < 0.1
