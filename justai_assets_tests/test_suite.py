@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,11 +96,15 @@ def test_everybody_tries_the_same_examples_and_a_random_run_does_not(tmp_path: P
     )
     seen = []
     own = "from justai_assets_tests.conftest import settings\n"
-    for profile in ("same", "same", "random", "random"):
+    ci = {"CI": "true"}  # hypothesis draws nothing new there, unless a profile says so
+    for profile, more in (("same", {}), ("same", ci), ("random", {}), ("random", ci), ("random", ci)):
         (tmp_path / "tried").write_text("")
         (tmp_path / "conftest.py").write_text(own)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--hypothesis-profile={profile}"]
-        subprocess.run([*command, str(tmp_path)], cwd=tmp_path, check=True, timeout=120, capture_output=True)
+        environ = os.environ | more
+        subprocess.run(
+            [*command, str(tmp_path)], cwd=tmp_path, check=True, timeout=120, capture_output=True, env=environ
+        )
         seen.append((tmp_path / "tried").read_text())
     assert seen[0] == seen[1]
-    assert len(set(seen[1:])) == 3
+    assert len(set(seen[1:])) == 4
