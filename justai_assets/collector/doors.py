@@ -19,10 +19,11 @@ from justai_assets.collector.bodies import STATUS, RefusedBodyError, parse, valu
 from justai_assets.collector.credentials import Verdict
 from justai_assets.collector.heads import is_json, query_parameters
 from justai_assets.collector.journal import JournalUnavailableError
-from justai_assets.collector.memory import ANONYMOUS, UNVERIFIED
+from justai_assets.collector.memory import ANONYMOUS
 from justai_assets.collector.patience import SlowSenderError
 from justai_assets.collector.rates import cost_of
 from justai_assets.collector.records import tag_of
+from justai_assets.collector.request_body import AnswerError, RequestBody
 from justai_assets.collector.shapes import refuse_wrong_shape
 from justai_assets.collector.worker import Worker
 from justai_assets.landing.envelopes_write import envelope_line, rejected_line, timestamp
@@ -34,8 +35,6 @@ SIGNED: Final = "chameleon_webhooks"
 
 SMALL_BYTES: Final = 2048
 """A body up to this length has no structure worth counting."""
-LARGE_VALUES: Final = 500
-"""A body of more values is parsed in turn, as a large one."""
 
 _ERRORS: Final = {
     "unauthorized": "unauthorized",
@@ -46,17 +45,6 @@ _ERRORS: Final = {
 }
 _JSON: Final = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
-
-
-class _AnswerError(Exception):
-    """A request that gets an answer without a record: fate and status."""
-
-    def __init__(self, fate: str, status: int, *, reason: str = "", retry_after: float = 0.0) -> None:
-        super().__init__(fate)
-        self.fate = fate
-        self.status = status
-        self.reason = reason
-        self.retry_after = retry_after
 
 
 REFUSAL_SECONDS: Final = 0.1
@@ -86,20 +74,17 @@ class _Request:
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._begun = worker.monotonic()
         self._door = worker.directory.find(name, scope["path_params"]["org_slug"])
-        self._owner = UNVERIFIED
-        self._held = 0
-        self._size = 0
-        self._is_large = False
         self._payer = ""
         self._address: str = scope["client"][0] if scope.get("client") else ""
+        self._body = RequestBody(worker, self._address)
 
     async def answer(self, send: Send) -> None:
         extra: list[tuple[bytes, bytes]] = []
         reason = ""
         try:
             fate, status, reason, body = await self._pass()
-        except _AnswerError as error:
-            fate, status, reason = error.fate, error.status, error.reason
+        except AnswerError as error:
+            fate, status, reason = error.outcome, error.status, error.reason
             body = _encode({"error": _ERRORS.get(fate, reason)})
             if error.retry_after:
                 extra.append((b"retry-after", str(max(1, round(error.retry_after + 0.5))).encode()))
@@ -109,10 +94,7 @@ class _Request:
             fate, status, body = "unavailable", 503, _encode({"error": _ERRORS["unavailable"]})
             extra.append((b"retry-after", str(self._worker.config.retry_after_seconds).encode()))
         finally:
-            if self._held:
-                self._worker.memory.release(self._owner, self._held, self._address)
-            if self._is_large:
-                self._worker.memory.end_large(self._owner)
+            self._body.release()
         worker = self._worker
         self._scope["justai.settled"] = True
         worker.accounts.settle(
@@ -121,7 +103,7 @@ class _Request:
             org=self._door.label,
             reason=reason,
             status=status,
-            size=self._size,
+            size=self._body.size,
             seconds=worker.monotonic() - self._begun,
             at=worker.now().timestamp(),
         )
@@ -139,7 +121,7 @@ class _Request:
         """Fate, status, reason and answer of a request that leaves a record."""
         door, worker = self._door, self._worker
         if door.is_out_of_order:
-            raise _AnswerError("unavailable", 503, retry_after=worker.config.retry_after_seconds)
+            raise AnswerError("unavailable", 503, retry_after=worker.config.retry_after_seconds)
         verdict = self._identify_by_headers()
         refusal, declared = self._refusal_of_head()
         paid = 0
@@ -149,22 +131,22 @@ class _Request:
             self._payer = f"{door.slug}" if verdict is Verdict.KNOWN else f"{door.slug}{ANONYMOUS}"
             paid = self._admit(declared if declared <= worker.config.limits.body_bytes else 0)
             if verdict is Verdict.KNOWN:
-                self._own(declared)
-        raw, too_large = await self._read(declared)
+                self._body.own(self._payer, declared)
+        raw, too_large = await self._body.read(self._receive, declared)
         if too_large:
             refusal = "body_too_large"
         if self._name == SIGNED:
             if too_large:
-                raise _AnswerError("unverifiable", 413, reason=refusal or "")
+                raise AnswerError("unverifiable", 413, reason=refusal or "")
             verdict = door.credentials.of_signature(raw, self._headers.get(b"x-chameleon-signature"))
             if verdict is Verdict.REFUSED or door.slug is None:
-                raise _AnswerError("unauthorized", 401)
+                raise AnswerError("unauthorized", 401)
             self._payer = door.slug
-            paid = self._admit(self._size)
-        values = values_of(raw) if self._size > SMALL_BYTES else 0
-        if (more := cost_of(self._size, values) - paid) > 0:
+            paid = self._admit(self._body.size)
+        values = values_of(raw) if self._body.size > SMALL_BYTES else 0
+        if (more := cost_of(self._body.size, values) - paid) > 0:
             self._charge(more)
-        self._own(self._size, values)
+        self._body.own(self._payer, self._body.size, values)
         assert door.slug is not None
         received = worker.now()
         received_at = timestamp(received)
@@ -180,7 +162,7 @@ class _Request:
             status = STATUS[refusal]
             if not is_known:
                 # Whoever knows an open org's slug could fill its quarantine with anything.
-                raise _AnswerError("discarded", status, reason=refusal)
+                raise AnswerError("discarded", status, reason=refusal)
             line = rejected_line(
                 receipt,
                 received_at,
@@ -204,7 +186,7 @@ class _Request:
         Decoding one keeps every other request waiting; so the others have as long after it.
         """
         worker = self._worker
-        if not self._is_large:
+        if not self._body.is_large:
             return self._identify(raw, receipt, received)
         async with worker.large_turn:
             await asyncio.sleep(0)
@@ -225,12 +207,12 @@ class _Request:
         headers = self._headers
         if self._name == SIGNED:
             if b"x-chameleon-signature" not in headers:
-                raise _AnswerError("unauthorized", 401)
+                raise AnswerError("unauthorized", 401)
             return Verdict.REFUSED  # until the body is here
         authorization = headers.get(b"authorization") if self._name == "iterable_webhooks" else None
         verdict = self._door.credentials.of_headers(headers.get(b"x-api-key"), authorization)
         if verdict is Verdict.REFUSED or self._door.slug is None:
-            raise _AnswerError("unauthorized", 401)
+            raise AnswerError("unauthorized", 401)
         return verdict
 
     def _admit(self, size: int) -> int:
@@ -239,7 +221,7 @@ class _Request:
         cost = cost_of(size)
         wait = worker.rates.take(self._payer, worker.monotonic(), cost)
         if wait:
-            raise _AnswerError("rate_limited", 429, retry_after=wait)
+            raise AnswerError("rate_limited", 429, retry_after=wait)
         worker.accounts.admitted(self._payer, cost)
         return cost
 
@@ -248,21 +230,6 @@ class _Request:
         worker = self._worker
         worker.rates.charge(self._payer, worker.monotonic(), tokens)
         worker.accounts.admitted(self._payer, tokens)
-
-    def _own(self, size: int, values: int = 0) -> None:
-        """Charge what is held to who pays; a large body takes one of the payer's turns."""
-        memory = self._worker.memory
-        if self._owner == UNVERIFIED:
-            if self._held and not memory.hold(self._payer, self._held):
-                raise _AnswerError("unavailable", 503, retry_after=1.0)
-            if self._held:
-                memory.release(UNVERIFIED, self._held, self._address)
-            self._owner = self._payer
-        is_large = size > self._worker.config.limits.large_body_bytes or values > LARGE_VALUES
-        if is_large and not self._is_large:
-            if not memory.begin_large(self._payer):
-                raise _AnswerError("rate_limited", 429, retry_after=1.0)
-            self._is_large = True
 
     def _refusal_of_head(self) -> tuple[str | None, int]:
         """Why the head alone rules the request out, and the declared length of its body (0 when it has none)."""
@@ -276,56 +243,3 @@ class _Request:
         if not is_json(headers.get(b"content-type")):
             return "content_type", declared
         return None, declared
-
-    async def _read(self, declared: int) -> tuple[bytes, bool]:
-        """The body, and whether it is too large; of one that is, what was read of it."""
-        worker, limits = self._worker, self._worker.config.limits
-        if worker.journal.full:
-            raise JournalUnavailableError("the disk under the journal is full")
-        if declared > limits.body_bytes:
-            return b"", True
-        body: bytes | bytearray = b""
-        with worker.patience.with_sender():
-            while True:
-                message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    raise _AnswerError("disconnected", 0)
-                chunk = message.get("body", b"")
-                if chunk:
-                    self._size += len(chunk)
-                    fits = worker.memory.hold(self._owner, len(chunk), self._address)
-                    if not fits and not await self._make_room(len(chunk)):
-                        raise _AnswerError("unavailable", 503, retry_after=1.0)
-                    self._held += len(chunk)
-                    if self._owner == UNVERIFIED:
-                        worker.patience.is_unverified(self._address)
-                    else:
-                        self._own(self._size)
-                    # One buffer: a list of two-byte chunks takes twenty times what it holds.
-                    body = chunk if not body else _joined(body, chunk)
-                if self._size > limits.body_bytes or not message.get("more_body", False):
-                    return bytes(body), self._size > limits.body_bytes
-
-    async def _make_room(self, size: int) -> bool:
-        """Hold bytes of an unverified body in the place of older ones, if there are any.
-
-        Those of the same address where it holds all that it may, otherwise of the one that holds the most. A few
-        uploads that never end would otherwise shut the source for every org.
-        """
-        memory, patience = self._worker.memory, self._worker.patience
-        while self._owner == UNVERIFIED:
-            full = not memory.address_has_room(self._address, size)
-            if not patience.give_up_oldest(self._address if full else memory.heaviest_address()):
-                return False
-            # The one that was given up lets its bytes go when it has its turn.
-            for _ in range(3):
-                await asyncio.sleep(0)
-            if memory.hold(UNVERIFIED, size, self._address):
-                return True
-        return False
-
-
-def _joined(body: bytes | bytearray, chunk: bytes) -> bytearray:
-    buffer = body if isinstance(body, bytearray) else bytearray(body)
-    buffer += chunk
-    return buffer
