@@ -18,7 +18,8 @@ from justai_assets.landing import memory
 from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
-from justai_assets.landing.watch import Cache, Watched, watch
+from justai_assets.landing.visit import Cache, Watched
+from justai_assets.landing.watch import watch
 from justai_assets.storage import Root
 
 ORGS: Final = (10, 50, 200)

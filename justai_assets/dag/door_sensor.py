@@ -17,7 +17,8 @@ from justai_assets.landing.hints import read_hints
 from justai_assets.landing.listing import LandedDay
 from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
-from justai_assets.landing.watch import Cache, Tick, Watched, watch
+from justai_assets.landing.visit import Cache, Watched
+from justai_assets.landing.watch import Tick, watch
 from justai_assets.orgs.model import Drop, Org
 from justai_assets.settings import Settings
 from justai_assets.storage import Root

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from justai_assets.landing.changes import Key
 from justai_assets.landing.memory import FOLDER
 from justai_assets.landing.paths import PREFIXES, UNDATED, partition_of
-from justai_assets.landing.watch import Hints
+from justai_assets.landing.visit import Hints
 from justai_assets.orgs.model import SLUG
 from justai_assets.storage import LandedObject, Root
 

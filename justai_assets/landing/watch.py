@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from justai_assets.contract.errors import JustAIError, TransientStorageError
+from justai_assets.contract.errors import JustAIError
 from justai_assets.landing import memory as memories
-from justai_assets.landing.changes import Changes, Key, Memory, bridged, compare
-from justai_assets.landing.contents import Contents
+from justai_assets.landing.changes import Changes, Key
 from justai_assets.landing.listing import LandedDay, stray_note
-from justai_assets.landing.rotation import Cursor, Place, Turn, kept, turns
-from justai_assets.landing.survey import ManifestCache, Survey, survey, survey_days
+from justai_assets.landing.rotation import Cursor, Place, kept, turns
+from justai_assets.landing.visit import Cache, Hints, Look, Visit, Watched
 from justai_assets.storage import Root
-
-RECENT: Final = timedelta(days=3)
-"""Days before today that every tick lists: customers export the last two to three days again and again."""
 
 BUDGET: Final = timedelta(seconds=40)
 """A tick must answer within 60 seconds."""
@@ -28,48 +24,6 @@ MAX_REPORTS: Final = 2000
 
 AT_ONCE: Final = 8
 """Orgs listed at the same time: a listing on S3 is waiting, mostly."""
-
-READING: Final = timedelta(seconds=2)
-"""How long an org's days on disk are read at least, once it is its turn: a tick that listed for long still gets on."""
-
-MANY_SINGLY: Final = 50
-"""Of an org with more days to list than these, everything is listed: a request a day would cost more."""
-
-ORPHAN_AGE: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What a door of one org is judged by: its first day, and how long a day must be unchanged."""
-
-    start: date
-    settle: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What a queue said: days to list, by org, and orgs to sweep.
-
-    Attributes:
-        days: by slug.
-        sweep: orgs of which something outside a day's folder was written.
-        note: number of the last note these are from.
-        is_alive: whether the queue is being read, so that recent days need not be listed on suspicion.
-    """
-
-    days: Mapping[str, Collection[Key]] = field(default_factory=dict)
-    sweep: Collection[str] = ()
-    note: int = 0
-    is_alive: bool = False
-
-
-@dataclass
-class Cache:
-    """What a process remembers between ticks to save reading it again; losing it loses nothing."""
-
-    manifests: ManifestCache = field(default_factory=dict)
-    contents: Contents = field(default_factory=Contents)
-    memories: MutableMapping[str, tuple[str, Memory]] = field(default_factory=dict)
 
 
 @dataclass
@@ -135,7 +89,7 @@ def watch(
     for slug, name in cursor.discard:
         if places.get(slug, Place()).memory != name:
             memories.discard(lake, door, slug, name)
-    visit = _Visit(landing, lake, door, orgs, now, clock, listed, deadline, cache, hints, unsure)
+    visit = Visit(landing, lake, door, orgs, now, clock, listed, deadline, cache, hints, unsure)
     settled: set[str] = set()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while tick.visited < len(order) and clock() < deadline and len(tick.reports) < limit:
@@ -173,124 +127,7 @@ def watch(
     return tick
 
 
-@dataclass(frozen=True)
-class _Look:
-    memory: Memory
-    survey: Survey
-    is_lost: bool
-    is_sweep: bool
-
-
-@dataclass(frozen=True)
-class _Visit:
-    """An org's turn, in two steps: looking, which may run beside others, and judging, one after the other."""
-
-    landing: Root
-    lake: Root
-    door: str
-    orgs: Mapping[str, Watched]
-    now: datetime
-    clock: Callable[[], float]
-    listed: float
-    deadline: float
-    cache: Cache
-    hints: Hints
-    unsure: Mapping[str, Collection[Key]]
-
-    def try_to_look(self, turn: Turn, places: Mapping[str, Place]) -> _Look | JustAIError:
-        """The survey, or the error that stopped it: one org's trouble is not another's."""
-        try:
-            return self.look(turn, places.get(turn.slug, Place()))
-        except JustAIError as error:
-            return error
-        except FileNotFoundError:
-            return TransientStorageError(
-                f"listing {self.door} of {turn.slug}: something vanished meanwhile", mend="it is listed again"
-            )
-
-    def look(self, turn: Turn, place: Place) -> _Look:
-        slug = turn.slug
-        memory = self._memory(slug, place.memory)
-        is_lost = memory is None
-        is_sweep = turn.is_sweep or is_lost
-        memory = (memory or Memory()).unsure_of(self.unsure.get(slug, ()))
-        known = memory.marks.keys() | memory.waiting.keys()
-        first = None
-        singly: set[Key] = set()
-        if is_sweep:
-            first = None if is_lost or slug in self.unsure else place.resume
-        else:
-            singly = {*memory.waiting, *self.hints.days.get(slug, ())}
-            is_sweep = len(singly) > MANY_SINGLY
-        if not is_sweep:
-            if self.hints.is_alive:
-                return _Look(
-                    memory, survey_days(self.landing, self.door, slug, singly, self.cache.manifests), is_lost, is_sweep
-                )
-            # On disk a listing walks through all days in any case.
-            first = None if self.landing.is_local else self.now.date() - RECENT
-        found = survey(
-            self.landing,
-            self.door,
-            slug,
-            first=first,
-            known=known,
-            is_late=lambda: self.clock() >= self.listed,
-            manifests=self.cache.manifests,
-        )
-        if singly := singly - found.looked.keys():
-            more = survey_days(self.landing, self.door, slug, singly, self.cache.manifests)
-            found = replace(found, looked=found.looked | more.looked)
-        return _Look(memory, found, is_lost, is_sweep)
-
-    def judge(self, turn: Turn, place: Place, found: _Look, limit: int) -> tuple[Place, Changes]:
-        org = self.orgs[turn.slug]
-        until = max(self.deadline, self.clock() + READING.total_seconds())
-        changes = compare(
-            found.memory,
-            found.survey.looked,
-            start=org.start,
-            today=self.now.date(),
-            now=self.now,
-            settle=org.settle,
-            version=lambda landed: self.cache.contents.version(
-                self.landing, turn.slug, landed, lambda: self.clock() >= until
-            ),
-            limit=limit,
-        )
-        name = place.memory
-        if changes.memory != found.memory or not name or found.is_lost or turn.slug in self.unsure:
-            name = memories.save(self.lake, self.door, turn.slug, changes.memory)
-            self.cache.memories[turn.slug] = (name, changes.memory)
-        if not found.is_sweep:
-            swept = 0 if changes.held_back else place.swept
-            # One that was cut off goes on as a sweep, from there.
-            return replace(place, memory=name, swept=swept, resume=found.survey.resume or place.resume), changes
-        if changes.held_back:
-            # The same part again: what the limit held back lies somewhere in it.
-            return replace(place, memory=name), changes
-        if place.resume is None and found.survey.resume is None:
-            changes = replace(changes, reports=tuple(bridged(changes.reports, found.survey.looked, found.memory.marks)))
-        if found.survey.resume is not None:
-            return replace(place, memory=name, resume=found.survey.resume), changes
-        memories.discard_orphans(
-            self.lake, self.door, turn.slug, keep=frozenset({name, place.memory}), before=self.now - ORPHAN_AGE
-        )
-        return Place(name, int(self.now.timestamp())), changes
-
-    def _memory(self, slug: str, name: str) -> Memory | None:
-        if not name:
-            return Memory()
-        cached = self.cache.memories.get(slug)
-        if cached is not None and cached[0] == name:
-            return cached[1]
-        found = memories.load(self.lake, self.door, slug, name)
-        if found is not None:
-            self.cache.memories[slug] = (name, found)
-        return found
-
-
-def _remarks(changes: Changes, found: _Look) -> list[str]:
+def _remarks(changes: Changes, found: Look) -> list[str]:
     said: Sequence[tuple[bool, str]] = (
         (found.is_lost, "what was remembered of it is lost or damaged; every day is reported again"),
         (changes.is_gone, "every known day is gone at once; believed after an hour, check JUSTAI_LANDING"),

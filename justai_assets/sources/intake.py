@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from justai_assets.orgs.extra_columns import dtype_of, of_source
 from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
+from justai_assets.sources.day_parts import Parts
 from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.extra_values import faults
 from justai_assets.sources.identity import PLACEHOLDER, plain_person
@@ -98,55 +99,9 @@ def open_day(landing: Root, org: Org, door: str, day: date | None, table: Table)
             yield _drop(landing, org, door, landed, table, scratch)
 
 
-@dataclass
-class _Parts:
-    """Typed rows on disk, and what never became a row."""
-
-    folder: Path
-    paths: list[Path] = field(default_factory=list)
-    rejected: list[pl.DataFrame] = field(default_factory=list)
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def add(self, typed: pl.LazyFrame) -> None:
-        path = self.folder / f"typed-{len(self.paths):06d}.parquet"
-        try:
-            typed.sink_parquet(path, compression="lz4", engine="streaming")
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        self.paths.append(path)
-
-    def refuse(self, reason: str, key: str, records: int = 1) -> None:
-        row = {
-            "reason": reason,
-            "source_file": safe_key(key),
-            "source_row": None,
-            "record_id": None,
-            "records": records,
-        }
-        self.rejected.append(pl.DataFrame([row], schema=REJECTED_SCHEMA))
-
-    def refuse_links(self, landed: LandedDay) -> int:
-        """Refuse what a link brings in from outside the org's folder: how many, one record each."""
-        for found in landed.links:
-            self.refuse("link_outside", found.key)
-        return len(landed.links)
-
-    def blame(self, reason: str, columns: Iterable[str]) -> None:
-        """Name the columns for which records are refused."""
-        self.columns[reason] = tuple(dict.fromkeys((*self.columns.get(reason, ()), *columns)))
-
-    def scan(self) -> pl.LazyFrame | None:
-        return (
-            pl.scan_parquet(self.paths, row_index_name="_row", glob=False, hive_partitioning=False)
-            if self.paths
-            else None
-        )
-
-
 def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     reader = WEBHOOKS[door]
-    parts = _Parts(scratch)
+    parts = Parts(scratch)
     received = parts.refuse_links(landed)
     with (
         landing.on_disk([found.key for found in landed.data]) as paths,
@@ -174,7 +129,7 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
 def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
     declared = of_source(org, door)
     files = committed(landing, door, org.slug, landed)
-    parts = _Parts(scratch)
+    parts = Parts(scratch)
     marks: list[str] = []
     extra: Counter[str] = Counter()
     lacking: set[str] = set()
@@ -207,7 +162,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
 
 
 def _one_drop_file(
-    parts: _Parts,
+    parts: Parts,
     path: Path,
     found: LandedObject,
     extra: Counter[str],
@@ -252,7 +207,7 @@ def _rows_of(path: Path, found: LandedObject) -> int:
 
 def _intake(
     received: int,
-    parts: _Parts,
+    parts: Parts,
     landed: LandedDay,
     table: Table,
     extra: Mapping[str, int],

@@ -13,7 +13,7 @@ from justai_assets.landing.changes import EMPTY
 from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import day_prefix, door_prefix
 from justai_assets.landing.rotation import encode
-from justai_assets.landing.watch import Watched
+from justai_assets.landing.visit import Watched
 from justai_assets.storage import Root
 from justai_assets_tests.landing.watcher import AT_ONCE, DOOR, SETTLING, START, Watcher, ahead, days_before_now, put
 from justai_assets_tests.world import World

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from justai_assets.landing.changes import EMPTY
 from justai_assets.landing.paths import day_prefix, door_prefix
 from justai_assets.landing.rotation import decode
-from justai_assets.landing.watch import Hints
+from justai_assets.landing.visit import Hints
 from justai_assets_tests.landing.watcher import DOOR, SETTLING, Watcher, ahead, days_before_now, put
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from justai_assets.landing import contents
 from justai_assets.landing import survey as surveys
-from justai_assets.landing import watch as watching
+from justai_assets.landing import visit as visiting
 from justai_assets.landing.rotation import decode
-from justai_assets.landing.watch import Cache
+from justai_assets.landing.visit import Cache
 from justai_assets_tests.landing.watcher import AT_ONCE, Watcher, ahead, days_before_now, put
 from justai_assets_tests.world import World
 
@@ -43,7 +43,7 @@ def test_a_sweep_that_is_cut_off_goes_on_where_it_stopped(watcher: Watcher, monk
     for _ in range(20):
         seconds = iter([0, 0, *([100] * 1000)])
         # Only the listing is under test: whatever was listed is read.
-        monkeypatch.setattr(watching, "READING", timedelta(days=1))
+        monkeypatch.setattr(visiting, "READING", timedelta(days=1))
         found = [*found, *watcher.reported(clock=lambda seconds=seconds: float(next(seconds)))]
         if decode(watcher.cursor).places["acme"].resume is None:
             break

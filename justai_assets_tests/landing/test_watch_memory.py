@@ -9,7 +9,7 @@ from justai_assets.landing import memory as memories
 from justai_assets.landing import watch as watching
 from justai_assets.landing.changes import Memory
 from justai_assets.landing.rotation import Cursor, decode
-from justai_assets.landing.watch import Cache
+from justai_assets.landing.visit import Cache
 from justai_assets_tests.landing.watcher import AT_ONCE, DOOR, START, Watcher, ahead, days_before_now, put
 from justai_assets_tests.world import World
 

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
-from justai_assets.landing.watch import Cache, Tick, Watched, watch
+from justai_assets.landing.visit import Cache, Watched
+from justai_assets.landing.watch import Tick, watch
 from justai_assets_tests.world import World
 
 START = date(2026, 1, 1)

@@ -24,7 +24,7 @@ from justai_assets.sources.delta_share.errors import (
     UnsupportedShareError,
     quoted,
 )
-from justai_assets.sources.delta_share.limits import limited, within
+from justai_assets.sources.delta_share.limits import PageTurns, limited, within
 from justai_assets.sources.delta_share.patience import Patience, T
 from justai_assets.sources.delta_share.profile import Profile
 from justai_assets.sources.delta_share.transport import retry_after, throttled, told_as_ours
@@ -33,7 +33,6 @@ CAPABILITIES = "responseformat=parquet,delta;readerfeatures=timestampntz;include
 """What we can read. Deletion vectors and column mapping are not in it: a server then refuses, or answers without."""
 
 MAX_FILES_A_PAGE = 10_000
-MAX_PAGES = 10_000
 MAX_ERROR_BYTES = 65_536
 MAX_JSON_BYTES = 16 << 20
 MAX_LINE_BYTES = 16 << 20
@@ -243,26 +242,6 @@ class ShareClient:
                 mend="ask the provider to share a view of it, or to rewrite the table without that feature",
             )
         raise BadAnswerError(f"the share server answered {status}: {said}", mend="report it to the provider")
-
-
-class PageTurns:
-    """The pages of one list, which must come to an end."""
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-
-    def goes_on(self, token: str) -> bool:
-        """Whether there is a next page.
-
-        Raises:
-            BadAnswerError: its token was given before, or there are more pages than any list of ours can have.
-        """
-        if not token:
-            return False
-        if token in self._seen or len(self._seen) >= MAX_PAGES:
-            raise BadAnswerError("the server's list of pages does not end", mend="report it to the provider")
-        self._seen.add(token)
-        return True
 
 
 class _NotFoundError(TableNotOfferedError):

@@ -23,6 +23,9 @@ from justai_assets.sources.delta_share.errors import BadAnswerError, StoppedErro
 
 LOOK_UP_SECONDS = 1.0
 
+MAX_PAGES = 10_000
+"""Of one list."""
+
 
 @dataclass
 class Limit:
@@ -133,3 +136,23 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class PageTurns:
+    """The pages of one list, which must come to an end."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def goes_on(self, token: str) -> bool:
+        """Whether there is a next page.
+
+        Raises:
+            BadAnswerError: its token was given before, or there are more pages than any list of ours can have.
+        """
+        if not token:
+            return False
+        if token in self._seen or len(self._seen) >= MAX_PAGES:
+            raise BadAnswerError("the server's list of pages does not end", mend="report it to the provider")
+        self._seen.add(token)
+        return True
