@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from justai_assets.metrics.experiments.results import MetricResult
@@ -118,7 +119,8 @@ def cumulative_chart(metric: MetricResult, *, width: int, target: float, minimum
     later = rows[len(rows) // 2 :]
     low = max(-1.0, 1.15 * min(-target, *(row["low"] for row in later), *(row["value"] for row in rows)))
     high = min(4.0, 1.15 * max(target, *(row["high"] for row in later), *(row["value"] for row in rows)))
-    x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=days_axis(width))
+    days = [date.fromisoformat(row["day"]) for row in rows]
+    x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=days_axis(width, days))
     y = {"scale": alt.Scale(domain=[low, high], nice=False), "title": None}
     axis = alt.Axis(labelExpr=_PERCENT, tickCount=5, domain=False, ticks=False)
     base = alt.Chart(alt.Data(values=rows))
@@ -148,7 +150,7 @@ def funnel_chart(funnel: PublishedFunnel, *, width: int) -> Any | None:
     ]
     if len(sent) < 2:
         return None
-    x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=days_axis(width))
+    x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=days_axis(width, funnel.days))
     bare = alt.X(
         "day:T",
         title=None,

@@ -9,8 +9,10 @@ light and dark palettes apply. Blue and vermilion are Okabe and Ito's, told apar
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 from justai_assets.metrics.report.painter import paint
@@ -58,13 +60,15 @@ def configured(chart: Any) -> Any:
     )
 
 
-def days_axis(width: int) -> Any:
-    """A time axis with as many days named as fit."""
+def days_axis(width: int, days: Sequence[date]) -> Any:
+    """A time axis with as many of the days named as fit, the last one always, each once."""
     alt = altair()
 
+    step = -(-len(days) // (6 if width > NARROW else 3))
+    named = sorted(days)[::-1][::step]
     return alt.Axis(
         format="%-d %b",
-        tickCount=6 if width > NARROW else 3,
+        values=[calendar.timegm(day.timetuple()) * 1000 for day in named],
         grid=False,
         domain=False,
         tickColor=LIGHT["grid"],

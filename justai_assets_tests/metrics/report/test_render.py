@@ -12,7 +12,7 @@ from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.report.data import ArmFunnel, FunnelDay
 from justai_assets.metrics.report.preview import preview_png
 from justai_assets.metrics.report.render import render_report
-from justai_assets_tests.metrics.report.samples import AT, FIRST, sample_report
+from justai_assets_tests.metrics.report.samples import AT, FIRST, sample_counts, sample_report
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -115,6 +115,18 @@ def test_drawings_take_their_colours_from_the_page(page):
         page[page.index("@media (prefers-color-scheme") :],
     ):
         assert all(f"--{name}:" in scheme for name in named)
+
+
+@pytest.mark.parametrize("days", [3, 4, 20])
+def test_an_axis_of_days_names_each_day_once_and_the_last_one_always(days):
+    counts = sample_counts().filter(pl.col("cohort_date") < FIRST + timedelta(days))
+    results = analyse(counts, [Plan("welcome-email", "click")])
+    page = render_report(sample_report(templates=results, overall=overall(results, Rules())))
+    axes = [re.findall(r">(\d+ Jan)<", drawn) for drawn in re.findall(r"<svg.*?</svg>", page, flags=re.S)]
+    axes = [named for named in axes if named]
+    assert all(len(named) == len(set(named)) >= 2 for named in axes)
+    # The day-by-day lift ends with the test, the funnels with what the sample counts.
+    assert {f"{days} Jan", "20 Jan"} == {max(named, key=lambda day: int(day[:-4])) for named in axes}
 
 
 def test_every_drawing_has_words_for_those_who_do_not_see_it(page):
