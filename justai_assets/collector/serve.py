@@ -129,7 +129,12 @@ def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: s
         log_dictconfig=copy.deepcopy(SERVER_LOGGING),
         workers_kill_timeout=int(limits.body_seconds) + 15,
     )
-    server.serve(target_loader=partial(_in_worker, make_app, os.getpid()), wrap_loader=False)
+    try:
+        server.serve(target_loader=partial(_in_worker, make_app, os.getpid()), wrap_loader=False)
+    finally:
+        # It ends now, and has to land what is there. An init system may tell it so again until it is gone; Python
+        # itself would die of that as soon as it takes its handlers down.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _server_class() -> Any:

@@ -24,16 +24,8 @@ from justai_assets.collector.config import CollectorConfig
 from justai_assets.collector.seal import seal_segment
 from justai_assets.collector.uploads import Uploads
 from justai_assets.storage import Root
-from justai_assets_tests.collector.service import (
-    KEY,
-    Service,
-    free_port,
-    iterable_body,
-    landed,
-    nursery,
-    settings,
-    write_orgs,
-)
+from justai_assets_tests.collector.nursery import nursery
+from justai_assets_tests.collector.service import KEY, Service, free_port, iterable_body, landed, settings, write_orgs
 from justai_assets_tests.e2e.s3_server import BUCKET, s3_server
 
 

@@ -24,16 +24,8 @@ from typing import Final
 
 from justai_assets.bench.http_load import post, run_load
 from justai_assets.collector.config import Limits
-from justai_assets_tests.collector.service import (
-    KEY,
-    Service,
-    http,
-    iterable_body,
-    nursery,
-    settings,
-    sign,
-    write_orgs,
-)
+from justai_assets_tests.collector.nursery import nursery
+from justai_assets_tests.collector.service import KEY, Service, http, iterable_body, settings, sign, write_orgs
 
 PER_SECOND: Final = 100.0
 RATES: Final = ("org_requests_per_second", "org_burst", "refused_per_second", "refused_burst")

@@ -14,7 +14,7 @@ from justai_assets.attribution.inputs import InputError
 from justai_assets.attribution.limits import Limits
 from justai_assets.attribution.rule import Rule
 from justai_assets_tests.attribution.events import custom_file, esp_file
-from justai_assets_tests.attribution.test_files import PURCHASE, SEND
+from justai_assets_tests.attribution.file_runs import PURCHASE, SEND
 
 
 class Fatal:

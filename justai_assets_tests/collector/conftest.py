@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets_tests.collector.service import SECRETS, Nursery, nursery, write_orgs
+from justai_assets_tests.collector.nursery import Nursery, nursery
+from justai_assets_tests.collector.service import SECRETS, write_orgs
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 from justai_assets.collector.backoff import MAX_SOURCE_SECONDS, Backoff
 from justai_assets.collector.seal import Sealed
 from justai_assets.collector.uploads import Refused
-from justai_assets_tests.collector.test_seal import RECORDS
-from justai_assets_tests.collector.test_sealer import Clock
+from justai_assets_tests.collector.sealers import Clock
+from justai_assets_tests.collector.segments import RECORDS
 
 
 def test_the_other_days_of_a_source_have_their_turn_before_one_that_is_refused_again_and_again() -> None:

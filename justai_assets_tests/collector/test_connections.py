@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from justai_assets.collector.connections import QUIET_SECONDS, Connections
-from justai_assets_tests.collector.service import Nursery, run, served, settings, write_orgs
-from justai_assets_tests.collector.test_serve import send
+from justai_assets_tests.collector.nursery import Nursery, served
+from justai_assets_tests.collector.sends import send
+from justai_assets_tests.collector.service import run, settings, write_orgs
 
 
 def is_open(connection: socket.socket) -> bool:

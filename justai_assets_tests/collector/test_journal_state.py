@@ -3,7 +3,7 @@ from pathlib import Path
 
 from justai_assets.collector.counters import Counters
 from justai_assets.collector.journal_state import STALLED_SECONDS, JournalState
-from justai_assets_tests.collector.test_seal import RECORDS, written
+from justai_assets_tests.collector.segments import RECORDS, written
 
 
 class Clock:

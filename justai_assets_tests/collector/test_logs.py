@@ -20,8 +20,9 @@ from justai_assets.collector import logs
 from justai_assets.collector.counters import CounterReader
 from justai_assets.collector.logs import DROPPED, LogWriter, QueuedStderr, QueueHandler, access_sink, logger, writer
 from justai_assets_tests.collector.disk import small_disk
-from justai_assets_tests.collector.service import Nursery, Service, landed, served, settings, write_orgs
-from justai_assets_tests.collector.test_serve import send
+from justai_assets_tests.collector.nursery import Nursery, served
+from justai_assets_tests.collector.sends import send
+from justai_assets_tests.collector.service import Service, landed, settings, write_orgs
 
 
 def test_a_line_is_written_and_what_is_logged_is_json(capfd) -> None:

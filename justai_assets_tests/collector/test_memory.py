@@ -12,8 +12,8 @@ import pytest
 from justai_assets.collector.config import Limits
 from justai_assets.collector.memory import ANONYMOUS, UNVERIFIED, Memory
 from justai_assets.collector.patience import GRACE_SECONDS
+from justai_assets_tests.collector.exchanges import CHAMELEON, exchange, iterable
 from justai_assets_tests.collector.service import JSON, in_process, iterable_body, run, settings, sign
-from justai_assets_tests.collector.test_doors import CHAMELEON, exchange, iterable
 
 
 def test_an_org_has_its_share_and_strangers_have_theirs() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from justai_assets.bench.http_load import post, run_load
 from justai_assets.collector import rates as module
 from justai_assets.collector.rates import Rates, cost_of
-from justai_assets_tests.collector.service import KEY, Nursery, iterable_body, served, settings, write_orgs
+from justai_assets_tests.collector.nursery import Nursery, served
+from justai_assets_tests.collector.service import KEY, iterable_body, settings, write_orgs
 
 
 def test_an_org_may_send_its_burst_and_then_its_rate() -> None:

@@ -1,58 +1,18 @@
-import asyncio
-import errno
 import json
-import os
-import struct
 import time
-import zlib
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from justai_assets.collector.folders import CLOSED
-from justai_assets.collector.journal import Journal
-from justai_assets.collector.records import MAGIC, UNNUMBERED_MAGIC, pack, tag_of
-from justai_assets.collector.seal import Sealed, seal_segment, shorten
-from justai_assets.collector.uploads import UPLOADS, Uploads, source_of
+from justai_assets.collector.records import pack, tag_of
+from justai_assets.collector.seal import shorten
+from justai_assets.collector.uploads import UPLOADS, source_of
 from justai_assets.contract.errors import StorageError, TransientStorageError
-from justai_assets.landing.envelopes_write import envelope_line
 from justai_assets.landing.listing import list_days
 from justai_assets.storage import Root
+from justai_assets_tests.collector.segments import FIFTH, RECORDS, SIXTH, crowd, line, seal, written
 from justai_assets_tests.collector.service import landed
-
-FIFTH, SIXTH = date(2026, 1, 5), date(2026, 1, 6)
-AT = "2026-01-06T00:00:00.000000Z"
-
-
-def line(identity: str) -> bytes:
-    return envelope_line(identity, AT, {}, b'{"a":1}')
-
-
-def written(folder: Path, records: list[tuple[bytes, bytes]]) -> Path:
-    async def scenario() -> Path:
-        journal = Journal(folder, segment_bytes=1 << 20, segment_seconds=60, min_free_bytes=0)
-        for tag, content in records:
-            await journal.append(tag, content)
-        await journal.close()
-        return journal.folder
-
-    return next(asyncio.run(scenario()).glob(f"*{CLOSED}"))
-
-
-def seal(path: Path, root: Root, **which: Any) -> Sealed:
-    return seal_segment(path, Uploads(root), **which)
-
-
-RECORDS = [
-    (tag_of("iterable_webhooks", "acme", FIFTH), line("a")),
-    (tag_of("iterable_webhooks", "acme", SIXTH), line("b")),
-    (tag_of("journey_webhooks", "acme", FIFTH), line("c")),
-    (tag_of("iterable_webhooks", "other", FIFTH), line("d")),
-    (tag_of("iterable_webhooks", "acme", None), line("e")),
-    (tag_of("iterable_webhooks", "acme", FIFTH), line("f")),
-]
 
 
 def test_lines_land_in_the_folder_of_their_door_org_and_day(tmp_path: Path) -> None:
@@ -98,84 +58,6 @@ def test_equal_lines_of_two_segments_are_two_objects(tmp_path: Path) -> None:
     assert [one["id"] for one in landed(root)] == ["a", "a"]
 
 
-def test_a_torn_tail_is_left_out_and_said(tmp_path: Path) -> None:
-    root = Root.parse(str(tmp_path / "landing"))
-    path = tmp_path / "00000001.adopted"
-    whole = pack(b"segment/w/00000001", b"", 0) + pack(*RECORDS[0], 1)
-    path.write_bytes(whole + pack(*RECORDS[1], 2)[:-3])
-    sealed = seal(path, root)
-    assert [one["id"] for one in landed(root)] == ["a"]
-    assert sealed.torn_bytes == len(pack(*RECORDS[1], 2)) - 3
-    assert (sealed.damaged_bytes, sealed.lost_records, sealed.is_cut) == (0, 0, False)
-
-
-def cut(content: bytes, *, what: str) -> bytes:
-    """A closed segment as a bad disk leaves it."""
-    last = content.rfind(MAGIC)
-    before = content.rfind(MAGIC, 0, last)
-    return {
-        "to nothing": b"",
-        "at a record's border": content[:last],
-        "one record earlier": content[:before],
-        "zeroed": content[:before] + bytes(len(content) - before),
-        "flipped": content[:before] + bytes(one ^ 255 for one in content[before:]),
-    }[what]
-
-
-@pytest.mark.parametrize("what", ["to nothing", "at a record's border", "one record earlier", "zeroed", "flipped"])
-def test_a_closed_segment_whose_tail_is_gone_is_never_taken_for_whole(tmp_path: Path, what: str) -> None:
-    segment = written(tmp_path / "journal", RECORDS)
-    segment.write_bytes(cut(segment.read_bytes(), what=what))
-    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
-    assert sealed.is_cut
-    assert not sealed.is_whole
-
-
-def test_a_record_that_is_missing_by_its_number_is_counted(tmp_path: Path) -> None:
-    segment = written(tmp_path / "journal", RECORDS)
-    content = segment.read_bytes()
-    third, fourth = pack(*RECORDS[2], 3), pack(*RECORDS[3], 4)
-    assert third + fourth in content
-    segment.write_bytes(content.replace(third + fourth, b""))
-    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
-    assert (sealed.lost_records, sealed.damaged_bytes, sealed.is_cut) == (2, 0, False)
-
-
-def test_a_segment_of_an_earlier_version_is_read_also_without_an_end_record(tmp_path: Path) -> None:
-    def old(tag: bytes, content: bytes) -> bytes:
-        payload = struct.pack("<H", len(tag)) + tag + content
-        return struct.pack("<4sII", UNNUMBERED_MAGIC, len(payload), zlib.crc32(payload, len(payload))) + payload
-
-    path = tmp_path / "00000001.closed"
-    path.write_bytes(old(b"segment/w/00000001", b"") + b"".join(old(*one) for one in RECORDS) + old(*RECORDS[0])[:9])
-    sealed = seal(path, Root.parse(str(tmp_path / "landing")))
-    assert (sealed.lines, sealed.torn_bytes, sealed.is_cut) == (6, 9, False)
-
-
-@pytest.mark.parametrize("is_short", [False, True])
-def test_a_sector_that_cannot_be_read_costs_its_records_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_short: bool
-) -> None:
-    root = Root.parse(str(tmp_path / "landing"))
-    segment = crowd(tmp_path, 60)
-    assert segment.stat().st_size > 3 * 4096
-    pread = os.pread
-
-    def bad(descriptor: int, size: int, at: int) -> bytes:
-        if is_short and at < 4096 < at + size:
-            # As the kernel does it: what comes before the sector, and the error with the next read.
-            return pread(descriptor, 4096 - at, at)
-        if at < 2 * 4096 and at + size > 4096:
-            raise OSError(errno.EIO, "Input/output error")
-        return pread(descriptor, size, at)
-
-    monkeypatch.setattr("os.pread", bad)
-    sealed = seal(segment, root)
-    assert sealed.damaged_bytes >= 4096
-    assert sealed.lost_records > 0
-    assert sealed.lines + sealed.lost_records == sum(range(1, 61))
-
-
 def test_a_refused_day_holds_back_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     segment = written(tmp_path / "journal", RECORDS)
 
@@ -199,30 +81,6 @@ def test_a_local_landing_root_that_is_gone_takes_nothing_and_is_not_made(tmp_pat
     assert not (tmp_path / "landing").exists()
 
 
-def test_damage_in_the_middle_costs_its_record_only_and_is_said(tmp_path: Path) -> None:
-    root = Root.parse(str(tmp_path / "landing"))
-    segment = written(tmp_path / "journal", RECORDS)
-    content = bytearray(segment.read_bytes())
-    content[content.find(b'"id":"c"') + 6] ^= 1
-    segment.write_bytes(content)
-    sealed = seal(segment, root)
-    assert sorted(one["id"] for one in landed(root)) == ["a", "b", "d", "e", "f"]
-    assert (sealed.damaged_bytes, sealed.lost_records) == (len(pack(*RECORDS[2], 3)), 1)
-
-
-def test_garbage_behind_the_end_of_a_closed_segment_is_damage(tmp_path: Path) -> None:
-    segment = written(tmp_path / "journal", RECORDS)
-    segment.write_bytes(segment.read_bytes() + b"garbage")
-    sealed = seal(segment, Root.parse(str(tmp_path / "landing")))
-    assert (sealed.torn_bytes, sealed.damaged_bytes) == (0, 7)
-
-
-def test_an_empty_segment_lands_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "00000001.closed"
-    path.touch()
-    assert seal(path, Root.parse(str(tmp_path / "landing"))).objects == 0
-
-
 def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(tmp_path: Path) -> None:
     segment = written(tmp_path / "journal", RECORDS)
     (tmp_path / "landing").mkdir(exist_ok=True)
@@ -235,18 +93,6 @@ def test_a_landing_zone_that_refuses_everything_leaves_every_group_and_says_why(
     assert {(one.error, one.transient) for one in sealed.refused} == {("storage_transient", True)}
     assert all(one.what.startswith("writing webhooks/") for one in sealed.refused)
     assert segment.exists()
-
-
-def crowd(folder: Path, orgs: int) -> Path:
-    """A segment of many orgs, each with another number of lines."""
-    content = [pack(b"segment/w/00000001", b"", 0)]
-    for number in range(orgs):
-        tag = tag_of("iterable_webhooks", f"org{number:02d}", FIFTH)
-        for one in range(number + 1):
-            content.append(pack(tag, line(f"{number}-{one}"), len(content)))
-    path = folder / "00000001.closed"
-    path.write_bytes(b"".join([*content, pack(b"end", b"", len(content))]))
-    return path
 
 
 def denying(monkeypatch: pytest.MonkeyPatch, *orgs: str) -> list[str]:

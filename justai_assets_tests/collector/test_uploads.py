@@ -12,8 +12,8 @@ from justai_assets.collector.sealer import Sealer
 from justai_assets.collector.uploads import PATIENT_SECONDS
 from justai_assets.contract.errors import TransientStorageError
 from justai_assets.storage import Root
-from justai_assets_tests.collector.test_seal import RECORDS, written
-from justai_assets_tests.collector.test_sealer import Log
+from justai_assets_tests.collector.sealers import Log
+from justai_assets_tests.collector.segments import RECORDS, written
 
 
 @pytest.fixture

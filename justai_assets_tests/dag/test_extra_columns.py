@@ -2,97 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import math
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-import dagster as dg
 import polars as pl
-import pytest
-from rich.console import Console
 
-from justai_assets.cli import run
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
-    COHORT_RESTATEMENTS,
-    COPY_DAILY,
     CUSTOM_EVENTS,
-    EXPERIMENT_RESULTS,
     MESSAGE_OUTCOMES,
-    QUARANTINE,
     UNIFIED_EVENTS,
-    Table,
 )
-from justai_assets.dag.headless import make_report
-from justai_assets.dag.location import location
-from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.load import Orgs
-from justai_assets.settings import Settings
-from justai_assets.show import show_revenue
-from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
-
-DAY = date(2026, 1, 5)
-AT = datetime(2026, 1, 5, 12, tzinfo=UTC)
-
-
-def unified_org(world: World, columns: Any = None) -> None:
-    drop = {"content": "unified_events", **({"extra_columns": columns} if columns is not None else {})}
-    world.add_org(UNIFIED_ORG, sources={"databricks": drop})
-
-
-def custom_org(world: World, columns: Any = None, **changes: Any) -> None:
-    drop = {"content": "custom_events", **({"extra_columns": columns} if columns is not None else {})}
-    sources = {**WEBHOOK_ORG["sources"], "redshift": drop}
-    world.add_org(WEBHOOK_ORG, sources=sources, **changes)
-
-
-def unified_rows(count: int = 4, **extra: Any) -> pl.DataFrame:
-    rows = {
-        "event_name": ["emailSend", "purchase"] * (count // 2),
-        "event_timestamp": [AT + timedelta(minutes=at) for at in range(count)],
-        "message_id": [f"m{at // 2}" for at in range(count)],
-        "template_id": ["501"] * count,
-        "campaign_id": ["9001"] * count,
-    }
-    return pl.DataFrame({**rows, **extra})
-
-
-def purchases(people: list[str], **extra: Any) -> pl.DataFrame:
-    rows = {
-        "event_timestamp": [AT + timedelta(hours=1, seconds=at) for at in range(len(people))],
-        "event_name": ["purchase"] * len(people),
-        "user_id_or_email": people,
-    }
-    return pl.DataFrame({**rows, **extra})
-
-
-def held(world: World, table: Table, org: str = "acme") -> pl.DataFrame:
-    """Rows with the columns that the org file declares now."""
-    return world.lake.scan(org, declared(world.orgs[org], table)).collect()
-
-
-def fields(world: World, table: Table, org: str) -> list[str]:
-    found = world.lake.open(org, table)
-    assert found is not None
-    return [one.name for one in found.schema().fields]
-
-
-def refused(world: World, org: str) -> dict[str, int]:
-    return dict(world.table(QUARANTINE, org).group_by("reason").agg(pl.col("records").sum()).iter_rows())
-
-
-def remarks(world: World, org: str, table: Table) -> tuple[bool, str]:
-    """Materialize a day through Dagster: whether it succeeded, and what it says of the day."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = location(Orgs({org: world.orgs[org]}, {})).resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(
-            asset_selection=[dg.AssetKey([org, table.name])], tags=range_tags(Days(DAY, DAY)), instance=instance
-        )
-        (made,) = result.asset_materializations_for_node(f"{org}__{table.name}")
-        return result.success, str(made.metadata["remarks"].value if "remarks" in made.metadata else "")
+from justai_assets_tests.dag.extra_columns import (
+    DAY,
+    custom_org,
+    fields,
+    held,
+    purchases,
+    refused,
+    remarks,
+    unified_org,
+    unified_rows,
+)
+from justai_assets_tests.world import World, esp
 
 
 def test_declared_columns_of_a_unified_export_flow_and_others_do_not(any_world: World) -> None:
@@ -236,127 +169,3 @@ def test_declared_columns_of_custom_events_reach_the_unified_stream_with_their_m
         ("emailSend", "a" * 32, None, None), ("purchase", "a" * 32, 30.0, "AT"),
     ]  # fmt: skip
     assert world.table(MESSAGE_OUTCOMES)["values"].to_list() == [[{"event_name": "purchase", "value": 30.0}]]
-
-
-TEMPLATES = [
-    {
-        "id": "welcome",
-        "key_metric": "purchase",
-        "treatment": {"template_id": "501", "campaign_id": "9001"},
-        "control": {"template_id": "502", "campaign_id": "9001"},
-        "control_share": 0.5,
-    }
-]
-PEOPLE = 400
-
-
-def land_test(world: World, columns: Any = ("value",), share: int = 8) -> dict[str, float]:
-    """Two days on which every second person gets the new copy and two of `share` people buy; what each arm brought."""
-    custom_org(world, list(columns), templates=TEMPLATES)
-    brought = {"treatment": 0.0, "control": 0.0}
-    for offset in range(2):
-        day = DAY + timedelta(offset)
-        lines, people, values = [], [], []
-        for person in range(PEOPLE):
-            ids = {"messageId": f"{offset:02x}{person:030x}", "templateId": 501 + person % 2, "campaignId": 9001}
-            lines.append(esp("emailSend", f"{day} 08:00:{person % 60:02}", f"p{person}@example.com", **ids))
-            if person % share in (0, 1):
-                people.append(f"p{person}@example.com")
-                values.append(round((20.0 if person % 2 else 30.0) + person * 0.01, 2))
-                brought["control" if person % 2 else "treatment"] += values[-1]
-        world.land("iterable_webhooks", "acme", day, lines)
-        bought = purchases(people, value=values).with_columns(pl.col("event_timestamp") + timedelta(days=offset))
-        world.drop("redshift", "acme", day, bought)
-    assert world.materialize("2026-01-05", "2026-01-06")
-    return brought
-
-
-def test_value_becomes_revenue_per_message_on_every_screen(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    brought = land_test(world)
-    rows = world.table(COPY_DAILY).filter(pl.col("metric") == "revenue:purchase", pl.col("template") == "welcome")
-    sums = {arm: value for arm, value in rows.group_by("arm").agg(pl.col("value").sum()).iter_rows()}
-    assert sums == pytest.approx(brought)
-    assert rows["messages"].to_list() == [PEOPLE // 2] * 4
-    assert rows["successes"].to_list() == [PEOPLE // 8] * 4
-    assert rows["window_hours"].unique().to_list() == [24]
-
-    assert make_report(world.orgs["acme"])
-    (result,) = world.table(EXPERIMENT_RESULTS).filter(pl.col("metric") == "revenue:purchase").to_dicts()
-    rate = {arm: value / PEOPLE for arm, value in brought.items()}
-    assert (result["treatment_rate"], result["control_rate"]) == pytest.approx((rate["treatment"], rate["control"]))
-    assert result["lift"] == pytest.approx(rate["treatment"] / rate["control"] - 1)
-    assert (result["variance"], result["is_key"], result["is_enough"]) == ("user", False, True)
-    # Each person buys both times for the same: 2 messages tell what 1 does, and the few people cost a little more.
-    assert result["treatment_design_effect"] == pytest.approx(2, rel=0.02)
-
-    text = io.StringIO()
-    days = Days(DAY, DAY + timedelta(1))
-    show_revenue(
-        Settings.from_environment(), list(world.orgs.values()), days, Console(file=text, width=140, highlight=False)
-    )
-    treatment, control = [line.split() for line in text.getvalue().splitlines() if "acme/welcome" in line]
-    lift = f"{result['lift']:+.0%}"
-    money = {arm: (f"{value:,.2f}", f"{rate[arm]:,.4f}") for arm, value in brought.items()}
-    assert treatment[1:] == ["purchase", "treatment", "400", "100", *money["treatment"], lift]
-    assert control[1:] == ["purchase", "control", "400", "100", *money["control"]]
-
-    html = world.lake.root.read("acme/report/latest.html").decode()
-    assert "What a message brings" in html
-    assert f"{rate['treatment']:.3f}" in html
-    capsys.readouterr()
-    assert (
-        run(["explain", "--org", "acme", "--metric", "template=welcome,metric=revenue:purchase,send_date=2026-01-05"])
-        == 0
-    )
-    said = capsys.readouterr().out
-    day = rows.filter(pl.col("send_date") == DAY, pl.col("arm") == "treatment")["value"].item()
-    assert f"50 of 200 messages, worth {day:,.2f}, says copy_daily" in said
-    assert f"message_outcomes holds 50 of 200 messages, worth {day:,.2f}" in said
-    assert f"50 events of 50 messages, worth {day:,.2f} followed" in said
-    assert "revenue is the value of all these events, as it came" in said
-
-
-def test_what_few_buyers_brought_is_in_no_report(world: World) -> None:
-    brought = land_test(world, share=80)
-    assert make_report(world.orgs["acme"])
-    (result,) = world.table(EXPERIMENT_RESULTS).filter(pl.col("metric") == "revenue:purchase").to_dicts()
-    assert (result["treatment_successes"], result["is_enough"], result["lift_always_low"]) == (10, False, None)
-    html = world.lake.root.read("acme/report/latest.html").decode()
-    assert "What a message brings" in html
-    assert f"{brought['treatment'] / PEOPLE:.4f}" not in html
-    assert f"{brought['control'] / PEOPLE:.4f}" not in html
-
-
-def test_revenue_is_the_same_to_the_bit_however_its_days_are_built(world: World) -> None:
-    land_test(world)
-    tables = (MESSAGE_OUTCOMES, COPY_DAILY)
-    before = [world.table(one) for one in tables]
-    assert world.materialize("2026-01-06", "2026-01-06", MESSAGE_OUTCOMES.name, COPY_DAILY.name)
-    assert world.materialize("2026-01-05", "2026-01-05", MESSAGE_OUTCOMES.name, COPY_DAILY.name)
-    assert [one.equals(other) for one, other in zip(before, (world.table(one) for one in tables), strict=True)] == [
-        True,
-        True,
-    ]
-    assert world.table(COHORT_RESTATEMENTS).is_empty()
-
-
-def test_without_a_declared_value_there_is_no_revenue(world: World) -> None:
-    land_test(world, columns=())
-    assert world.table(COPY_DAILY).filter(pl.col("metric").str.starts_with("revenue:")).is_empty()
-    assert world.table(MESSAGE_OUTCOMES)["values"].null_count() == 2 * PEOPLE
-    assert make_report(world.orgs["acme"])
-    assert "What a message brings" not in world.lake.root.read("acme/report/latest.html").decode()
-
-
-def test_a_stream_that_the_org_joined_itself_brings_revenue_too(world: World) -> None:
-    world.add_org(
-        UNIFIED_ORG,
-        sources={"databricks": {"content": "unified_events", "extra_columns": ["value"]}},
-        templates=TEMPLATES,
-    )
-    world.drop("databricks", "globex", DAY, unified_rows(value=[None, 12.5, 99.0, 7.5]))
-    assert world.materialize("2026-01-05", "2026-01-05", org="globex")
-    rows = world.table(COPY_DAILY, "globex").filter(
-        pl.col("metric") == "revenue:purchase", pl.col("arm") == "treatment"
-    )
-    assert rows.select("messages", "successes", "value", "value_squares").rows() == [(2, 2, 20.0, 12.5**2 + 7.5**2)]

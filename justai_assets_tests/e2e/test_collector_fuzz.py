@@ -13,6 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from justai_assets.collector.openapi import PATHS, document
+from justai_assets_tests.collector.nursery import running
 from justai_assets_tests.collector.service import (
     JOURNEY_KEY,
     JSON,
@@ -20,7 +21,6 @@ from justai_assets_tests.collector.service import (
     http,
     iterable_body,
     landed,
-    running,
     settings,
     sign,
     write_orgs,

@@ -11,6 +11,7 @@ import pytest
 
 from justai_assets.storage import Root
 from justai_assets_tests.collector.disk import small_disk
+from justai_assets_tests.collector.nursery import nursery
 from justai_assets_tests.collector.service import (
     JSON,
     KEY,
@@ -19,7 +20,6 @@ from justai_assets_tests.collector.service import (
     http,
     iterable_body,
     landed,
-    nursery,
     settings,
     write_orgs,
 )

@@ -25,16 +25,8 @@ from justai_assets.lake.ledger import read_fates, total
 from justai_assets.landing.identity import event_id
 from justai_assets.orgs.load import load_org
 from justai_assets.sources.build import build_from_doors
-from justai_assets_tests.collector.service import (
-    JOURNEY_KEY,
-    KEY,
-    iterable_body,
-    landed,
-    running,
-    settings,
-    sign,
-    write_orgs,
-)
+from justai_assets_tests.collector.nursery import running
+from justai_assets_tests.collector.service import JOURNEY_KEY, KEY, iterable_body, landed, settings, sign, write_orgs
 from justai_assets_tests.conftest import make_world
 from justai_assets_tests.world import World
 
