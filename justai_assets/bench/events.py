@@ -115,10 +115,14 @@ def _frame(
 
 def random_hex(rng: Any, rows: int) -> pl.Series:
     """Random 32-digit hex strings, without a loop over rows."""
+    return hex_digits(rng.bytes(16 * rows), rows).alias("message_id")
+
+
+def hex_digits(data: bytes, rows: int) -> pl.Series:
+    """16 bytes a row as 32 hex digits, without a loop over rows."""
     import numpy as np
     import pyarrow as pa
 
-    digits = rng.bytes(16 * rows).hex().encode()
     offsets = np.arange(0, 32 * (rows + 1), 32, dtype=np.int64)
-    array = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(digits))
-    return pl.Series("message_id", array)
+    array = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data.hex().encode()))
+    return pl.Series("", array)

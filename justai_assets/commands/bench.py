@@ -130,6 +130,39 @@ def ingest(
 
 
 @app.command
+def outcomes(
+    *,
+    sends: int = 1_000_000,
+    repeats: int = 3,
+    contender: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    folder: Path = FOLDER,
+) -> None:
+    """A day of message_outcomes beside the attribution of the same day, DuckDB doing the same join, and the floor.
+
+    Example: `justai bench outcomes --sends 10000000 --repeats 1`
+
+    Parameters
+    ----------
+    sends
+        Messages a day; seven days are generated, about 1.1 kB a message of one day.
+    repeats
+        The table shows medians.
+    contender
+        message_outcomes, attribution, duckdb_join, floor; may be repeated.
+    folder
+        For generated tables, kept and used again, and results.
+    """
+    from justai_assets.bench.outcomes import outcomes as measure
+    from justai_assets.bench.outcomes_contenders import CONTENDERS
+
+    with _progress() as progress:
+        report = measure(
+            folder, sends=sends, contenders=contender or tuple(CONTENDERS), repeats=repeats, progress=progress
+        )
+    _show(report, folder, "outcomes")
+
+
+@app.command
 def collect(*, workers: int = 1, connections: int = 256, rounds: int = 3, paced_seconds: float = 10.0) -> None:
     """The HTTP doors against the same server answering 204 without work, fsync on.
 
