@@ -98,6 +98,21 @@ def coverage(runs: int, people: int) -> Iterator[str]:
         yield f"| {name} | {held[:, 0].mean():.1%} | {held[:, 1].mean():.1%} |"
 
 
+def assumed(runs: int, people: int) -> Iterator[str]:
+    """What a split by person costs where nobody is known by a key."""
+    runs = max(50, runs // 10)
+    given = {
+        "keys": Scenario("user"),
+        "no keys": Scenario("user", keys=0.0),
+    }
+    yield f"| by person, +50 % shipped within 60 days, {runs:,} runs | {' | '.join(given)} |"
+    yield f"|---|{'--:|' * len(given)}"
+    for factor in (1, 2.5, 5, 10):
+        number = round(people * factor)
+        found = [(signs(one, runs, number, 0.5) > 0).mean() for one in given.values()]
+        yield f"| {number:,} people | {' | '.join(f'{share:.0%}' for share in found)} |"
+
+
 def split(runs: int, _people: int) -> Iterator[str]:
     """False alarms of the split, and how soon a wrong one is found."""
     yield f"| {runs * 10:,} runs | |"
@@ -111,6 +126,7 @@ def split(runs: int, _people: int) -> Iterator[str]:
 TABLES: Final[dict[str, Callable[[int, int], Iterator[str]]]] = {
     "errors": errors,
     "power": power,
+    "assumed": assumed,
     "coverage": coverage,
     "split": split,
 }
