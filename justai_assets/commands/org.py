@@ -33,7 +33,7 @@ def check(*slugs: str) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from justai_assets.orgs.doubts import misspelt, weak_secrets
+    from justai_assets.orgs.doubts import doubts
     from justai_assets.orgs.load import load_orgs
     from justai_assets.settings import Settings
 
@@ -50,7 +50,7 @@ def check(*slugs: str) -> int:
             )
         for door, mend in org.closed_doors.items():
             out.print(f"      {org.slug}: the HTTP door of {door} accepts nothing; {mend} (sources.{door})")
-        for doubt in (*misspelt(org), *weak_secrets(org)):
+        for doubt in doubts(org):
             out.print(f"      {org.slug}: {doubt}", markup=False)
     for error in orgs.broken.values():
         for line in str(error).splitlines():

@@ -1,4 +1,4 @@
-"""What in a valid org file is probably a mistake: names that nothing brings, and a salt that can be guessed."""
+"""What in a valid org file is probably a mistake: names that nothing brings, people whom nobody knows, a weak salt."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
+from justai_assets.contract.events import CLICKS, OPENS, UNSUBSCRIBES
+from justai_assets.orgs.fields import is_engagement, metric_instead
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
 
 ENGAGEMENT_METRICS: Final = ("open", "click", "unsubscribe")
+_ENGAGEMENT_NAMES: Final = OPENS | CLICKS | UNSUBSCRIBES
 MIN_SALT: Final = 16
 """Characters of a salt; whoever guesses a shorter one can find an address behind its pseudonym."""
+
+
+def doubts(org: Org) -> Iterator[str]:
+    """Everything that is probably a mistake; what to do stands behind the first semicolon."""
+    yield from misspelt(org)
+    yield from unknown_people(org)
+    yield from weak_secrets(org)
 
 
 def misspelt(org: Org) -> Iterator[str]:
@@ -26,10 +36,29 @@ def misspelt(org: Org) -> Iterator[str]:
     for key, name in event_names(org):
         if name in known:
             continue
-        guess = closest(name, known)
+        if is_engagement(name):
+            yield f"{key}: {name} is an engagement event and never counts as a conversion; remove it"
+            continue
+        guess = closest(name, {*known, *_ENGAGEMENT_NAMES})
+        guess = metric_instead(guess) if guess in _ENGAGEMENT_NAMES else guess
         if guess or is_complete:
             meant = f"; {guess} is meant, perhaps" if guess else f"; known are {', '.join(sorted(known))}"
             yield f"{key}: no door brings an event {name}{meant}"
+
+
+def unknown_people(org: Org) -> Iterator[str]:
+    """Templates whose split is drawn over people in a stream that names no person."""
+    if not org.is_unified:
+        return
+    assumed = org.experiments.assumed_design_effect
+    basis = "an assumed design effect" if assumed is None else f"the assumed_design_effect of {assumed:g}"
+    mend = "; set experiments.assumed_design_effect if you know it" if assumed is None else "; keep it if that is known"
+    for at, template in enumerate(org.templates):
+        if template.split_unit == "user" and template.control is not None:
+            yield (
+                f"templates.{at}.split_unit: user, but {org.engagement} names no person, so the split is not checked "
+                f"and decisions rest on {basis}{mend}, or take message if each request draws anew"
+            )
 
 
 def event_names(org: Org) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from justai_assets.contract.days import day_or_none
-from justai_assets.contract.events import ENGAGEMENT, ITERABLE_EVENTS, MAX_WINDOW_HOURS
+from justai_assets.contract.events import (
+    CLICKS,
+    ENGAGEMENT,
+    ITERABLE_EVENTS,
+    MAX_WINDOW_HOURS,
+    OPENS,
+    UNSUBSCRIBES,
+)
 from justai_assets.orgs.secrets import SecretRef
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -67,8 +74,32 @@ def _day(value: Any) -> Any:
     return day
 
 
+def is_engagement(name: str) -> bool:
+    """Whether a name is that of an engagement event, in either spelling: no conversion of it is ever counted."""
+    return name in ITERABLE_EVENTS or name in ENGAGEMENT
+
+
+def metric_instead(name: str) -> str:
+    """What to write in the place of an engagement event's name.
+
+    >>> metric_instead("pushOpen"), metric_instead("emailUnSubscribe"), metric_instead("emailBounce")
+    ('open', 'unsubscribe', 'a custom event, or open, click, unsubscribe')
+    """
+    counted = {"open": OPENS, "click": CLICKS, "unsubscribe": UNSUBSCRIBES | {"emailUnSubscribe"}}
+    found = next((metric for metric, names in counted.items() if name in names), None)
+    return found or f"a custom event, or {', '.join(counted)}"
+
+
+def _key_metric(name: str) -> str:
+    if is_engagement(name):
+        raise ValueError(
+            f"{name} is an engagement event and never counts as a conversion; write {metric_instead(name)}"
+        )
+    return name
+
+
 def _journey_event(name: str) -> str:
-    if name in ITERABLE_EVENTS or name in ENGAGEMENT:
+    if is_engagement(name):
         raise ValueError(f"{name} is the name of an engagement event; give what the person did, for example purchase")
     if "@" in name or not any(character.isalpha() for character in name):
         # It may be somebody's: it is not repeated.
@@ -81,6 +112,7 @@ Day = Annotated[date, BeforeValidator(_day)]
 Slug = Annotated[str, AfterValidator(_check_slug)]
 Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
 EventName = Annotated[str, Field(min_length=1, max_length=256)]
+KeyMetric = Annotated[EventName, AfterValidator(_key_metric)]
 JourneyEvent = Annotated[EventName, AfterValidator(_journey_event)]
 EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)]
 SendEvents = Annotated[EventNames, Field(min_length=1)]

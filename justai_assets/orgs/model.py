@@ -23,6 +23,7 @@ from justai_assets.orgs.fields import (
     Hours,
     Id,
     JourneyEvent,
+    KeyMetric,
     SecretRefs,
     SendEvents,
     SharedTable,
@@ -174,7 +175,7 @@ class Template(StrictModel):
     """
 
     id: Id
-    key_metric: EventName | None = None
+    key_metric: KeyMetric | None = None
     treatment: Arm
     control: Arm | None = None
     control_share: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.doubts import misspelt, weak_secrets
+from justai_assets.orgs.doubts import doubts
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError, references
 from justai_assets.quality.doctor.attributed import examine_attributed
@@ -31,7 +31,7 @@ def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Find
         except SecretError as error:
             unset.append(key)
             yield Finding(org.slug, "secrets", "problem", f"{key}: {error.args[0]}", error.mend)
-    for doubt in (*misspelt(org), *weak_secrets(org)):
+    for doubt in doubts(org):
         yield Finding(org.slug, "org file", "warning", *doubt.split("; ", 1))
     landed = {}
     for door in org.sources.present():

@@ -3,19 +3,15 @@
 from datetime import date, timedelta
 
 import numpy as np
-import polars as pl
 import pytest
 
 from justai_assets.metrics.experiments.allocation import allocation
-from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm
-from justai_assets.metrics.experiments.cluster import PEOPLE, Clusters, clustered, design_effect
+from justai_assets.metrics.experiments.cluster import Clusters, clustered, design_effect
 from justai_assets.metrics.experiments.compare import compare
-from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.intervals import difference_interval, difference_z, ratio_interval, ratio_z
-from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.power import days_left
-from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets.metrics.experiments.rules import Rules
 from justai_assets.metrics.experiments.sample_ratio import always_valid_ratio_p, check_ratio
 from justai_assets.metrics.experiments.sequential import critical, spread
 
@@ -233,47 +229,6 @@ def test_a_split_that_is_a_point_off_is_caught():
     control = rng.binomial(50_000, 0.11, runs)
     caught = [check_ratio(50_000 - c, c, control_share=0.1).is_broken for c in control.tolist()]
     assert np.mean(caught) > 0.99
-
-
-@pytest.mark.parametrize("split", ["held out of all templates", "drawn per message"])
-def test_all_templates_together_keep_the_promise_when_one_person_receives_several(split):
-    rng, runs, users, templates = np.random.default_rng(13), 250, 2_000, 5
-    plans = [Plan(f"t{k}", "click", control_share=None) for k in range(templates)]
-    naive, clustered = [], []
-    for _ in range(runs):
-        own, held = rng.beta(0.5, 2.0, users), rng.random(users) < 0.1
-        counts, people = [], []
-        for k in range(templates):
-            sent = 1 + rng.poisson(1.0, users)
-            control = rng.binomial(sent, 0.1) if split == "drawn per message" else np.where(held, sent, 0)
-            for arm, m in ((TREATMENT, sent - control), (CONTROL, control)):
-                x = rng.binomial(m, own)
-                counts.append((f"t{k}", arm, "click", 72, True, DAY, None, int(m.sum()), int(x.sum())))
-                people.append(people_of(f"t{k}", arm, m, x))
-        frame = pl.DataFrame(counts, schema=COUNTS, orient="row")
-        parts = [pl.concat(people).lazy()]
-        results = analyse(frame, plans, people=lambda parts=parts: parts, rules=RULES)
-        naive.append(overall(results, RULES)[0].p_value < ALPHA)
-        clustered.append(overall(results, RULES, people=lambda parts=parts: parts)[0].p_value < ALPHA)
-    assert np.mean(clustered) < ALPHA + four_errors(ALPHA, runs)
-    if split == "held out of all templates":
-        assert np.mean(naive) > 2.5 * ALPHA
-
-
-def people_of(template, arm, messages, successes):
-    """PEOPLE of one day."""
-    rows = pl.DataFrame({"user": np.arange(len(messages)), "messages": messages, "successes": successes})
-    rows = rows.with_columns(
-        pl.lit(template).alias("template"), pl.lit(arm).alias("arm"), pl.lit(None).alias("copy_id"),
-        pl.lit(DAY).alias("cohort_date"),
-    )  # fmt: skip
-    sent = rows.filter(pl.col("messages") > 0).with_columns(
-        pl.lit(None).alias("metric"), pl.lit(None).alias("window_hours"), pl.lit(0).alias("successes")
-    )
-    clicked = rows.filter(pl.col("successes") > 0).with_columns(
-        pl.lit("click").alias("metric"), pl.lit(72).alias("window_hours"), pl.lit(0).alias("messages")
-    )
-    return pl.concat([one.select(pl.col(n).cast(t) for n, t in PEOPLE.items()) for one in (sent, clicked)])
 
 
 def drifting(rng, runs, *, moves, rates=(1.0, 1.0), per_day=2_000, days=DAYS):
