@@ -14,6 +14,8 @@ from justai_assets.contract.foreign_names import PERSONAL
 
 MAX_IDENTIFIER_BYTES = 256
 EVENT_NAME = "event_name"
+_VALUE, _LOWERED = "_value:", "_lowered:"
+"""Columns made for the comparison: a personal value, and a published one, in lower case."""
 
 _CONTAINED = 6
 _DIGITS_CONTAINED = 8
@@ -37,6 +39,22 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
             Case does not matter: a sender's template may write jane-roe for the user Jane-Roe.
             Numbers of fewer than 8 digits are not compared with ids: a user 501 and a template 501 are both honest.
     """
+
+    def refused(rows: pl.Series) -> pl.Series:
+        found = rows.struct.unnest()
+        # Most columns of personal data are empty, and comparing is the dearest step of an intake.
+        given = [name for name in dict.fromkeys(personal) if found[name].null_count() < len(found)]
+        values = [pl.col(name).str.strip_chars().str.strip_prefix("+") for name in given]
+        # Columns of their own: within one expression each comparison would lower both sides anew.
+        lowered = [one.str.to_lowercase().name.prefix(_VALUE) for one in values]
+        lowered += [pl.col(name).str.to_lowercase().name.prefix(_LOWERED) for name in published if given]
+        return found.with_columns(lowered).select(_refusal(published, given)).to_series()
+
+    columns = pl.struct(list(dict.fromkeys((*published, *personal))))
+    return columns.map_batches(refused, return_dtype=pl.String, is_elementwise=True)
+
+
+def _refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
     everything = pl.concat_str([_readable(name) for name in published], separator="\x1f")
     too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > MAX_IDENTIFIER_BYTES for name in published)
     nested = pl.any_horizontal(pl.col(name).str.contains(r"^\s*[\[{]") for name in published)
@@ -46,11 +64,11 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
         leaks = leaks | ~pl.col(EVENT_NAME).str.contains(r"\p{L}")
     lowered = everything.str.to_lowercase()
     for name in personal:
-        value = pl.col(name).str.strip_chars().str.strip_prefix("+").str.to_lowercase()
+        value = pl.col(f"{_VALUE}{name}")
         is_number = value.str.contains(r"^[0-9]*$")
         enough = pl.when(is_number).then(_DIGITS_CONTAINED).otherwise(_CONTAINED)
         inside = (value.str.len_bytes() >= enough) & lowered.str.contains(value, literal=True)
-        equal = ~is_number & pl.any_horizontal(pl.col(column).str.to_lowercase() == value for column in published)
+        equal = ~is_number & pl.any_horizontal(pl.col(f"{_LOWERED}{column}") == value for column in published)
         leaks = leaks | (inside | equal).fill_null(value=False)
     return (
         pl.when(too_long)

@@ -90,6 +90,17 @@ def test_no_email_gets_through_whatever_surrounds_it(email: str, before: str, af
     assert verdict(message=f"{before}{email}{after}") is not None
 
 
+SHORT = st.text("aA1@ +", max_size=9) | st.none()
+
+
+@given(st.lists(st.tuples(SHORT, SHORT, SHORT), max_size=6))
+def test_a_row_is_judged_alike_alone_and_among_others(rows: list[tuple[str | None, str | None, str | None]]) -> None:
+    names = ("event_name", "message_id", "user")
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    together = frame.select(refusal(names[:2], names[2:])).to_series().to_list()
+    assert together == [verdict(name, message, user=user) for name, message, user in rows]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -27,3 +27,10 @@ def test_the_four_formats_name_the_same_moment(text: str) -> None:
 @pytest.mark.parametrize("text", [None, "", "yesterday", "2026-01-05 12:41:03", "2026-02-30T12:41:03Z"])
 def test_what_has_no_offset_or_is_no_date_is_null(text: str | None) -> None:
     assert pl.select(utc(pl.lit(text, pl.String))).item() is None
+
+
+def test_one_column_may_hold_every_format() -> None:
+    forms = ["2026-01-05T12:41:03Z", None, "2026-01-05 07:41:03.0 -0500", "", "2026-01-05 12:41:03 +00:00", "-"]
+    read = pl.DataFrame({"text": forms * 2}).select(utc(pl.col("text"))).to_series()
+    moment = datetime(2026, 1, 5, 12, 41, 3, tzinfo=UTC)
+    assert read.to_list() == [moment, None, moment, None, moment, None] * 2
