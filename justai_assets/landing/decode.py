@@ -1,7 +1,7 @@
 """The decoder's process: foreign Parquet in, a file of our own making out. See `decoder` for why it is one apart.
 
 Reads one request a line from stdin, as JSON, and answers each with a line on stdout. It imports the standard library
-and pyarrow only, so that it starts quickly.
+and pyarrow only, so that it starts quickly; for envelopes (`envelope_files`) polars too, when the first ones come.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
@@ -59,9 +59,8 @@ def serve() -> None:
     pa.set_cpu_count(min(pa.cpu_count(), 4))
     for line in sys.stdin:
         request = json.loads(line)
-        _allow(Path(request["path"]))
         try:
-            answer = decode(**request)
+            answer = _parsed(request["envelopes"]) if "envelopes" in request else _decoded(request)
         except DamagedError:
             answer = {"code": "unreadable_file"}
         except OSError as error:
@@ -70,11 +69,25 @@ def serve() -> None:
         sys.stdout.flush()
 
 
-def _allow(path: Path) -> None:
+def _decoded(request: dict[str, Any]) -> Answer:
+    _allow([request["path"]])
+    return decode(**request)
+
+
+def _parsed(request: dict[str, Any]) -> Answer:
+    # Parquet alone does without polars.
+    from justai_assets.landing.envelope_files import write_batches
+
+    _allow([path for path, _ in request["files"]])
+    return {"parts": write_batches(**request)}
+
+
+def _allow(paths: Iterable[str]) -> None:
     # A damaged file may send a decoder round in circles.
     used = resource.getrusage(resource.RUSAGE_SELF)
     with contextlib.suppress(OSError, ValueError):
-        seconds = used.ru_utime + used.ru_stime + _PATIENCE + path.stat().st_size / _BYTES_PER_SECOND
+        size = sum(Path(path).stat().st_size for path in paths)
+        seconds = used.ru_utime + used.ru_stime + _PATIENCE + size / _BYTES_PER_SECOND
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 

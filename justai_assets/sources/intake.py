@@ -17,7 +17,8 @@ from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
 from justai_assets.landing.commits import committed
-from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA, read_envelopes
+from justai_assets.landing.envelope_files import parse_envelopes
+from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.extra_columns import dtype_of, of_source
 from justai_assets.orgs.model import Org
@@ -105,12 +106,12 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
     received = parts.refuse_links(landed)
     with (
         landing.on_disk([found.key for found in landed.data]) as paths,
-        # Parsing holds Python's lock and one core; typing leaves it: one batch is typed while the next is parsed.
+        # One batch is typed while the next is parsed.
         ThreadPoolExecutor(1, thread_name_prefix="typing") as pool,
     ):
         files = [(path, safe_key(found.key)) for path, found in zip(paths, landed.data, strict=True)]
         typing: Future[None] | None = None
-        batches = read_envelopes(files, door, reader.body, with_line=reader.with_line)
+        batches = parse_envelopes(files, door, reader.body, scratch, with_line=reader.with_line)
         if landed.day is None:
             batches = without_copied(batches, landing, org, door, landed, paths)
         for batch in batches:
