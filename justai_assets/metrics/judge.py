@@ -18,12 +18,12 @@ from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.copy_daily import (
     copy_counts,
     counts_of,
-    funnel_of,
     people_of,
     plans,
     sends_without_message,
 )
 from justai_assets.metrics.experiments.frame import results_frame
+from justai_assets.metrics.experiments.funnel import funnel_of
 from justai_assets.metrics.experiments.overall import OverallResult, overall
 from justai_assets.metrics.experiments.results import TemplateResult
 from justai_assets.metrics.experiments.revenue import with_revenue
