@@ -18,12 +18,13 @@ from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.copy_daily import (
     copy_counts,
     counts_of,
-    funnel_of,
     people_of,
     plans,
     sends_without_message,
 )
+from justai_assets.metrics.experiments.discoveries import Discoveries, discoveries
 from justai_assets.metrics.experiments.frame import results_frame
+from justai_assets.metrics.experiments.funnel import funnel_of
 from justai_assets.metrics.experiments.overall import OverallResult, overall
 from justai_assets.metrics.experiments.results import TemplateResult
 from justai_assets.metrics.experiments.revenue import with_revenue
@@ -44,6 +45,7 @@ class Judged:
         rules: thresholds they were judged by.
         results: one a template, in the org file's order.
         overall: all templates together, by metric.
+        discoveries: which templates differ at the org's false-discovery rate; None where it names none.
         funnel: FUNNEL, by template, arm and send day.
         sends_without_message: sends of the arms on the days that nothing can be joined to.
         is_chosen: the days were chosen by hand and the templates judged over them, not from their starts on.
@@ -53,6 +55,7 @@ class Judged:
     rules: Rules
     results: tuple[TemplateResult, ...]
     overall: tuple[OverallResult, ...]
+    discoveries: Discoveries | None
     funnel: pl.DataFrame
     sends_without_message: int
     is_chosen: bool
@@ -60,7 +63,12 @@ class Judged:
 
 def rules_of(org: Org) -> Rules:
     """The thresholds of an org file."""
-    return Rules(target_lift=org.experiments.target_lift, minimum_days=org.experiments.minimum_days)
+    settings = org.experiments
+    return Rules(
+        target_lift=settings.target_lift,
+        minimum_days=settings.minimum_days,
+        false_discovery_rate=settings.false_discovery_rate,
+    )
 
 
 def last_days(org: Org, lake: Lake, today: date, days: int = DEFAULT_DAYS) -> Days | None:
@@ -118,8 +126,10 @@ def judge(
             paid = rows.rename({"send_date": "cohort_date"}).filter(begun)
             results = with_revenue(results, paid, people=people.parts, rules=rules, now=now)
         together = overall(results, rules, people=people.parts)
+    rate = rules.false_discovery_rate
+    differ = None if rate is None else discoveries(results, rate, alpha=rules.alpha)
     shown = rows.filter(pl.col("send_date").is_between(days.first, days.last))
-    return Judged(days, rules, results, together, funnel_of(shown), nameless, starts is None)
+    return Judged(days, rules, results, together, differ, funnel_of(shown), nameless, starts is None)
 
 
 def write_results(
@@ -130,7 +140,9 @@ def write_results(
     Results of later days, up to `until`, go: a day that has lost its sends must not stay the newest judgement.
     """
     last = judged.days.last
-    rows = results_frame(judged.results, judged.overall).with_columns(pl.lit(last, pl.Date).alias("event_date"))
+    rows = results_frame(judged.results, judged.overall, judged.discoveries).with_columns(
+        pl.lit(last, pl.Date).alias("event_date")
+    )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in EXPERIMENT_RESULTS.schema.items())
     with lake.replacing(org.slug, EXPERIMENT_RESULTS, Days(last, max(last, until or last)), note=note) as writer:
         return writer.write(last, rows)

@@ -207,12 +207,15 @@ class Experiments(StrictModel):
         assumed_design_effect: where `split_unit` is user and people are not known by a key, as how many messages one
             independent message counts. Without it the number is estimated from the messages with a key, or assumed
             from the days of the test.
+        false_discovery_rate: say as well which templates differ when at most this share of them may be false; decisions
+            on a template stay its own.
     """
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
     events: EventNames = ()
     assumed_design_effect: Annotated[float, Field(ge=1)] | None = None
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 BatchMinutes = Literal[0, 15, 30, 60]

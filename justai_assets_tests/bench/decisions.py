@@ -50,7 +50,7 @@ PLANNED: Final = {
     "by message": PLAN,
     "by message, two keys, links unknown": replace(PLAN, two_keys="unlinked"),
     "by message, 60 % of the messages have a key": replace(PLAN, keys=0.6),
-    "by person": replace(PLAN, split="user"),
+    "by person, a message every other day": replace(PLAN, split="user", per_day=0.5),
 }
 COVERED: Final = {
     "by message": Scenario(share=0.3),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from justai_assets.metrics.experiments.analyse import last_closed_day
 from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.cluster import Unknown
+from justai_assets.metrics.experiments.design_effect import Unknown
 from justai_assets.metrics.experiments.intervals import difference_z, estimates, ratio_z, two_sided_critical
 from justai_assets.metrics.experiments.power import days_left
 from justai_assets.metrics.experiments.rules import Rules

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from justai_assets.metrics.experiments.allocation import allocation
 from justai_assets.metrics.experiments.arms import ARMS, CONTROL, TREATMENT, Arm
-from justai_assets.metrics.experiments.cluster import (
-    WEIGHTS,
-    Clusters,
-    Unknown,
-    clustered,
-    clusters,
-    design_effect,
-    weights_of,
-)
 from justai_assets.metrics.experiments.compare import compare, corrected
 from justai_assets.metrics.experiments.counts import checked
 from justai_assets.metrics.experiments.decide import decide
 from justai_assets.metrics.experiments.metric import ENGAGEMENT_METRICS
+from justai_assets.metrics.experiments.pairs import Pair, People, learn, unknown_of
 from justai_assets.metrics.experiments.power import days_left, detectable_lift, power_now
 from justai_assets.metrics.experiments.results import (
     Comparison,
@@ -39,7 +31,6 @@ _PACE_DAYS = 7
 _DRAWN_DAYS = 90
 _Row = tuple[str, int, bool]
 """Metric, window_hours, is_own_window."""
-People = Callable[[], Iterable[pl.LazyFrame]]
 
 
 def analyse(
@@ -70,10 +61,7 @@ def analyse(
     templates = [_Template(plan, counts.filter(pl.col("template") == plan.template), rules, now) for plan in plans]
     pairs = [pair for template in templates for pair in template.all_pairs()]
     if people is not None and pairs:
-        weights = [weights_of(at, pair.names, pair.treatment, pair.control) for at, pair in enumerate(pairs)]
-        found = clusters(people(), pl.concat([pl.DataFrame(schema=WEIGHTS), *weights]))
-        for at, known in found.items():
-            pairs[at].known = known
+        learn(pairs, people)
     return tuple(template.result() for template in templates)
 
 
@@ -82,23 +70,6 @@ def last_closed_day(now: datetime | None, window_hours: int) -> date:
     if now is None:
         return date.max
     return (now - timedelta(hours=window_hours)).date() - timedelta(days=1)
-
-
-@dataclass
-class _Pair:
-    """Two arms that are compared, and what is known of the people in them."""
-
-    names: dict[str, object]
-    treatment: Arm
-    control: Arm
-    unknown: Unknown | None
-    known: Clusters = field(default_factory=Clusters)
-
-    def arms(self) -> tuple[Arm, Arm, str]:
-        """Treatment and control with their design effect, and where that comes from."""
-        effect = design_effect(self.treatment, self.control, self.known, self.unknown)
-        treatment = clustered(self.treatment, TREATMENT, self.known, effect)
-        return treatment, clustered(self.control, CONTROL, self.known, effect), effect.basis
 
 
 class _Template:
@@ -116,13 +87,11 @@ class _Template:
         is_closed = day <= pl.col("window_hours").replace_strict(closed, default=None, return_dtype=pl.Date())
         self.filling = tested.filter(~is_closed)
         self.counts = tested.filter(is_closed)
-        # Drawn per message, every message is a draw of its own, whoever gets it.
-        is_per_person = plan.split_unit == "user"
-        self.unknown = Unknown(plan.assumed_design_effect) if is_per_person else None
+        self.unknown = unknown_of(plan)
         self.pairs = {row: self._pairs(*row) for row in self._metric_rows()}
         self.split = self._split_pair()
 
-    def all_pairs(self) -> list[_Pair]:
+    def all_pairs(self) -> list[Pair]:
         """Every pair of arms about whose people something is to be known."""
         split = [] if self.split is None else [self.split]
         return [pair for _, pairs in self.pairs.values() for pair in pairs] + split
@@ -168,7 +137,7 @@ class _Template:
 
         return sorted(rows, key=rank)
 
-    def _pairs(self, metric: str, hours: int, own: bool) -> tuple[list[str], list[_Pair]]:
+    def _pairs(self, metric: str, hours: int, own: bool) -> tuple[list[str], list[Pair]]:
         """Both arms, then each copy and the control; and the copies' names."""
         rows = _of(self.counts, metric, hours, own)
         whole = {arm: _arm(rows.filter(pl.col("arm") == arm)) for arm in ARMS}
@@ -178,7 +147,7 @@ class _Template:
         treatments = [(None, whole[TREATMENT])]
         treatments += [(one, _arm(treated.filter(pl.col("copy_id") == one))) for one in copies]
         return copies, [
-            _Pair({**names, "copy_id": copy_id}, arm, whole[CONTROL], self.unknown) for copy_id, arm in treatments
+            Pair({**names, "copy_id": copy_id}, arm, whole[CONTROL], self.unknown) for copy_id, arm in treatments
         ]
 
     def _metric(self, metric: str, hours: int, own: bool) -> MetricResult:
@@ -225,7 +194,7 @@ class _Template:
             found[at] = replace(found[at], comparison=one)
         return found
 
-    def _split_pair(self) -> _Pair | None:
+    def _split_pair(self) -> Pair | None:
         """The sends of the last period: its people are counted, whether or not their windows are closed."""
         if not self.allocation.periods or self.plan.split_unit != "user":
             return None
@@ -234,7 +203,7 @@ class _Template:
         arms = [Arm(sum(one[at] for one in sent.values()), 0, days={day: (one[at], 0) for day, one in sent.items()})
                 for at in (0, 1)]  # fmt: skip
         names = {"template": self.plan.template, "metric": "", "window_hours": 0, "copy_id": None}
-        return _Pair(names, arms[0], arms[1], None)
+        return Pair(names, arms[0], arms[1], None)
 
     def _ratio(self) -> SampleRatio | None:
         if not self.plan.has_control or self.plan.control_share is None or not self.allocation.periods:

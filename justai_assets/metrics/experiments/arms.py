@@ -78,3 +78,15 @@ class Arm:
         if self.users is None:
             return "message"
         return "user" if self.known_messages == self.messages else "partly"
+
+
+def shared_days(treatment: Arm, control: Arm) -> list[tuple[date, float, tuple[tuple[int, float], tuple[int, float]]]]:
+    """Each send day: the day, h, and messages and successes of either arm. h is 0 where only one arm sent."""
+    first, second = treatment.days or {}, control.days or {}
+    found = []
+    for day in sorted({*first, *second}):
+        arms = first.get(day, (0, 0)), second.get(day, (0, 0))
+        n1, n0 = arms[0][0], arms[1][0]
+        if n1 or n0:
+            found.append((day, n1 * n0 / (n1 + n0), arms))
+    return found

@@ -45,23 +45,6 @@ _FLAGS: Final = (*ENGAGEMENT_METRICS, MACHINE_OPEN, ANY_CONVERSION)
 FUNNEL_METRICS: Final = (MACHINE_OPEN, ANY_CONVERSION)
 """Metrics that are shown and never judged."""
 
-FUNNEL: Final = pl.Schema(
-    {
-        "template": pl.String(),
-        "arm": pl.String(),
-        "cohort_date": pl.Date(),
-        "sent": pl.Int64(),
-        "opened": pl.Int64(),
-        "machine_opened": pl.Int64(),
-        "clicked": pl.Int64(),
-        "converted": pl.Int64(),
-        "unsubscribed": pl.Int64(),
-    }
-)
-"""Messages by template, arm and send day; template and arm null: those of all templates, each counted once however many
-of them it belongs to. machine_opened: by machines only, null where unknown; converted: by any custom event within the
-org's own window for its name."""
-
 VALUES: Final = ("value", "value_squares")
 _KEYS: Final = ("template", "arm", "copy_id")
 _MICROSECONDS: Final = 3_600_000_000
@@ -275,30 +258,4 @@ def counts_of(rows: pl.DataFrame) -> pl.DataFrame:
     judged = rows.filter(pl.col("template").is_not_null(), ~is_other)
     return judged.rename({"send_date": "cohort_date"}).select(
         pl.col(name).cast(dtype) for name, dtype in COUNTS.items()
-    )
-
-
-def funnel_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """FUNNEL, by template, arm and send day, out of COPY_DAILY."""
-    steps = {
-        OPEN: "opened",
-        MACHINE_OPEN: "machine_opened",
-        CLICK: "clicked",
-        ANY_CONVERSION: "converted",
-        UNSUBSCRIBE: "unsubscribed",
-    }
-    of = pl.col("metric")
-    # Copies of an arm are other messages: their counts may be added up.
-    wide = rows.group_by("template", "arm", "send_date").agg(
-        pl.col("messages").filter(of == OPEN).sum().alias("sent"),
-        *(
-            pl.when(pl.col("successes").filter(of == metric).null_count() == 0)
-            .then(pl.col("successes").filter(of == metric).sum())
-            .alias(name)
-            for metric, name in steps.items()
-        ),
-    )
-    found = wide.rename({"send_date": "cohort_date"})
-    return found.select(pl.col(name).cast(dtype) for name, dtype in FUNNEL.items()).sort(
-        "template", "arm", "cohort_date"
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from justai_assets.metrics.experiments.discoveries import Discoveries
 from justai_assets.metrics.experiments.overall import OverallResult
 from justai_assets.metrics.experiments.results import Comparison, Estimate, MetricResult, TemplateResult
 
@@ -54,12 +55,21 @@ RESULTS: Final = pl.Schema(
 )
 """One row a template × metric × window, and one a copy below it (copy_id set). Columns mean what results.py says.
 Null in an interval's end: unbounded. Planning figures are null on a copy's row; the last seven columns repeat the
-template's. Template null: all templates together, a row a metric, without arms and with a reading for a verdict."""
+template's. Template null: all templates together, a row a metric, without arms and with a reading for a verdict, and
+one of the metric KEY_METRICS that says which templates differ at a false-discovery rate."""
+
+KEY_METRICS: Final = "key metrics"
+FALSE_DISCOVERY_RATE: Final = "false_discovery_rate"
 
 
-def results_frame(results: Sequence[TemplateResult], together: Sequence[OverallResult] = ()) -> pl.DataFrame:
+def results_frame(
+    results: Sequence[TemplateResult],
+    together: Sequence[OverallResult] = (),
+    found: Discoveries | None = None,
+) -> pl.DataFrame:
     """The results in the columns of RESULTS, in the order given; all templates together at the end."""
     rows = [row for result in results for row in _rows(result)] + [_overall(one) for one in together]
+    rows += [_discoveries(found)] if found is not None else []
     return pl.DataFrame(rows, schema=RESULTS)
 
 
@@ -72,6 +82,12 @@ def _overall(found: OverallResult) -> dict[str, Any]:
     row |= {"is_key": False, "is_enough": found.lift.value is not None}
     row |= _ends("lift", found.lift)
     return row | {"verdict": found.reading, "reason": "overall", "decision": found.sentence}
+
+
+def _discoveries(found: Discoveries) -> dict[str, Any]:
+    row: dict[str, Any] = {"template": None, "metric": KEY_METRICS, "window_hours": 0, "is_own_window": True}
+    row |= {"copy_id": None, "is_key": False, "is_enough": True, "variance": "message", "note": ""}
+    return row | {"verdict": found.reading, "reason": FALSE_DISCOVERY_RATE, "decision": found.sentence}
 
 
 def _ends(name: str, estimate: Estimate) -> dict[str, Any]:

@@ -35,13 +35,13 @@ from typing import Final
 
 import polars as pl
 
-from justai_assets.metrics.experiments.analyse import People
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm, Variance
 from justai_assets.metrics.experiments.cluster import WEIGHTS, clusters
 from justai_assets.metrics.experiments.compare import is_enough, strata_of
 from justai_assets.metrics.experiments.corrections import holm
 from justai_assets.metrics.experiments.intervals import two_sided_critical, two_sided_p
 from justai_assets.metrics.experiments.metric import higher_is_better, label
+from justai_assets.metrics.experiments.pairs import People
 from justai_assets.metrics.experiments.results import Comparison, Estimate, MetricResult, Reading, TemplateResult
 from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.metrics.experiments.sequential import always_valid_p, critical

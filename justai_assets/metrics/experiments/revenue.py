@@ -7,27 +7,19 @@ a checkout and a purchase are worth must not be added up. It has one window, the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
 
-from justai_assets.metrics.experiments.analyse import People, last_closed_day, variants_of
+from justai_assets.metrics.experiments.analyse import last_closed_day, variants_of
 from justai_assets.metrics.experiments.arms import ARMS, CONTROL, TREATMENT, Arm
-from justai_assets.metrics.experiments.cluster import (
-    WEIGHTS,
-    Clusters,
-    Unknown,
-    clustered,
-    clusters,
-    design_effect,
-    weights_of,
-)
 from justai_assets.metrics.experiments.compare import corrected
 from justai_assets.metrics.experiments.means import Day, Paid, compare_means
 from justai_assets.metrics.experiments.metric import revenue
+from justai_assets.metrics.experiments.pairs import Pair, People, learn, unknown_of
 from justai_assets.metrics.experiments.results import Comparison, MetricResult, TemplateResult
-from justai_assets.metrics.experiments.rules import Rules
+from justai_assets.metrics.experiments.rules import Plan, Rules
 from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Attribution
 
@@ -86,32 +78,30 @@ def with_revenue(
     """
     money = rows.filter(pl.col("template").is_not_null(), pl.col("metric").str.starts_with(revenue("")))
     found = [list(_pairs(result, money, now)) for result in results]
-    pairs = [pair for of_template in found for pair in of_template]
-    weights = [weights_of(at, one.names, one.treatment.arm, one.control.arm) for at, one in enumerate(pairs)]
-    for at, known in clusters(people(), pl.concat([pl.DataFrame(schema=WEIGHTS), *weights])).items():
-        pairs[at].known = known
+    learn([one.pair for of_template in found for one in of_template], people)
     return tuple(replace(one, revenue=_metrics(mine, rules)) for one, mine in zip(results, found, strict=True))
 
 
-@dataclass
-class _Pair:
-    """What two arms brought, and what is known of the people in them."""
+@dataclass(frozen=True)
+class _Money:
+    """What two arms brought: their pair, and the sums behind it."""
 
-    names: dict[str, object]
+    pair: Pair
     treatment: Paid
     control: Paid
-    unknown: Unknown | None
-    known: Clusters = field(default_factory=Clusters)
+
+    @classmethod
+    def of(cls, names: dict[str, object], treatment: Paid, control: Paid, plan: Plan) -> _Money:
+        both = (TREATMENT, treatment), (CONTROL, control)
+        spreads = {(name, day): spread for name, one in both for day, spread in one.spreads().items()}
+        return cls(Pair(names, treatment.arm, control.arm, unknown_of(plan), spreads), treatment, control)
 
     def comparison(self, rules: Rules) -> Comparison:
-        both = (TREATMENT, self.treatment), (CONTROL, self.control)
-        spreads = {(name, day): spread for name, one in both for day, spread in one.spreads().items()}
-        effect = design_effect(self.treatment.arm, self.control.arm, self.known, self.unknown, spreads)
-        treatment, control = (replace(one, arm=clustered(one.arm, name, self.known, effect)) for name, one in both)
-        return compare_means(treatment, control, rules)
+        treatment, control, _ = self.pair.arms()
+        return compare_means(replace(self.treatment, arm=treatment), replace(self.control, arm=control), rules)
 
 
-def _pairs(result: TemplateResult, money: pl.DataFrame, now: datetime | None) -> Iterator[_Pair]:
+def _pairs(result: TemplateResult, money: pl.DataFrame, now: datetime | None) -> Iterator[_Money]:
     """Of each metric both arms, then each copy and the control."""
     plan = result.plan
     mine = money.filter(pl.col("template") == plan.template)
@@ -133,30 +123,30 @@ def _pairs(result: TemplateResult, money: pl.DataFrame, now: datetime | None) ->
         ]
         for copy_id, paid in treatments:
             names = {"template": plan.template, "metric": metric, "window_hours": hours, "copy_id": copy_id}
-            unknown = Unknown(plan.assumed_design_effect) if plan.split_unit == "user" else None
-            yield _Pair(names, paid, whole[CONTROL], unknown)
+            yield _Money.of(names, paid, whole[CONTROL], plan)
 
 
-def _metrics(pairs: Sequence[_Pair], rules: Rules) -> tuple[MetricResult, ...]:
+def _metrics(money: Sequence[_Money], rules: Rules) -> tuple[MetricResult, ...]:
     found = []
-    for at, pair in enumerate(pairs):
-        if pair.names["copy_id"] is not None:
+    for at, whole in enumerate(money):
+        names = whole.pair.names
+        if names["copy_id"] is not None:
             continue
-        copies = [one for one in pairs[at + 1 :] if one.names["metric"] == pair.names["metric"]]
+        copies = [one for one in money[at + 1 :] if one.pair.names["metric"] == names["metric"]]
         against = [one.comparison(rules) for one in copies]
         found.append(
             MetricResult(
-                metric=str(pair.names["metric"]),
-                window_hours=int(str(pair.names["window_hours"])),
+                metric=str(names["metric"]),
+                window_hours=int(str(names["window_hours"])),
                 is_own_window=True,
                 is_key=False,
-                comparison=pair.comparison(rules),
+                comparison=whole.comparison(rules),
                 people="",
                 power=None,
                 detectable_lift=None,
                 days_left=None,
                 daily=(),
-                variants=variants_of([str(one.names["copy_id"]) for one in copies], against, rules),
+                variants=variants_of([str(one.pair.names["copy_id"]) for one in copies], against, rules),
             )
         )
     family = corrected([one.comparison for one in found])

@@ -23,6 +23,7 @@ class Rules:
         minimum_days: send days before anything is shipped; 7 sees every weekday once.
         ratio_threshold: always-valid p-value below which the split is broken.
         guardrail_rise: the relative rise in unsubscribes that the guardrail is tuned to; 1 is twice as many.
+        false_discovery_rate: the share of false ones among the templates that differ (discoveries.py); None: not read.
         minimum_cell: counts of 1 up to below this are named in no sentence.
     """
 
@@ -35,6 +36,7 @@ class Rules:
     ratio_threshold: float = 0.001
     guardrail_rise: float = 1.0
     minimum_cell: int = 20
+    false_discovery_rate: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("alpha", "power"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from justai_assets.metrics.experiments.discoveries import Discoveries
 from justai_assets.metrics.experiments.overall import OverallResult
 from justai_assets.metrics.experiments.results import TemplateResult
 from justai_assets.metrics.experiments.rules import Rules
@@ -114,6 +115,7 @@ class ReportData:
         rules: thresholds the experiments were judged by.
         templates: in the order shown.
         overall: all templates together (experiments/overall.py).
+        discoveries: which templates differ at a false-discovery rate; None where the org file names none.
         arms: the funnels of the templates' arms; no message is in two of them.
         completeness: by door.
         fates: by asset, door, fate and reason.
@@ -130,6 +132,7 @@ class ReportData:
     rules: Rules
     templates: tuple[TemplateResult, ...]
     overall: tuple[OverallResult, ...] = ()
+    discoveries: Discoveries | None = None
     arms: tuple[ArmFunnel, ...] = ()
     completeness: tuple[Completeness, ...] = ()
     fates: tuple[Fate, ...] = ()

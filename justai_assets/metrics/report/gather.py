@@ -48,6 +48,7 @@ def report_data(
         rules=judged.rules,
         templates=judged.results,
         overall=judged.overall,
+        discoveries=judged.discoveries,
         arms=tuple(_arms(org, judged.funnel)),
         completeness=tuple(_completeness(org, lake, judged.days)),
         fates=_fates(org, lake, judged.days),

@@ -1,124 +1,14 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from justai_assets.metrics.experiments.analyse import analyse
-from justai_assets.metrics.experiments.cluster import PEOPLE
-from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.errors import ExperimentError
 from justai_assets.metrics.experiments.frame import RESULTS, results_frame
-from justai_assets.metrics.experiments.overall import overall
-from justai_assets.metrics.experiments.rules import Plan, Rules
-
-FIRST = date(2026, 1, 1)
-CLICK = Plan("welcome", "click")
-
-
-def counts(*rows):
-    """Rows of (arm, metric, day, copy, messages, successes)."""
-    whole = [
-        ("welcome", arm, metric, 72, True, FIRST + timedelta(day), copy, n, x) for arm, metric, day, copy, n, x in rows
-    ]
-    return pl.DataFrame(whole, schema=COUNTS, orient="row")
-
-
-def two_weeks(treatment, control, metric="click", n1=9_000, n0=1_000, days=14, copy=None):
-    treated, kept = round(n1 * treatment), round(n0 * control)
-    rows = (("treatment", metric, copy, n1, treated), ("control", metric, None, n0, kept))
-    return counts(*((arm, name, day, label, n, x) for day in range(days) for arm, name, label, n, x in rows))
-
-
-def decision(frame, plan=CLICK, rules=Rules(), **options):  # noqa: B008 - frozen
-    return analyse(frame, [plan], rules=rules, **options)[0].decision
-
-
-def test_a_clear_gain_ships():
-    found = decision(two_weeks(0.065, 0.05))
-    assert found.verdict == "ship"
-    assert found.sentence.replace("\u00a0", " ") == (
-        "Ship the new copy: it brings 30.0 % more clicks (between +16 % and +46 %) compared with the control. "
-        "A lift reads high on the day it first shows: plan with the lower end."
-    )
-
-
-def test_a_clear_loss_keeps_the_control():
-    assert decision(two_weeks(0.04, 0.05)).reason == "key_metric_worse"
-
-
-def test_no_difference_after_a_long_time_gives_up_the_hoped_for_lift():
-    assert decision(two_weeks(0.4, 0.4, days=40)).reason == "target_out_of_reach"
-
-
-def test_an_undecided_test_says_how_long_it_still_takes():
-    found = decision(two_weeks(0.0105, 0.01))
-    assert found.verdict == "keep_running"
-    assert "more days four of five tests would show a lift of +10 %, if it is there" in found.sentence.replace(
-        "\u00a0", " "
-    )
-
-
-def test_a_gain_of_the_first_days_waits_for_a_week():
-    assert decision(two_weeks(0.2, 0.1, days=3)).reason == "first_days"
-
-
-def test_a_gain_that_costs_subscribers_is_a_persons_call():
-    both = pl.concat([two_weeks(0.065, 0.05), two_weeks(0.02, 0.01, metric="unsubscribe")])
-    assert decision(both).verdict == "trade_off"
-    assert decision(both, Plan("welcome", "unsubscribe")).verdict == "keep_control"
-
-
-def test_a_guardrail_does_not_wait_for_unsubscribes_in_the_control():
-    # 200 of 9,000 against 1 of 1,000: too few for an interval, plain enough for a warning.
-    rows = [("treatment", "unsubscribe", 0, None, 9_000, 200), ("control", "unsubscribe", 0, None, 1_000, 1)]
-    both = pl.concat([two_weeks(0.15, 0.09, n1=900, n0=100, days=10), counts(*rows)])
-    found = decision(both)
-    assert (found.verdict, found.reason) == ("trade_off", "guardrail")
-    assert "clearly more unsubscribes" in found.sentence, "a number would give the one away"
-
-
-def test_a_broken_split_stops_every_other_reading():
-    found = decision(two_weeks(0.065, 0.05, n0=1_200))
-    assert found.verdict == "broken_split"
-    assert "11.8 % of the messages where 10.0 % was configured" in found.sentence.replace("\u00a0", " ")
-
-
-def test_a_broken_split_of_a_handful_names_no_share_from_which_it_could_be_counted():
-    rows = [(arm, "click", 0, None, n, x) for arm, n, x in (("treatment", 2_000, 40), ("control", 12, 2))]
-    found = decision(counts(*rows))
-    assert found.verdict == "broken_split"
-    assert "the control got far fewer of the messages where 10.0 % was" in found.sentence.replace("\u00a0", " ")
-
-
-def test_a_split_by_person_is_told_in_people():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 20_000, 1_000))
-    given = known(people("treatment", 10, 0.065, 9_000), people("control", 10, 0.05, 2_000))
-    found = decision(frame, Plan("welcome", "click", split_unit="user"), people=given)
-    assert "18.2\u00a0% of the people" in found.sentence
-
-
-def test_an_unknown_share_is_not_checked():
-    result = analyse(two_weeks(0.065, 0.05, n0=1_200), [Plan("welcome", "click", control_share=None)])[0]
-    assert (result.sample_ratio, result.decision.verdict) == (None, "ship")
-
-
-@pytest.mark.parametrize(
-    ("frame", "reason"),
-    [
-        (counts(), "no_data"),
-        (counts(("treatment", "click", 0, None, 500, 40)), "arm_empty"),
-        (counts(("control", "click", 0, None, 500, 40)), "arm_empty"),
-        (two_weeks(0.5, 0.5, n1=9, n0=1), "minimum_messages"),
-        (two_weeks(0.05, 0.0), "minimum_successes"),
-        (two_weeks(0.0, 0.0), "minimum_successes"),
-        (two_weeks(1.0, 0.9), "minimum_failures"),
-        (counts(("treatment", "open", 0, None, 500, 40), ("control", "open", 0, None, 50, 4)), "no_data"),
-    ],
-)
-def test_too_few_says_of_what(frame, reason):
-    found = decision(frame)
-    assert (found.verdict, found.reason) == ("too_few", reason)
+from justai_assets.metrics.experiments.rules import Plan
+from justai_assets_tests.metrics.experiments.counted import CLICK, FIRST, counts, decision, two_weeks
 
 
 def test_without_a_control_nothing_is_compared_but_everything_is_counted():
@@ -134,34 +24,6 @@ def test_days_before_the_control_started_are_left_out_and_counted():
     result = analyse(pl.concat([early, two_weeks(0.05, 0.05)]), [CLICK])[0]
     assert (result.first_day, result.messages_left_out) == (FIRST, 63_000)
     assert result.key.comparison.treatment.rate == pytest.approx(0.05)
-
-
-def test_after_the_control_has_stopped_the_last_decision_stands():
-    later = counts(
-        ("treatment", "click", 14, None, 9_600, 480), ("control", "click", 14, None, 400, 20),
-        *(("treatment", "click", day, None, 10_000, 500) for day in range(15, 30)),
-    )  # fmt: skip
-    found = analyse(pl.concat([two_weeks(0.065, 0.05), later]), [CLICK])[0]
-    assert found.decision.verdict == "ship"
-    assert found.decision.sentence.endswith(
-        "This is the decision on the sends until 14 January 2026, when the control stopped."
-    )
-    assert (found.last_day, found.allocation.changes) == (FIRST + timedelta(13), (FIRST + timedelta(14),))
-
-
-def test_a_test_that_ends_undecided_is_not_kept_running():
-    later = counts(*(("treatment", "click", day, None, 10_000, 100) for day in range(14, 30)))
-    found = decision(pl.concat([two_weeks(0.0105, 0.01), later]))
-    assert found.sentence.startswith("Undecided at the end of the test: ")
-
-
-def test_the_end_that_the_org_file_names_ends_the_test():
-    plan = Plan("welcome", "click", end=FIRST + timedelta(9))
-    late = two_weeks(0.02, 0.05).with_columns(pl.col("cohort_date") + timedelta(10))
-    frame = pl.concat([two_weeks(0.065, 0.05, days=10), late])
-    (found,) = analyse(frame, [plan], now=datetime(2026, 2, 1, tzinfo=UTC))
-    assert (found.decision.verdict, found.last_day) == ("ship", plan.end)
-    assert found.decision.sentence.endswith("until 10 January 2026, when the test ended.")
 
 
 def test_a_launch_in_the_afternoon_is_no_broken_split():
@@ -209,17 +71,6 @@ def test_days_whose_windows_are_open_are_not_judged_and_counted_apart():
     assert found.key.comparison.lift.value == 0
     (first,) = analyse(frame, [CLICK], now=datetime(2026, 1, 4, 23, tzinfo=UTC))
     assert first.decision.reason == "still_filling"
-
-
-def test_a_split_over_people_that_nobody_knows_states_what_it_assumes():
-    frame = two_weeks(0.065, 0.05)
-    assert decision(frame, Plan("welcome", "click", split_unit="message")).verdict == "ship"
-    assumed = decision(frame, Plan("welcome", "click", split_unit="user"))
-    assert assumed.verdict == "keep_running"
-    assert "so 4.9 messages count as one (assumed; set assumed_design_effect if you know better)" in assumed.sentence
-    given = decision(frame, Plan("welcome", "click", split_unit="user", assumed_design_effect=1.0))
-    assert given.verdict == "ship"
-    assert "so 1.0 messages count as one (as the org file says)" in given.sentence
 
 
 def test_the_daily_series_ends_at_the_whole():
@@ -275,53 +126,6 @@ def test_variants_are_compared_with_the_control_and_corrected_for_being_several(
     assert result.comparison.treatment.messages == 9_012
 
 
-def people(arm, each, rate, k, day=0):
-    """Rows of PEOPLE: k people of `each` messages, who answer all of them or none."""
-    answered, at = round(k * rate), FIRST + timedelta(day)
-    sent = [("welcome", arm, None, at, f"{arm}{day} {i}", None, None, each, 0) for i in range(k)]
-    clicked = [("welcome", arm, None, at, f"{arm}{day} {i}", "click", 72, 0, each) for i in range(answered)]
-    return sent + clicked
-
-
-def known(*rows):
-    return lambda: [pl.LazyFrame([one for some in rows for one in some], schema=PEOPLE, orient="row")]
-
-
-def test_with_user_keys_the_variance_is_by_user_and_the_result_says_so():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
-    sums = known(people("treatment", 10, 0.065, 9_000), people("control", 10, 0.05, 1_000))
-    naive, clustered = (analyse(frame, [CLICK], people=given)[0].key.comparison for given in (None, sums))
-    assert (naive.variance, clustered.variance) == ("message", "user")
-    assert clustered.treatment.design_effect == pytest.approx(10, rel=0.01)
-    assert clustered.lift.value == pytest.approx(naive.lift.value)
-    assert naive.lift.always_low > 0 > clustered.lift.always_low
-    by_user = Plan("welcome", "click", split_unit="user")
-    ratio = analyse(frame, [by_user], people=sums)[0].sample_ratio
-    assert (ratio.unit, ratio.treatment, ratio.control) == ("user", 9_000, 1_000)
-    assert analyse(frame, [by_user])[0].sample_ratio is None
-
-
-def test_where_only_some_messages_have_a_key_the_variance_is_partly_by_person_and_people_are_not_counted():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
-    sums = known(people("treatment", 10, 0.065, 8_000), people("control", 10, 0.05, 1_000))
-    result = analyse(frame, [Plan("welcome", "click", split_unit="user")], people=sums)[0]
-    assert result.key.comparison.variance == "partly"
-    assert result.key.comparison.treatment.users == 8_000 + 10_000
-    assert result.sample_ratio is None
-
-
-def test_days_that_are_left_out_tell_nothing_about_the_variance():
-    # Before the control ran, everybody got one message; since then people answer ten alike.
-    early = counts(("treatment", "click", -9, None, 40_000, 4_000))
-    frame = counts(("treatment", "click", 0, None, 9_000, 900), ("control", "click", 0, None, 1_000, 100))
-    before = people("treatment", 1, 0.1, 40_000, day=-9)
-    given = known(before, people("treatment", 10, 0.1, 900), people("control", 10, 0.1, 100))
-    result = analyse(pl.concat([early, frame]), [CLICK], people=given)[0]
-    assert result.messages_left_out == 40_000
-    assert result.key.comparison.treatment.users == 900
-    assert result.key.comparison.treatment.design_effect == pytest.approx(10, rel=0.05)
-
-
 def test_a_start_of_the_org_file_leaves_earlier_days_out():
     result = analyse(two_weeks(0.05, 0.05), [Plan("welcome", "click", start=FIRST + timedelta(4))])[0]
     assert (result.first_day, result.messages_left_out) == (FIRST + timedelta(4), 40_000)
@@ -373,25 +177,6 @@ def test_the_table_of_results_has_no_not_a_number():
     )
 
 
-def test_overall_pools_templates_without_pouring_them_together():
-    # Both templates have the same lift, but opposite splits and far rates: poured together the sign would turn.
-    a = two_weeks(0.22, 0.20, n1=1_000, n0=9_000)
-    b = two_weeks(0.022, 0.020, n1=9_000, n0=1_000).with_columns(template=pl.lit("other"))
-    plans = [Plan("welcome", "click", control_share=0.9), Plan("other", "click")]
-    (found,) = overall(analyse(pl.concat([a, b]), plans), Rules())
-    assert found.templates == 2
-    assert found.lift.value == pytest.approx(0.10, abs=0.005)
-    assert found.lift.always_low < found.lift.low < 0.10 < found.lift.high < found.lift.always_high
-
-
-def test_overall_leaves_broken_splits_and_small_samples_out():
-    broken = analyse(two_weeks(0.065, 0.05, n0=2_000), [CLICK])
-    small = analyse(two_weeks(0.5, 0.5, n1=9, n0=1), [CLICK])
-    for results in (broken, small):
-        (found,) = overall(results, Rules())
-        assert (found.templates, found.lift.value, found.p_value) == (0, None, None)
-
-
 def test_before_there_is_enough_data_the_interval_of_every_day_has_no_ends():
     (result,) = analyse(
         counts(("treatment", "click", 0, None, 1_000, 60), ("control", "click", 0, None, 110, 30)), [CLICK]
@@ -401,11 +186,3 @@ def test_before_there_is_enough_data_the_interval_of_every_day_has_no_ends():
     assert lift.low is not None
     row = results_frame([result]).row(0, named=True)
     assert (row["lift_always_low"], row["lift_always_high"]) == (None, None)
-
-
-def test_the_table_holds_all_templates_together_too():
-    results = analyse(two_weeks(0.065, 0.05), [CLICK])
-    row = results_frame(results, overall(results, Rules())).filter(pl.col("template").is_null()).row(0, named=True)
-    assert (row["metric"], row["verdict"], row["reason"]) == ("click", "better", "overall")
-    assert row["lift"] == pytest.approx(0.3)
-    assert row["decision"] == "Clicked: the new copies do better than the controls, over 1 template together."

@@ -16,12 +16,12 @@ from justai_assets.metrics.experiments.copy_daily import (
     count_copies,
     counted_events,
     counts_of,
-    funnel_of,
     people_of,
     plans,
     sends_without_message,
 )
 from justai_assets.metrics.experiments.counts import COUNTS
+from justai_assets.metrics.experiments.funnel import funnel_of
 from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.orgs.model import Arm, Attribution, Org, Template
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm, ttest_ind
 
 from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.cluster import Clusters, design_effect
+from justai_assets.metrics.experiments.cluster import Clusters
+from justai_assets.metrics.experiments.design_effect import design_effect
 from justai_assets.metrics.experiments.means import Paid, compare_means, fieller
 from justai_assets.metrics.experiments.rules import Rules
 

@@ -6,8 +6,10 @@ import pytest
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.cluster import PEOPLE
 from justai_assets.metrics.experiments.counts import COUNTS
+from justai_assets.metrics.experiments.frame import results_frame
 from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.rules import Plan, Rules
+from justai_assets_tests.metrics.experiments.counted import CLICK, two_weeks
 
 DAY, RULES = date(2026, 1, 1), Rules()
 PLANS = [Plan(name, "click", control_share=None) for name in ("a", "b")]
@@ -67,3 +69,30 @@ def test_a_reading_waits_for_the_corrected_p_value():
     (few,) = overall(results, Rules(minimum_messages=10_000))
     assert few.reading == "too few"
     assert few.sentence == "Clicked: no template has enough messages with both copies yet."
+
+
+def test_overall_pools_templates_without_pouring_them_together():
+    # Both templates have the same lift, but opposite splits and far rates: poured together the sign would turn.
+    a = two_weeks(0.22, 0.20, n1=1_000, n0=9_000)
+    b = two_weeks(0.022, 0.020, n1=9_000, n0=1_000).with_columns(template=pl.lit("other"))
+    plans = [Plan("welcome", "click", control_share=0.9), Plan("other", "click")]
+    (found,) = overall(analyse(pl.concat([a, b]), plans), Rules())
+    assert found.templates == 2
+    assert found.lift.value == pytest.approx(0.10, abs=0.005)
+    assert found.lift.always_low < found.lift.low < 0.10 < found.lift.high < found.lift.always_high
+
+
+def test_overall_leaves_broken_splits_and_small_samples_out():
+    broken = analyse(two_weeks(0.065, 0.05, n0=2_000), [CLICK])
+    small = analyse(two_weeks(0.5, 0.5, n1=9, n0=1), [CLICK])
+    for results in (broken, small):
+        (found,) = overall(results, Rules())
+        assert (found.templates, found.lift.value, found.p_value) == (0, None, None)
+
+
+def test_the_table_holds_all_templates_together_too():
+    results = analyse(two_weeks(0.065, 0.05), [CLICK])
+    row = results_frame(results, overall(results, Rules())).filter(pl.col("template").is_null()).row(0, named=True)
+    assert (row["metric"], row["verdict"], row["reason"]) == ("click", "better", "overall")
+    assert row["lift"] == pytest.approx(0.3)
+    assert row["decision"] == "Clicked: the new copies do better than the controls, over 1 template together."

@@ -7,8 +7,9 @@ import pytest
 
 from justai_assets.metrics.experiments.allocation import allocation
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT, Arm
-from justai_assets.metrics.experiments.cluster import Clusters, clustered, design_effect
+from justai_assets.metrics.experiments.cluster import Clusters
 from justai_assets.metrics.experiments.compare import compare
+from justai_assets.metrics.experiments.design_effect import clustered, design_effect
 from justai_assets.metrics.experiments.intervals import difference_interval, difference_z, ratio_interval, ratio_z
 from justai_assets.metrics.experiments.power import days_left
 from justai_assets.metrics.experiments.rules import Rules
