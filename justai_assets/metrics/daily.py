@@ -41,7 +41,7 @@ def day_metrics(
 
     Engagement events stand once per window, with the same numbers. A custom event is counted under its send's ids in
     every window that holds the send (not later than the event), and under null ids in the others: for each window,
-    the events of a name add up to all events of that name.
+    the events of a name add up to all events of that name. A name that is a send is nothing else.
     """
     names = pl.col("event_name")
     sends = frozenset(SENDS) | frozenset(send_events)
@@ -54,12 +54,12 @@ def day_metrics(
     by_name = counted.collect(engine="streaming")
     totals = by_name.group_by(_ARM).agg(
         pl.col("events").filter(names.is_in(list(sends))).sum().alias("sends"),
-        pl.col("events").filter(names.is_in(list(OPENS))).sum().alias("opens"),
+        pl.col("events").filter(names.is_in(list(OPENS - sends))).sum().alias("opens"),
         pl.when(pl.col("_knows_machine").any())
-        .then(pl.col("_machine").filter(names.is_in(list(OPENS))).sum())
+        .then(pl.col("_machine").filter(names.is_in(list(OPENS - sends))).sum())
         .alias("machine_opens"),
-        pl.col("events").filter(names.is_in(list(CLICKS))).sum().alias("clicks"),
-        pl.col("events").filter(names.is_in(list(UNSUBSCRIBES))).sum().alias("unsubscribes"),
+        pl.col("events").filter(names.is_in(list(CLICKS - sends))).sum().alias("clicks"),
+        pl.col("events").filter(names.is_in(list(UNSUBSCRIBES - sends))).sum().alias("unsubscribes"),
     )
     frames = []
     for hours in windows:

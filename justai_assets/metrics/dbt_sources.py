@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS, SENDS, UNSUBSCRIBES
+from justai_assets.contract.events import CLICKS, ENGAGEMENT, MAX_WINDOW_HOURS, OPENS, SENDS, UNSUBSCRIBES
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
@@ -27,6 +27,7 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.lake.store import Lake
+from justai_assets.metrics.experiments.metric import event_of, is_conversion, metric_of
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
@@ -153,10 +154,11 @@ def _templates(orgs: list[Org]) -> pa.Table:
 
 def _arms(org: Org) -> Iterator[tuple[Any, ...]]:
     for one in org.templates:
-        hours = org.attribution.window_for(one.key_metric) if one.key_metric else None
+        metric = metric_of(one.key_metric)
+        hours = org.attribution.window_for(event_of(metric)) if is_conversion(metric) else MAX_WINDOW_HOURS
         for arm, ids in (("treatment", one.treatment), ("control", one.control)):
             if ids is not None:
-                ours = (ids.template_id, ids.campaign_id, one.key_metric, hours, one.control_share)
+                ours = (ids.template_id, ids.campaign_id, one.key_metric or metric, hours, one.control_share)
                 yield org.slug, one.id, arm, *ours
 
 

@@ -22,7 +22,7 @@ from justai_assets.contract.tables import (
     RESTATEMENTS,
     UNIFIED_EVENTS,
 )
-from justai_assets.events.event_stream import CUSTOM, read_events, stream_tables
+from justai_assets.events.event_stream import CUSTOM, read_events, send_names, stream_tables
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.explain_cohort import arms_of, template_of
 from justai_assets.orgs.doubts import closest, event_names
@@ -101,7 +101,8 @@ def explain_number(org: Org, lake: Lake, number: Number) -> Iterator[str]:
     """
     template = template_of(org, number.template)
     hours, day = org.attribution.window_for(number.event), Days(number.day, number.day)
-    names = sorted(_CLASSES.get(number.event, {number.event}))
+    of_class = _CLASSES.get(number.event)
+    names = sorted(of_class - set(send_names(org)) if of_class else {number.event})
     rows = lake.scan(org.slug, ATTRIBUTION_METRICS, day).filter(pl.col("event_name").is_in(names)).collect()
     if rows.is_empty():
         _require_known(org, lake, number)
@@ -149,8 +150,8 @@ def _below(org: Org, lake: Lake, names: list[str], arm: Arm, day: Days, hours: i
         found = rows.join(counted, on=keys, how="semi", nulls_equal=True).collect(engine="streaming")
         if found.is_empty():
             continue
-        yield f"  {table.name} holds {found.height} of them, of {found['message_id'].n_unique()} messages"
         messages = found["message_id"].drop_nulls().unique().sort()
+        yield f"  {table.name} holds {found.height} of them, of {messages.len()} messages"
         yield f"    messages: {', '.join(messages.head(SHOWN))}{_more(messages.len())}"
         if "source_file" in found.columns:
             files = found.group_by("source_file").len().sort("len", "source_file", descending=[True, False])

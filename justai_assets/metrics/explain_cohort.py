@@ -16,16 +16,16 @@ from justai_assets.contract.days import Days, parse_day
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
 from justai_assets.contract.tables import COHORT_RESTATEMENTS, MESSAGE_OUTCOMES, Table
-from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, SEND, UNSUBSCRIBE, read_events, stream_tables
+from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, UNSUBSCRIBE, read_events, stream_tables
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
-from justai_assets.metrics.experiments.copy_daily import copy_counts
+from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, FUNNEL_METRICS, MACHINE_OPEN, copy_counts
 from justai_assets.metrics.experiments.metric import (
     ENGAGEMENT_METRICS,
+    conversion,
     event_of,
     is_conversion,
     is_revenue,
-    metric_of,
 )
 from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Arm, Org, Template
@@ -33,6 +33,8 @@ from justai_assets.orgs.model import Arm, Org, Template
 SHOWN: Final = 20
 _MICROSECONDS: Final = 3_600_000_000
 _OPTIONAL: Final = ("arm", "copy", "window")
+_UNKNOWN: Final = "not known"
+_BY_PEOPLE: Final = "opens and clicks by machines do not count"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class CohortFigure:
 
     Attributes:
         template: the template's id in the org file.
-        metric: open, click, unsubscribe, a custom event's name, or revenue: and such a name.
+        metric: as copy_daily spells it, or a custom event's name alone.
         send_date: day of the sends, UTC.
         arm: treatment or control; None: both.
         copy: a copy's id; None: all copies.
@@ -84,7 +86,7 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
         JustAIError: the org has no such template, metric or window.
     """
     template = template_of(org, figure.template)
-    metric = figure.metric if is_revenue(figure.metric) else metric_of(figure.metric)
+    metric = _metric_of(figure.metric)
     is_custom = is_conversion(metric) or is_revenue(metric)
     hours = figure.window or (org.attribution.window_for(event_of(metric)) if is_custom else MAX_WINDOW_HOURS)
     rows = copy_counts(org, lake, Days(figure.send_date, figure.send_date)).filter(pl.col("template") == template.id)
@@ -100,13 +102,22 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
         if figure.arm in (None, name):
             mine = rows.filter(pl.col("arm") == name, pl.col("metric") == metric, pl.col("window_hours") == hours)
             yield from _arm(org, lake, figure, name, arm, mine, metric, hours)
+    who = "only opens by machines count, and no open by a person" if metric == MACHINE_OPEN else _BY_PEOPLE
     yield (
         "rule: a message counts on the day of its first send; a success is at least one such event at or after the "
-        f"send and less than {hours} h after it; opens and clicks by machines do not count"
+        f"send and less than {hours} h after it; {who}"
     )
+    if metric == ANY_CONVERSION:
+        yield "rule: of custom events each name counts within the org's own window for it"
     if is_revenue(metric):
         yield "rule: revenue is the value of all these events, as it came; nothing is cut off; no value counts 0"
     yield from _moved(org, lake, figure, metric, hours)
+
+
+def _metric_of(name: str) -> str:
+    """The metric that a name means: a name that copy_daily knows, else a custom event."""
+    is_whole = name in (*ENGAGEMENT_METRICS, *FUNNEL_METRICS) or is_conversion(name) or is_revenue(name)
+    return name if is_whole else conversion(name)
 
 
 def template_of(org: Org, name: str) -> Template:
@@ -130,14 +141,18 @@ def _arm(
 ) -> Iterator[str]:
     if figure.copy is not None:
         rows = rows.filter(pl.col("copy_id") == figure.copy)
+    is_known = not rows["successes"].null_count()
     yield (
-        f"{name} (template {arm.template_id}, campaign {arm.campaign_id}): {rows['successes'].sum()} of "
+        f"{name} (template {arm.template_id}, campaign {arm.campaign_id}): "
+        f"{rows['successes'].sum() if is_known else _UNKNOWN} of "
         f"{rows['messages'].sum()} messages{_worth(rows, 'value', metric)}, says copy_daily"
     )
     for copy, messages, successes in rows.select("copy_id", "messages", "successes").sort("copy_id").rows():
         if copy is not None:
             worth = _worth(rows.filter(pl.col("copy_id") == copy), "value", metric)
-            yield f"  copy {copy}: {successes} of {messages}{worth}"
+            yield f"  copy {copy}: {_UNKNOWN if successes is None else successes} of {messages}{worth}"
+    if not is_known:
+        return
     day = Days(figure.send_date, figure.send_date)
     ids = (pl.col("template_id") == arm.template_id) & (pl.col("campaign_id") == arm.campaign_id)
     messages = lake.scan(org.slug, MESSAGE_OUTCOMES, day).filter(ids, pl.col("message_id").is_not_null())
@@ -156,6 +171,10 @@ def _arm(
 def _succeeded(metric: str, hours: int) -> pl.Expr:
     if metric in ENGAGEMENT_METRICS:
         return pl.col(f"first_{metric}").is_not_null()
+    if metric == MACHINE_OPEN:
+        return pl.col("first_machine_open").is_not_null() & pl.col("first_open").is_null()
+    if metric == ANY_CONVERSION:
+        return pl.col("first_conversion").is_not_null()
     if is_revenue(metric):
         return _brought(metric) > 0
     event = pl.element().struct.field
@@ -181,21 +200,20 @@ def _files(
     org: Org, lake: Lake, figure: CohortFigure, messages: pl.DataFrame, metric: str, hours: int
 ) -> Iterator[str]:
     """The events behind the messages that succeeded, by the landing object that brought them."""
-    kinds = {"open": OPEN, "click": CLICK, "unsubscribe": UNSUBSCRIBE}
+    kinds = {"open": OPEN, MACHINE_OPEN: OPEN, "click": CLICK, "unsubscribe": UNSUBSCRIBE}
     kind = kinds.get(metric, CUSTOM)
     days = Days(figure.send_date, figure.send_date + timedelta(days=LOOKBACK_DAYS))
-    age = pl.col("event_timestamp") - pl.col("sent_at")
+    age, own = pl.col("event_timestamp") - pl.col("sent_at"), pl.col("window_hours")
     events = (
         read_events(org, lake, days)
-        .filter(pl.col("event_class").is_in([kind, SEND]), ~pl.col("is_machine").fill_null(value=False))
+        .filter(pl.col("event_class") == kind, pl.col("is_machine").fill_null(value=False) == (metric == MACHINE_OPEN))
         .join(messages.lazy(), on="message_id")
-        .filter(age >= pl.duration(), age < pl.duration(hours=hours))
-        .select("event_class", "event_name", "event_timestamp", "message_id", "value")
+        .filter(age >= pl.duration(), age < pl.duration(hours=own if metric == ANY_CONVERSION else hours))
+        .select("event_name", "event_timestamp", "message_id", "value")
         .collect(engine="streaming")
     )
-    wanted = events.filter(pl.col("event_class") == kind)
-    if kind == CUSTOM:
-        wanted = wanted.filter(pl.col("event_name") == event_of(metric))
+    is_named = kind == CUSTOM and metric != ANY_CONVERSION
+    wanted = events.filter(pl.col("event_name") == event_of(metric)) if is_named else events
     followed = f"{wanted.height} events of {wanted['message_id'].n_unique()} messages"
     yield f"    {followed}{_worth(wanted, 'value', metric)} followed"
     for table in stream_tables(org):
@@ -224,9 +242,12 @@ def _moved(org: Org, lake: Lake, figure: CohortFigure, metric: str, hours: int) 
     rows = rows.filter(pl.col("metric").is_null() | ((pl.col("metric") == metric) & (pl.col("window_hours") == hours)))
     for row in rows.sort("restated_at").iter_rows(named=True):
         because = (row["files"] or row["upstream"] or "not recorded").replace("\n", ", ")
+        ends = ("value_before", "value_after") if row["before"] is None else ("before", "after")
+        before, after = (f"{row[name]:,.2f}" if row["before"] is None else row[name] for name in ends)
+        of_copy = f", copy {row['copy_id']}," if row["copy_id"] else ""
         yield (
-            f"restated {row['restated_at']:%Y-%m-%d %H:%M:%S} UTC: {row['number']} of {row['arm']} {row['before']} → "
-            f"{row['after']}, because of {because}"
+            f"restated {row['restated_at']:%Y-%m-%d %H:%M:%S} UTC: {row['number']} of {row['arm']}{of_copy} "
+            f"{before} → {after}, because of {because}"
         )
 
 

@@ -27,6 +27,7 @@ from justai_assets.contract.tables import (
     CUSTOM_EVENTS,
     ESP_EVENTS,
     RESTATEMENTS,
+    SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
 )
@@ -34,7 +35,10 @@ from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.metrics.experiments.copy_daily import counting_rule
+from justai_assets.orgs.extra_columns import VALUE as PAID
+from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
+from justai_assets.sources.generate import DOOR as GENERATE
 from justai_assets.storage import Root
 
 UPSTREAM_NOTE: Final = "upstream"
@@ -42,9 +46,15 @@ EVENTS: Final = "events"
 CONVERSIONS: Final = "attributed_conversions"
 MESSAGES: Final = "messages"
 SUCCESSES: Final = "successes"
+VALUE: Final = "value"
 _KEY: Final = ("template_id", "campaign_id", "event_name", "number", "window_hours")
 _COHORT_KEY: Final = ("template", "arm", "copy_id", "metric", "number", "window_hours")
 _MAX_FILES: Final = 100
+_TOLD_BY: Final = (
+    "event_id", "event_name", "event_timestamp", "message_id", "template_id", "campaign_id", "is_machine", "email_key",
+    "user_key", "copy_id", PAID,
+)  # fmt: skip
+"""The columns of an event that a number can depend on: a file is the same while these are, whenever it came."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ class Given:
     def read(cls, org: Org, lake: Lake, days: Days, table: Table = ATTRIBUTION_METRICS) -> Given:
         """What a table of numbers says of the days, and from what it was computed."""
         tables = (UNIFIED_EVENTS,) if org.is_unified else (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)
-        opened = {one.name: lake.open(org.slug, one) for one in tables}
+        copies = (SERVED_COPIES,) if table is COPY_DAILY else ()
+        opened = {one.name: lake.open(org.slug, one) for one in (*tables, *copies)}
         now = {name: one.version() for name, one in opened.items() if one is not None}
         found = lake.open(org.slug, table)
         if found is None:
@@ -103,31 +114,37 @@ class Given:
 
 
 def moved(before: pl.DataFrame, after: pl.DataFrame, table: Table = ATTRIBUTION_METRICS) -> pl.DataFrame:
-    """Numbers of one day that differ between two sets of a table's rows; a number that is absent is 0."""
+    """Numbers of one day that differ between two sets of a table's rows; a number that is absent is 0.
+
+    Of COPY_DAILY, amounts of revenue are told from counts: value_before and value_after, and before and after.
+    """
     key, numbers = (_COHORT_KEY, _cohort_numbers) if table is COPY_DAILY else (_KEY, _numbers)
     both = numbers(before).join(numbers(after), on=key, how="full", coalesce=True, nulls_equal=True, suffix="_after")
-    return (
-        both.select(
-            *key, pl.col("value").fill_null(0).alias("before"), pl.col("value_after").fill_null(0).alias("after")
-        )
-        .filter(pl.col("before") != pl.col("after"))
-        .sort(*key, nulls_last=True)
-    )
+    old, new = (pl.col(name).fill_null(0) for name in ("value", "value_after"))
+    is_amount = pl.col("number") == VALUE
+    found = both.filter(old != new).sort(*key, nulls_last=True)
+    counts = (pl.when(~is_amount).then(one).cast(pl.Int64) for one in (old, new))
+    sums = (pl.when(is_amount).then(one).cast(pl.Float64) for one in (old, new))
+    names = ("before", "after", "value_before", "value_after")
+    shown = [one.alias(name) for one, name in zip((*counts, *sums), names, strict=True)]
+    return found.select(*key, *(shown if table is COPY_DAILY else shown[:2]))
 
 
 def _cohort_numbers(rows: pl.DataFrame) -> pl.DataFrame:
     """What COPY_DAILY says of the templates, each number once: every metric repeats the messages."""
-    columns = (*_COHORT_KEY, "value")
     known = rows.filter(pl.col("template").is_not_null())
     text, hours = pl.lit(None, pl.String), pl.lit(None, pl.Int32)
-    successes = known.filter(pl.col(SUCCESSES) > 0).with_columns(
-        pl.lit(SUCCESSES).alias("number"), pl.col(SUCCESSES).alias("value")
-    )
     messages = known.unique(["template", "arm", "copy_id"]).with_columns(
-        text.alias("metric"), hours.alias("window_hours"), pl.lit(MESSAGES).alias("number"),
-        pl.col(MESSAGES).alias("value"),
-    )  # fmt: skip
-    return pl.concat([messages.select(columns), successes.select(columns)])
+        text.alias("metric"), hours.alias("window_hours")
+    )
+    parts = ((messages, MESSAGES), (known.filter(pl.col(SUCCESSES) > 0), SUCCESSES), (known, VALUE))
+    # An amount of 0 is one that is absent. Counts are far below 2⁵³, up to which a float is exact.
+    return pl.concat(
+        part.with_columns(pl.lit(name).alias("number"), pl.col(name).cast(pl.Float64).alias("value"))
+        .filter(pl.col("value") > 0)
+        .select(*_COHORT_KEY, "value")
+        for part, name in parts
+    )
 
 
 def _numbers(rows: pl.DataFrame) -> pl.DataFrame:
@@ -217,33 +234,40 @@ def changed_files(
     is_cohort = given.table is COPY_DAILY
     first = day - reach if is_cohort or CONVERSIONS in numbers else day
     last = day + reach if is_cohort else day
+    old = given.upstream.get(day, {})
+    files: set[str] = set()
+    if landing is not None and old.get(SERVED_COPIES.name) != given.now.get(SERVED_COPIES.name):
+        # Generate is called before the send, on its day or the day before; its records do not name their object.
+        files |= _written_since(landing, GENERATE, org.slug, Days(day - timedelta(days=1), day), given.at[day])
     if org.is_unified:
         if landing is None or org.engagement not in PREFIXES:
             return None
-        found = [one for past in Days(first, last) for one in list_day(landing, org.engagement, org.slug, past).data]
-        return tuple(sorted(one.key for one in found if one.modified > given.at[day]))
-    old = given.upstream.get(day, {})
-    files: set[str] = set()
+        files |= _written_since(landing, org.engagement, org.slug, Days(first, last), given.at[day])
+        return tuple(sorted(files))
     for table, days in ((ESP_EVENTS, Days(first, last)), (CUSTOM_EVENTS, Days(day, last))):
         if table.name not in given.now or old.get(table.name) == given.now[table.name]:
             continue
         if table.name not in old:
             return None
         try:
-            before = _by_file(lake, org.slug, table, days, old[table.name])
+            before = _by_file(lake, org, table, days, old[table.name])
         except (DeltaError, StorageError, FileNotFoundError, pl.exceptions.ComputeError):
             return None  # the old version was vacuumed: what it held is not known any more
-        after = _by_file(lake, org.slug, table, days, given.now[table.name])
+        after = _by_file(lake, org, table, days, given.now[table.name])
         both = before.join(after, on="source_file", how="full", coalesce=True, nulls_equal=True, suffix="_after")
         same = pl.col("rows").eq_missing(pl.col("rows_after")) & pl.col("mark").eq_missing(pl.col("mark_after"))
         files |= set(both.filter(~same)["source_file"].drop_nulls())
     return tuple(sorted(files))
 
 
-def _by_file(lake: Lake, slug: str, table: Table, days: Days, version: int) -> pl.DataFrame:
-    columns = ("event_id", "event_name", "event_timestamp", "message_id", "is_machine")
-    told = [name for name in columns if name in table.schema]
-    rows = lake.scan(slug, table, days, version=version).select("source_file", *told)
+def _written_since(landing: Root, source: str, slug: str, days: Days, since: datetime) -> set[str]:
+    return {one.key for day in days for one in list_day(landing, source, slug, day).data if one.modified > since}
+
+
+def _by_file(lake: Lake, org: Org, table: Table, days: Days, version: int) -> pl.DataFrame:
+    found = declared(org, table)
+    told = [name for name in _TOLD_BY if name in found.schema]
+    rows = lake.scan(org.slug, found, days, version=version).select("source_file", *told)
     mark = pl.struct(told).hash(seed=7).sum().alias("mark")
     return rows.group_by("source_file").agg(pl.len().alias("rows"), mark).collect(engine="streaming")
 

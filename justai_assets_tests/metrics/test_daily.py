@@ -53,6 +53,11 @@ def metrics(
     return found
 
 
+def test_a_name_that_the_org_counts_as_a_send_is_no_open_besides() -> None:
+    rows = metrics([engaged("inAppOpen"), engaged("emailOpen")], [], send_events=["inAppOpen"])
+    assert rows.select("sends", "opens").unique().rows() == [(1, 1)]
+
+
 def test_a_template_and_campaign_have_their_counts_on_every_row() -> None:
     rows = metrics(
         [engaged("emailSend"), engaged("emailSend", "n"), engaged("emailOpen", machine=True), engaged("emailOpen"),

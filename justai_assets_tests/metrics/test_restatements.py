@@ -166,6 +166,27 @@ def test_numbers_that_move_because_the_rule_changed_say_so(world: World) -> None
     assert moves["upstream"].str.contains("rule [0-9a-f]+ → [0-9a-f]+").all()
 
 
+def bought(value: float) -> pl.DataFrame:
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    columns = {"event_timestamp": [at], "event_name": ["purchase"], "user_id_or_email": ["jane@example.com"]}
+    return pl.DataFrame({**columns, "value": [value]})
+
+
+def test_an_amount_that_moved_is_recorded_and_the_report_does_not_say_by_how_much(world: World) -> None:
+    drop = {"content": "custom_events", "extra_columns": ["value"]}
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES, sources={**WEBHOOK_ORG["sources"], "redshift": drop})
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **IDS)])
+    for value in (19.99, 25.5):
+        world.drop("redshift", "acme", "2026-01-05", bought(value))
+        assert world.materialize("2026-01-05", "2026-01-05")
+    (row,) = world.table(COHORT_RESTATEMENTS).to_dicts()
+    assert (row["metric"], row["number"], row["before"], row["after"]) == ("revenue:purchase", "value", None, None)
+    assert (row["value_before"], row["value_after"]) == (19.99, 25.5)
+    (one,) = restated(world.orgs["acme"], world.lake, Days.parse("2026-01-05", "2026-01-05"), None)
+    assert (one.metric, one.before, one.after) == ("Value of purchase", None, None)
+    assert one.files == ("redshift/acme/event_date=2026-01-05/0000_part_00.parquet",)
+
+
 def test_the_report_lists_the_first_old_and_the_last_new_value(world: World) -> None:
     land_and_build(world)
     for name in ("1", "2"):

@@ -3,7 +3,7 @@ with summed as (
     select send_date, org, template_id, campaign_id,
         count(*) as sent,
         count(*) filter (where opens > 0) as opened,
-        count(*) filter (where opens = 0 and machine_opens > 0) as machine_opened,
+        case when count(machine_opens) > 0 then count(*) filter (where opens = 0 and machine_opens > 0) end as machine_opened,
         count(*) filter (where clicks > 0) as clicked,
         count(*) filter (where conversions > 0) as converted,
         count(*) filter (where unsubscribes > 0) as unsubscribed,

@@ -89,8 +89,8 @@ class Restatement:
         send_date: the day of the sends that the number is about.
         template: template id, and the arm and copy where they matter.
         metric: what is counted.
-        before: the old count.
-        after: the new count.
+        before: the old count; None of what messages brought: what moved an amount may be a single order.
+        after: the new count; None as before.
         files: the landing files that caused it.
     """
 
@@ -98,8 +98,8 @@ class Restatement:
     send_date: date
     template: str
     metric: str
-    before: int
-    after: int
+    before: int | None
+    after: int | None
     files: tuple[str, ...]
 
 

@@ -15,7 +15,7 @@ from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import PREFIXES
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import FUNNEL_METRICS
-from justai_assets.metrics.experiments.metric import conversion, is_conversion, label
+from justai_assets.metrics.experiments.metric import conversion, is_conversion, is_revenue, label
 from justai_assets.metrics.judge import Judged
 from justai_assets.metrics.report.data import (
     ArmFunnel,
@@ -25,6 +25,7 @@ from justai_assets.metrics.report.data import (
     ReportData,
     Restatement,
 )
+from justai_assets.metrics.restatements import VALUE
 from justai_assets.orgs.model import Org
 
 
@@ -62,7 +63,7 @@ def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[
     """The figures of closed send cohorts that moved since a moment, newest first.
 
     Several restatements of one number are one, from the first old value to the last new one; a number that came back
-    to what it was is left out. Of the windows, the org's own is listed.
+    to what it was is left out. Of the windows, the org's own is listed; of revenue, what messages brought.
     """
     rows = lake.scan(org.slug, COHORT_RESTATEMENTS, days).collect()
     if since is not None:
@@ -73,15 +74,20 @@ def restated(org: Org, lake: Lake, days: Days, since: datetime | None) -> tuple[
         metric = row["metric"]
         own = org.attribution.window_for(metric.removeprefix(conversion(""))) if metric else None
         is_other_window = metric is not None and is_conversion(metric) and row["window_hours"] != own
-        if row["template"] not in known or metric in FUNNEL_METRICS or is_other_window:
+        is_count_of_revenue = metric is not None and is_revenue(metric) and row["number"] != VALUE
+        if row["template"] not in known or metric in FUNNEL_METRICS or is_other_window or is_count_of_revenue:
             continue
         cohort = ", ".join([row["template"], *(["control"] if row["arm"] == CONTROL else [])])
         cohort += f", copy {row['copy_id']}" if row["copy_id"] else ""
         name = "Messages sent" if metric is None else label(metric)
         name += f" within {own} h" if metric and is_conversion(metric) else ""
         found.setdefault((row["send_date"], cohort, name), []).append(row)
-    listed = [_restatement(key, moves) for key, moves in found.items()]
-    moved = [one for one in listed if one.before != one.after]
+    ends = (("before", "after"), ("value_before", "value_after"))
+    moved = [
+        _restatement(key, moves)
+        for key, moves in found.items()
+        if any(moves[0][before] != moves[-1][after] for before, after in ends)
+    ]
     return tuple(sorted(moved, key=lambda one: (-one.restated_at.timestamp(), one.send_date, one.template, one.metric)))
 
 

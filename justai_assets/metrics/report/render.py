@@ -235,7 +235,7 @@ def _funnel(name: str, funnel: PublishedFunnel | None) -> dict[str, Any] | None:
         columns.append(label)
         column: list[dict[str, Any] | None] = [None] * len(funnel.days)
         for period in funnel.columns[field]:
-            text = "not shown" if period.total is None else words.count(period.total)
+            text = words.NOT_SHOWN if period.total is None else words.count(period.total)
             column[period.first] = {"span": period.length, "text": text}
         cells.append(column)
     return {
@@ -250,7 +250,9 @@ def _funnel(name: str, funnel: PublishedFunnel | None) -> dict[str, Any] | None:
 
 
 def _moved(found: Restatement, minimum: int) -> dict[str, Any]:
-    """Both numbers, unless one of them or what lies between them is small."""
+    """Both numbers, unless one of them or what lies between them is small; no amounts."""
+    if found.before is None or found.after is None:
+        return {"row": found, "before": words.NOT_SHOWN, "after": words.NOT_SHOWN}
     before, after = words.cell(found.before, minimum), words.cell(found.after, minimum)
     if is_small(abs(found.after - found.before), minimum) and found.before >= minimum:
         before = f"moved by under {minimum}"

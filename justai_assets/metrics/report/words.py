@@ -10,6 +10,7 @@ from justai_assets.metrics.experiments.metric import higher_is_better
 from justai_assets.metrics.experiments.results import Comparison, Estimate, Reading, Verdict
 
 NOTHING: Final = "–"
+NOT_SHOWN: Final = "not shown"
 
 VERDICTS: Final[dict[Verdict, tuple[str, str]]] = {
     "ship": ("▲", "Ship it"),
