@@ -101,10 +101,7 @@ def serve(config: CollectorConfig, *, host: str, port: int, workers: int, drain_
 
 
 def run_granian(make_app: Callable[[], Any], config: CollectorConfig, *, host: str, port: int, workers: int) -> None:
-    """Run an ASGI application under the collector's server settings.
-
-    HTTP/1.1 only: TLS and HTTP/2 end at the proxy in front.
-    """
+    """Run an ASGI application under the collector's settings: HTTP/1.1 only, the proxy in front ends TLS and HTTP/2."""
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels

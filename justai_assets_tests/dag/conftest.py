@@ -8,10 +8,12 @@ import dagster as dg
 import pytest
 
 from justai_assets.orgs.load import load_org
+from justai_assets_tests.dag.automated import Automation
 from justai_assets_tests.dag.demo_week import Week, landed_week
 from justai_assets_tests.dag.shared_org import ORG, Shared
 from justai_assets_tests.share_server import ShareServer
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, NAME, events, write
+from justai_assets_tests.world import WEBHOOK_ORG, World
 
 
 @pytest.fixture
@@ -39,3 +41,9 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
         file = tmp_path / "acme.yaml"
         file.write_text(ORG.format(profile=profile, table=NAME))
         yield Shared(tmp_path, server, load_org(file), instance)
+
+
+@pytest.fixture
+def automation(world: World) -> Automation:
+    world.add_org(WEBHOOK_ORG)
+    return Automation(world)
