@@ -49,18 +49,20 @@ class Identity:
             rest = rest.join(some, on=[kind, f"{kind}_check"], how="anti")
         return cls(_persons(pairs.filter("alone"), rest), seed, shared)
 
+    def node(self) -> tuple[pl.Expr, pl.Expr]:
+        """`key` and `check` of a row's email, else of its user id; they mean nothing in a row without both."""
+        email, other = pl.col("email_key").is_not_null(), self.seed + _APART
+        return (
+            pl.when(email).then(key("email_key", self.seed)).otherwise(key("user_key", other)).alias("key"),
+            pl.when(email).then(check("email_key", self.seed)).otherwise(check("user_key", other)).alias("check"),
+        )
+
     def person(self, frame: pl.LazyFrame, *kept: str | pl.Expr) -> pl.LazyFrame:
         """`key`, `check` and the kept columns; the keys of an engagement row are one person, so either will do."""
         if self.shared:
             frame = without(frame, self.shared)
             frame = frame.filter(pl.col("email_key").is_not_null() | pl.col("user_key").is_not_null())
-        email = pl.col("email_key").is_not_null()
-        nodes = frame.select(
-            *kept,
-            key=pl.when(email).then(key("email_key", self.seed)).otherwise(key("user_key", self.seed + _APART)),
-            check=pl.when(email).then(check("email_key", self.seed)).otherwise(check("user_key", self.seed + _APART)),
-        )
-        return self._resolved(nodes)
+        return self._resolved(frame.select(*kept, *self.node()))
 
     def persons(self, frame: pl.LazyFrame, *kept: str | pl.Expr) -> Iterator[pl.LazyFrame]:
         """The same for rows whose two keys may belong to two persons: a frame by email, and one by user id."""

@@ -119,7 +119,7 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("sent_at", UTC_TIMESTAMP, "The first send, UTC.", nullable=False),
         *MESSAGE[1:],
         Column("copy_id", STRING, "The copy that Generate served for it; null: not known."),
-        Column("person", STRING, "Pseudonym of the email, else of the user id, unlinked; null: not known."),
+        Column("person", STRING, "Least email pseudonym of the linked keys, else the user id's; null: not known."),
         Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
         Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
         *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),
@@ -132,6 +132,7 @@ MESSAGE_OUTCOMES: Final = Table(
     "What became of one message within 72 h of its first send. Sent again within three days, it is the same message.",
     partition_by=("send_date",),
     personal=True,
+    code_version=2,
     marks_empty_days=True,
 )
 

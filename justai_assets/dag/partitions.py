@@ -26,7 +26,7 @@ def lookback() -> dg.TimeWindowPartitionMapping:
 
 
 def around() -> dg.TimeWindowPartitionMapping:
-    """Send day D needs D-3 … D+3: the sends that may make its own repetitions, and what followed its messages."""
+    """Send day D needs D-3 … D+3: sends that may make its own repetitions, what followed, and what links keys."""
     return dg.TimeWindowPartitionMapping(
         start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
     )

@@ -26,7 +26,6 @@ from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import VALUE, declared, has_value
 from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import plain_person
 
 SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, OTHER, CUSTOM = (
     "send", "open", "click", "unsubscribe", "bounce", "other", "custom",
@@ -37,7 +36,8 @@ EVENT_STREAM: Final = pl.Schema(
         **UNIFIED_EVENTS.schema,
         "event_class": pl.String(),
         "is_machine": pl.Boolean(),
-        "person": pl.String(),
+        "email_key": pl.String(),
+        "user_key": pl.String(),
         "send_timestamp": UTC_TIMESTAMP,
         "is_attributed": pl.Boolean(),
         "reason": pl.String(),
@@ -47,9 +47,10 @@ EVENT_STREAM: Final = pl.Schema(
     }
 )
 """event_class: send, open, click, unsubscribe, bounce, other (engagement), or custom. is_machine: an open or click by a
-mail proxy or bot; null where the source does not tell. person: see `plain_person`; null where the stream has no keys.
-send_timestamp: of the message that a custom event belongs to, if less than 72 h before it. is_attributed, reason,
-window_hours: of custom events; null for the others. value: what a custom event was worth; null where the org
+mail proxy or bot; null where the source does not tell. email_key, user_key: pseudonyms of the person; null where the
+stream has none. send_timestamp: of the message that a custom event belongs to, if less than 72 h before it.
+is_attributed, reason, window_hours: of custom events; null for the others. value: what a custom event was worth; null
+where the org
 declares no `value` or the event carries none, and for the others. source: where the record came from."""
 
 
@@ -77,15 +78,13 @@ def read_events(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
 
 
 def _joined_by_us(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
-    person = plain_person()
     engagement = lake.scan(org.slug, ESP_EVENTS, days).with_columns(
-        engagement_class(org).alias("event_class"), person, pl.col("door").alias("source"), *_no_attribution()
+        engagement_class(org).alias("event_class"), pl.col("door").alias("source"), *_no_attribution()
     )
     custom = lake.scan(org.slug, declared(org, ATTRIBUTED_EVENTS), days).with_columns(
         _value(org),
         pl.lit(CUSTOM).alias("event_class"),
         pl.lit(None, pl.Boolean).alias("is_machine"),
-        person,
         pl.col("door").alias("source"),
     )
     names = EVENT_STREAM.names()
@@ -97,7 +96,7 @@ def _joined_by_org(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:
     rows = lake.scan(org.slug, declared(org, UNIFIED_EVENTS), days).with_columns(
         _value(org),
         pl.lit(None, pl.Boolean).alias("is_machine"),
-        pl.lit(None, pl.String).alias("person"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("email_key", "user_key")),
         pl.lit(org.engagement).alias("source"),
     )
     engagement = rows.filter(is_engagement).with_columns(engagement_class(org).alias("event_class"), *_no_attribution())

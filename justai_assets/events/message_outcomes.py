@@ -13,31 +13,20 @@ Memory is bounded whatever the size of a day: the events are divided by a hash o
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
-from justai_assets.contract.tables import MESSAGE_OUTCOMES
-from justai_assets.events.event_stream import (
-    BOUNCE,
-    CLICK,
-    CUSTOM,
-    OPEN,
-    SEND,
-    UNSUBSCRIBE,
-    read_events,
-    stream_tables,
-)
+from justai_assets.contract.tables import ESP_EVENTS, MESSAGE_OUTCOMES
+from justai_assets.events.event_stream import BOUNCE, CLICK, CUSTOM, OPEN, SEND, UNSUBSCRIBE, send_names
+from justai_assets.events.message_parts import Part, divided
+from justai_assets.events.message_people import MessagePeople
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.outdated import salt_of
@@ -46,21 +35,20 @@ from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Org
 
-ROWS_PER_PART: Final = 1_500_000
-"""Events that are joined at once: about 300 MB."""
-
 DAYS_PER_PASS: Final = 14
 """Days that are divided at once; a longer range is done in passes, so that the local disk holds two weeks at most."""
 
-_COLUMNS: Final = (
-    "event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-    "person", "is_machine", "window_hours", "value",
-)  # fmt: skip
+_UNNAMED: Final = pl.Schema(
+    {
+        **{name: dtype for name, dtype in MESSAGE_OUTCOMES.schema.items() if name not in {"person", "copy_id"}},
+        **dict.fromkeys(("email_key", "user_key"), pl.String()),
+    }
+)
 _COUNTS: Final = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
-_CLASSES: Final = (SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, CUSTOM)
 _IDS: Final = ("template_id", "campaign_id")
 
-_HASH: Final = pl.col("message_id").hash(seed=0)
+_KEYS: Final = ("email_key", "user_key")
+_MESSAGE: Final = ("id", "check")
 
 
 def needed_days(days: Days) -> Days:
@@ -69,48 +57,40 @@ def needed_days(days: Days) -> Days:
     return Days(days.first - reach, days.last + reach)
 
 
-def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
-    """Make the MESSAGE_OUTCOMES rows of some send days, without copies, in no promised order.
+def outcomes_of(part: Part, days: Days) -> pl.DataFrame:
+    """Make the MESSAGE_OUTCOMES rows of some send days, with two keys for a person and no copy, in no promised order.
 
     Args:
-        events: event_class, event_name, event_timestamp, event_date, message_id, template_id, campaign_id, person,
-            is_machine, window_hours and value of all events of `needed_days(days)`; or of some messages, each whole.
+        part: some messages, with all events of `needed_days(days)`.
         days: send days.
 
-    Of several first sends at one moment, the least template, campaign and person is the message's.
+    Of several first sends at one moment, the least template, campaign and keys count.
     """
-    sends = events.filter(pl.col("event_class") == SEND)
-    named = sends.filter(pl.col("message_id").is_not_null())
-    # Few messages are sent twice, and only those have to be put in order and counted. Two messages of one hash go with
-    # them: what follows compares the ids themselves.
-    is_repeated = _HASH.is_duplicated()
-    once, repeated = named.filter(~is_repeated), named.filter(is_repeated)
+    named = part.sends.filter(pl.col("id").is_not_null())
+    others = part.others.filter(pl.col("event_class") == SEND)
+    # Few messages are sent twice, and only those have to be put in order and counted.
+    sent_again = pl.concat([named.filter(pl.col("id").is_duplicated())["id"], others["id"]]).unique()
+    is_repeated = pl.col("id").is_in(sent_again.implode())
+    repeated = pl.concat([named.filter(is_repeated), others.select(*_MESSAGE, "event_timestamp")], how="diagonal")
+    day = pl.col("sent_at").dt.date()
     firsts = (
-        pl.concat([once, _first_sends(repeated)])
-        .filter(pl.col("event_date").is_between(days.first, days.last))
+        pl.concat([named.filter(~is_repeated), _first_sends(repeated)])
         .select(
-            "message_id",
+            *_MESSAGE,
             pl.col("event_timestamp").alias("sent_at"),
-            pl.col("event_date").alias("send_date"),
+            "message_id",
             *_IDS,
-            "person",
+            *_KEYS,
             pl.col("is_machine").is_not_null().alias("is_machine_known"),
         )
+        .filter(day.is_between(days.first, days.last))
+        .with_columns(day.alias("send_date"))
         .with_row_index("row")
     )
-    again = _inside(repeated, firsts).group_by("row").agg(pl.len().cast(pl.Int64).alias("sends"))
-    followed = _inside(events.filter(pl.col("event_class") != SEND), firsts)
-    is_custom = pl.col("event_class") == CUSTOM
-    engaged = followed.filter(~is_custom).group_by("row").agg(*_reactions())
-    custom = followed.filter(is_custom)
-    attributed = (
-        custom.filter(pl.col("age") < pl.duration(hours=pl.col("window_hours")))
-        .group_by("row")
-        .agg(
-            pl.col("event_timestamp").min().alias("first_conversion"),
-            pl.len().cast(pl.Int64).alias("attributed_conversions"),
-        )
-    )
+    sends = repeated.select(*_MESSAGE, "event_timestamp", pl.lit(SEND).alias("event_class"))
+    followed = part.others.filter(pl.col("event_class") != SEND)
+    inside = _inside(pl.concat([followed, sends], how="diagonal"), firsts)
+    custom = inside.filter(pl.col("event_class") == CUSTOM).lazy()
     conversions = (
         custom.group_by("row", "event_name")
         .agg(
@@ -121,44 +101,35 @@ def outcomes_of(events: pl.DataFrame, days: Days) -> pl.DataFrame:
         .group_by("row", maintain_order=True)
         .agg(pl.struct("event_name", "first_after_us", "events").alias("conversions"))
     )
-    values = _values(custom) if events["value"].count() else firsts.lazy().clear().select("row")
-    rows = firsts.lazy()
-    for part in (again, engaged, attributed, conversions, values):
-        rows = rows.join(part, on="row", how="left")
-    nameless = _without_id(sends.lazy().filter(pl.col("message_id").is_null()), days)
-    # A message that was sent once has no row in `again`.
-    return pl.concat([_shaped(rows.with_columns(pl.col("sends").fill_null(1))), _shaped(nameless)]).collect()
+    rows = firsts.lazy().join(inside.lazy().group_by("row").agg(*_counted()), on="row", how="left")
+    rows = rows.join(conversions, on="row", how="left")
+    if inside["value"].count():
+        rows = rows.join(_values(custom), on="row", how="left")
+    # A message that was sent once is not in `repeated`.
+    rows = rows.with_columns(pl.col("sends").replace(0, 1).fill_null(1))
+    nameless = _without_id(part.sends.lazy().filter(pl.col("id").is_null()))
+    return pl.concat([_shaped(rows), _shaped(nameless)]).collect()
 
 
 def _first_sends(sends: pl.DataFrame) -> pl.DataFrame:
     """The sends that no send of the same message precedes within three days."""
-    sends = sends.sort("message_id", "event_timestamp", *_IDS, "person")
+    sends = sends.sort(*_MESSAGE, "event_timestamp", *_IDS, *_KEYS)
     # Sorted: the send before a send stands in the row before it, if that is of the same message.
-    before = pl.when(pl.col("message_id") == pl.col("message_id").shift(1)).then(pl.col("event_date").shift(1))
-    is_again = (pl.col("event_date") - before <= pl.duration(days=LOOKBACK_DAYS)).fill_null(value=False)
+    is_same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in _MESSAGE)
+    day = pl.col("event_timestamp").dt.date()
+    is_again = (is_same & (day - day.shift(1) <= pl.duration(days=LOOKBACK_DAYS))).fill_null(value=False)
     return sends.filter(~is_again)
 
 
-def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.LazyFrame:
+def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.DataFrame:
     """The events within 72 h of their message's first send, each with that send's `row` and its `age`.
 
     A message that is first sent twice has windows that cannot overlap: its first sends lie more than three days apart.
     """
     age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
-    return (
-        events.lazy()
-        .select("message_id", "event_class", "event_name", "event_timestamp", "is_machine", "window_hours", "value")
-        .with_columns(_HASH.alias("hash"))
-        .join(
-            firsts.lazy().select(pl.col("message_id").alias("sent"), _HASH.alias("hash"), "sent_at", "row"), on="hash"
-        )
-        .with_columns(age)
-        .filter(
-            pl.col("message_id") == pl.col("sent"),
-            pl.col("age") >= pl.duration(),
-            pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS),
-        )
-    )
+    joined = events.lazy().join(firsts.lazy().select(*_MESSAGE, "sent_at", "row"), on="id").with_columns(age)
+    is_inside = (pl.col("age") >= pl.duration()) & (pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS))
+    return joined.filter(pl.col("check") == pl.col("check_right"), is_inside).collect()
 
 
 def _values(custom: pl.LazyFrame) -> pl.LazyFrame:
@@ -173,8 +144,8 @@ def _values(custom: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _reactions() -> Iterator[pl.Expr]:
-    """The first of each kind of engagement, and how many there were."""
+def _counted() -> Iterator[pl.Expr]:
+    """The first of each kind of event that followed a send, and how many there were."""
     kind, time = pl.col("event_class"), pl.col("event_timestamp")
     # Where nobody tells opens by machines apart, an open counts as one by a person.
     human = ~pl.col("is_machine").fill_null(value=False)
@@ -189,12 +160,15 @@ def _reactions() -> Iterator[pl.Expr]:
         yield time.filter(is_one).min().alias(f"first_{name}")
         yield is_one.sum().cast(pl.Int64).alias(f"{name}s")
     yield time.filter(kind == BOUNCE).min().alias("first_bounce")
+    yield (kind == SEND).sum().cast(pl.Int64).alias("sends")
+    is_own = ((kind == CUSTOM) & (pl.col("age") < pl.duration(hours=pl.col("window_hours")))).fill_null(value=False)
+    yield time.filter(is_own).min().alias("first_conversion")
+    yield is_own.sum().cast(pl.Int64).alias("attributed_conversions")
 
 
-def _without_id(sends: pl.LazyFrame, days: Days) -> pl.LazyFrame:
+def _without_id(sends: pl.LazyFrame) -> pl.LazyFrame:
     """Sends that carry no message id: nothing can follow them, and one row a day and pair of ids counts them."""
-    found = sends.filter(pl.col("event_date").is_between(days.first, days.last))
-    return found.group_by(pl.col("event_date").alias("send_date"), *_IDS).agg(
+    return sends.group_by(pl.col("event_timestamp").dt.date().alias("send_date"), *_IDS).agg(
         pl.col("event_timestamp").min().alias("sent_at"),
         pl.len().cast(pl.Int64).alias("sends"),
         pl.col("is_machine").is_not_null().any().alias("is_machine_known"),
@@ -204,8 +178,7 @@ def _without_id(sends: pl.LazyFrame, days: Days) -> pl.LazyFrame:
 def _shaped(rows: pl.LazyFrame) -> pl.LazyFrame:
     have = rows.collect_schema().names()
     shaped = rows.select(
-        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in MESSAGE_OUTCOMES.schema.items()
+        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _UNNAMED.items()
     )
     return shaped.with_columns(pl.col(_COUNTS).fill_null(0))
 
@@ -232,12 +205,8 @@ def build_message_outcomes(
     with lake.replacing(org.slug, MESSAGE_OUTCOMES, days, note=note, stamp=stamp) as writer:
         for some in _passes(days):
             with TemporaryDirectory(prefix="justai-outcomes-") as scratch:
-                parts = _joined_parts(org, lake, some, Path(scratch))
-                for day in some:
-                    rows = pl.scan_parquet(parts).filter(pl.col("send_date") == day) if parts else None
-                    if rows is not None:
-                        rows = rows.select(MESSAGE_OUTCOMES.schema.names())
-                        writer.write(day, _with_copies(rows, copies_of_sends(org, lake, day)))
+                for day, rows in _by_day(org, lake, some, Path(scratch)):
+                    writer.write(day, _finished(org, lake, day, rows))
                     reports.append(DayReport(day, writer.rows(day), writer.bytes(day), ()))
                     on_day(reports[-1])
     return reports
@@ -249,77 +218,27 @@ def _passes(days: Days) -> Iterator[Days]:
         yield Days(first, min(days.last, first + timedelta(days=DAYS_PER_PASS - 1)))
 
 
-def _joined_parts(org: Org, lake: Lake, days: Days, scratch: Path) -> list[Path]:
-    """The outcomes of a pass, in files that are sorted by send day."""
-    paths = []
-    for at, events in enumerate(_divided(org, lake, days, scratch)):
-        rows = outcomes_of(events, days).sort("send_date")
-        if rows.height:
-            path = scratch / f"outcomes-{at}.parquet"
-            rows.write_parquet(path, compression="lz4", row_group_size=200_000)
-            paths.append(path)
-    return paths
-
-
-def _divided(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[pl.DataFrame]:
-    """The events that the send days need, in parts that each hold whole messages."""
-    # An event without a message follows nothing; a send without one is counted.
-    is_sent = (pl.col("event_class") == SEND) & pl.col("event_date").is_between(days.first, days.last)
-    is_used = pl.col("event_class").is_in(_CLASSES) & (pl.col("message_id").is_not_null() | is_sent)
-    # What happened before the first send day follows no message of these days; earlier sends tell a first one apart.
-    is_used &= (pl.col("event_class") == SEND) | (pl.col("event_date") >= days.first)
-    sent = _SentMessages.of(read_events(org, lake, days).filter(is_sent))
-    events = read_events(org, lake, needed_days(days)).filter(is_used).select(_COLUMNS).filter(sent.may_hold())
-    # Most of what is left are the sends themselves and what followed them.
-    rows = sum(sum(lake.counts(org.slug, table, days).values()) for table in stream_tables(org))
-    parts = -(-rows // ROWS_PER_PART)
-    if parts <= 1:
-        yield events.collect(engine="streaming")
+def _by_day(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[tuple[date, Iterable[pl.DataFrame]]]:
+    """The outcomes of a pass, day by day, each day in some frames that have keys for a person and no copies."""
+    parts = divided(org, lake, days, needed_days(days), scratch)
+    found = (outcomes_of(part, days) for part in parts)
+    if len(days) == 1:
+        yield days.first, found
         return
-    folder = scratch / "events"
-    part = (_HASH % parts).fill_null(0).cast(pl.Int32).alias("part")
-    target = pl.PartitionBy(folder, key="part", include_key=False)
-    events.with_columns(part).sink_parquet(target, compression="lz4", engine="streaming", mkdir=True)
-    for one in sorted(folder.iterdir()):
-        yield pl.read_parquet(sorted(one.glob("*.parquet")), hive_partitioning=False)
-        shutil.rmtree(one)
+    paths = []
+    for at, rows in enumerate(found):
+        paths.append(scratch / f"outcomes-{at}.parquet")
+        rows.sort("send_date").write_parquet(paths[-1], compression="lz4", row_group_size=200_000)
+    for day in days:
+        yield day, (pl.scan_parquet(path).filter(pl.col("send_date") == day).collect() for path in paths)
 
 
-@dataclass(frozen=True)
-class _SentMessages:
-    """A Bloom filter of one hash over the messages sent on the send days: 32 bits a message.
-
-    Most events around the send days belong to messages of other days, and go before anything is divided or joined. Of
-    those, one in thirty-two stays by chance; the join drops it.
-    """
-
-    bits: npt.NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, sends: pl.LazyFrame) -> _SentMessages:
-        hashes = sends.select(_HASH.alias("hash")).collect(engine="streaming")["hash"].drop_nulls().to_numpy()
-        size = 1 << max(10, (32 * len(hashes)).bit_length())
-        bits = np.zeros(size // 8, np.uint8)
-        at = hashes & np.uint64(size - 1)
-        np.bitwise_or.at(
-            bits, (at >> np.uint64(3)).astype(np.int64), np.uint8(1) << (at & np.uint64(7)).astype(np.uint8)
-        )
-        return cls(bits)
-
-    def may_hold(self) -> pl.Expr:
-        """Whether the event's message may be one of them; true where the event has no message."""
-        found = _HASH.map_batches(self._look_up, return_dtype=pl.Boolean, is_elementwise=True)
-        return pl.col("message_id").is_null() | found
-
-    def _look_up(self, hashes: pl.Series) -> pl.Series:
-        at = hashes.fill_null(0).to_numpy() & np.uint64(8 * len(self.bits) - 1)
-        bytes_ = self.bits[(at >> np.uint64(3)).astype(np.int64)]
-        return pl.Series((bytes_ >> (at & np.uint64(7)).astype(np.uint8)) & np.uint8(1), dtype=pl.UInt8).cast(
-            pl.Boolean
-        )
-
-
-def _with_copies(rows: pl.LazyFrame, copies: pl.LazyFrame) -> pl.LazyFrame:
-    known = copies.select("message_id", pl.col("copy_id").alias("known"))
-    joined = rows.join(known, on="message_id", how="left").with_columns(pl.col("known").alias("copy_id"))
-    return joined.select(MESSAGE_OUTCOMES.schema.names())
+def _finished(org: Org, lake: Lake, day: date, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The frames of a day as MESSAGE_OUTCOMES: with persons and copies."""
+    one = Days(day, day)
+    sends = lake.scan(org.slug, ESP_EVENTS, one).filter(pl.col("event_name").is_in(send_names(org)))
+    people = MessagePeople.of(lake.scan(org.slug, ESP_EVENTS, needed_days(one)), sends)
+    copies = copies_of_sends(org, lake, day).collect()
+    for frame in frames:
+        known = frame.select("message_id").join(copies, on="message_id", how="left", maintain_order="left")
+        yield frame.drop(_KEYS).with_columns(known["copy_id"], people.named(frame.select(_KEYS)))

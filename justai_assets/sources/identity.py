@@ -104,8 +104,8 @@ def user_key(user_id: str, salt: SecretStr) -> pl.Expr:
 def plain_person() -> pl.Expr:
     """The person of a row, by its keys alone: the email's pseudonym, else the user id's; null without both.
 
-    It stands in for the person whom `attribution.identity` finds by linking keys, where that would cost too much: links
-    are of some days, take memory for each pair, and are kept nowhere. The email comes first because it is what senders
+    It stands in for the person whom `attribution.identity` finds by linking keys, where nothing is to be linked yet: in
+    what a source brings. The email comes first because it is what senders
     give most often, and because a user id that many share then does not make them one person. What it gets wrong: a
     person with two addresses, or with the email in some rows and the user id alone in others, is two; an address that
     many user ids share, or a user id that many share in rows without an email, is one.

@@ -37,7 +37,7 @@ def test_a_stream_that_we_join_has_classes_machines_and_the_send_of_each_custom_
         (True, None, "m1", 24), (False, "no_send", None, 24),
     ]  # fmt: skip
     assert custom["send_timestamp"].to_list() == [datetime(2026, 1, 4, 23, tzinfo=UTC), None]
-    assert custom["person"].null_count() == 0
+    assert custom["email_key"].null_count() == 0
     assert set(rows["source"]) == {"iterable_webhooks", "journey_webhooks"}
 
 
@@ -56,7 +56,7 @@ def test_a_stream_that_the_org_joined_is_judged_by_the_orgs_own_window(world: Wo
     assert world.materialize("2026-01-04", "2026-01-05", org="globex")
     found = read_events(org, world.lake, ONE).collect()
     assert found.schema == EVENT_STREAM
-    assert found["person"].null_count() == found["is_machine"].null_count() == found.height
+    assert found.select(pl.col("email_key", "user_key", "is_machine").is_null().all()).row(0) == (True,) * 3
     custom = found.filter(event_class="custom").sort("event_name", "message_id", nulls_last=True)
     assert custom.select("event_name", "message_id", "is_attributed", "reason", "window_hours").rows() == [
         ("purchase", "m1", False, "outside_window", 24), ("purchase", "m9", False, "no_send", 24),
@@ -70,13 +70,3 @@ def test_the_orgs_own_send_events_are_sends(world: World) -> None:
     world.land("iterable_webhooks", "acme", DAY, [esp("cardSend", "2026-01-05 01:00:00", **IDS)])
     assert world.materialize("2026-01-05", "2026-01-05")
     assert read_events(org, world.lake, ONE).collect()["event_class"].to_list() == ["send"]
-
-
-def test_people_who_share_a_user_id_are_told_apart_by_their_email(world: World) -> None:
-    org = world.add_org(WEBHOOK_ORG)
-    world.land("iterable_webhooks", "acme", DAY, [
-        esp("emailSend", f"2026-01-05 01:00:{number:02d}", f"p{number}@ex.test", user_id="kiosk", **IDS)
-        for number in range(12)
-    ])  # fmt: skip
-    assert world.materialize("2026-01-05", "2026-01-05")
-    assert read_events(org, world.lake, ONE).collect()["person"].n_unique() == 12

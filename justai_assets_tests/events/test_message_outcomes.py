@@ -10,8 +10,9 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES, SERVED_COPIES
-from justai_assets.events import message_outcomes as module
+from justai_assets.events import message_outcomes, message_parts
 from justai_assets.events.message_outcomes import build_message_outcomes, outcomes_of
+from justai_assets.events.message_parts import Part
 from justai_assets_tests.metrics.events import an_org, write
 from justai_assets_tests.world import World
 
@@ -21,7 +22,7 @@ ONE = Days(DAY, DAY)
 COLUMNS = {
     "event_class": pl.String, "event_name": pl.String, "event_timestamp": pl.Datetime("us", "UTC"),
     "event_date": pl.Date, "message_id": pl.String, "template_id": pl.String, "campaign_id": pl.String,
-    "person": pl.String, "is_machine": pl.Boolean, "window_hours": pl.Int32,
+    "email_key": pl.String, "user_key": pl.String, "is_machine": pl.Boolean, "window_hours": pl.Int32,
     "value": pl.Float64,
 }  # fmt: skip
 
@@ -29,12 +30,14 @@ COLUMNS = {
 def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="501", person="p", value=None):
     at = NOON + timedelta(hours=hours)
     hours = {"custom": 24}.get(kind)
-    return (kind, name or kind, at, at.date(), message, template, "9001", person, machine, hours, value)
+    return (kind, name or kind, at, at.date(), message, template, "9001", person, None, machine, hours, value)
 
 
 def outcomes(*events, days=ONE):
-    found = outcomes_of(pl.DataFrame(list(events), schema=COLUMNS, orient="row"), days)
-    assert found.schema == MESSAGE_OUTCOMES.schema
+    stream = pl.LazyFrame(list(events), schema=COLUMNS, orient="row")
+    found = outcomes_of(Part.of(stream, days), days).rename({"email_key": "person"}).drop("user_key")
+    schema = {name: dtype for name, dtype in MESSAGE_OUTCOMES.schema.items() if name != "copy_id"}
+    assert dict(found.schema) == schema
     return found.sort("send_date", "message_id")
 
 
@@ -207,8 +210,8 @@ def test_days_in_any_order_singly_divided_or_as_a_range_are_the_same_rows(
     for day in (3, 0, 5, 1, 4, 2):
         build_message_outcomes(org, world.lake, Days(DAY + timedelta(day), DAY + timedelta(day)))
     assert_frame_equal(table(world), whole)
-    monkeypatch.setattr(module, "ROWS_PER_PART", 50)
-    monkeypatch.setattr(module, "DAYS_PER_PASS", 4)
+    monkeypatch.setattr(message_parts, "ROWS_PER_PART", 50)
+    monkeypatch.setattr(message_outcomes, "DAYS_PER_PASS", 4)
     build_message_outcomes(org, world.lake, days)
     assert_frame_equal(table(world), whole)
 

@@ -11,6 +11,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.events.event_stream import engagement_class
 from justai_assets.events.message_outcomes import outcomes_of
+from justai_assets.events.message_parts import Part
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.copy_daily import (
     count_copies,
@@ -87,21 +88,23 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
                 attribution=RULE if events else Attribution())  # fmt: skip
     engaged = pl.DataFrame(list(engagement), schema=ESP_EVENTS.schema).with_columns(
         engagement_class(found).alias("event_class"),
-        pl.coalesce("user_key", "email_key").alias("person"),
         pl.lit(None, pl.Int32).alias("window_hours"),
         pl.lit(None, pl.Float64).alias("value"),
     )
     schema = {**ATTRIBUTED_EVENTS.schema, "value": pl.Float64()}
     converted = pl.DataFrame(list(conversions), schema=schema).with_columns(
         pl.lit("custom").alias("event_class"),
-        pl.lit(None, pl.String).alias("person"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("email_key", "user_key")),
         pl.lit(None, pl.Boolean).alias("is_machine"),
     )
     names = ("event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
-             "person", "is_machine", "window_hours", "value")  # fmt: skip
-    outcomes = outcomes_of(pl.concat([engaged.select(names), converted.select(names)]), days)
-    if copies is not None:
-        outcomes = outcomes.drop("copy_id").join(copies, on="message_id", how="left").select(outcomes.columns)
+             "email_key", "user_key", "is_machine", "window_hours", "value")  # fmt: skip
+    events = pl.concat([engaged.select(names), converted.select(names)])
+    outcomes = outcomes_of(Part.of(events.lazy(), days), days)
+    outcomes = outcomes.with_columns(pl.coalesce("user_key", "email_key").alias("person"))
+    if copies is None:
+        copies = pl.DataFrame(schema={"message_id": pl.String, "copy_id": pl.String})
+    outcomes = outcomes.join(copies, on="message_id", how="left")
     rows = count_copies(outcomes.lazy(), found)
     return Found(
         counts_of(rows), people_of(outcomes.lazy(), found), funnel_of(rows),
