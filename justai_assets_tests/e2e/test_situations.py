@@ -1,0 +1,307 @@
+"""Ordinary situations of a test, from landed files through real runs to results, report and terminal.
+
+One org has one template for each situation, over sixteen days up to yesterday. Rates are exact on every day, so whatever
+differs from what is said here is made by the platform.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from math import log
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from justai_assets.contract.days import Days
+from justai_assets.contract.tables import EXPERIMENT_RESULTS
+from justai_assets.dag.headless import make_report, materialize_days
+from justai_assets.metrics.report.gather import restated
+from justai_assets.settings import Settings
+from justai_assets.show import show_decisions, show_templates
+from justai_assets_tests.conftest import make_world
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
+
+NOW = datetime.now(UTC)
+DAYS, LAST = 16, NOW.date() - timedelta(days=1)
+FIRST = LAST - timedelta(days=DAYS - 1)
+SHARED_CONTROL = "900"
+
+
+def template(name: str, number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "key_metric": "click",
+        "treatment": {"template_id": str(number), "campaign_id": "1"},
+        "control": {"template_id": str(number + 1), "campaign_id": "1"},
+        "control_share": 0.1,
+        **more,
+    }
+
+
+SHARING = [
+    template(f"shared-{at}", 800 + at, control={"template_id": SHARED_CONTROL, "campaign_id": "1"}, control_share=0.5)
+    for at in range(3)
+]
+TEMPLATES = [
+    template("afternoon", 500),
+    template("trial", 510),
+    template("stopped", 520),
+    template("raised", 530, control_share=0.5),
+    template("delays", 540, control_share=0.5, key_metric="purchase"),
+    template("per-person", 550, control_share=0.5, split_unit="user"),
+    template("per-message", 560, control_share=0.5),
+    template("slow", 570, control_share=0.5),
+    {"id": "proxies", "treatment": {"template_id": "600", "campaign_id": "1"}},
+    *SHARING,
+]
+
+
+@dataclass
+class Landing:
+    """What is sent and answered, to be landed day by day."""
+
+    world: World
+    engaged: dict[date, list[str]] = field(default_factory=dict)
+    bought: dict[date, list[str]] = field(default_factory=dict)
+    messages: int = 0
+
+    def send(
+        self, number: int | str, day: date, count: int, clicks: int, *, hour: int = 9, people: str = ""
+    ) -> list[str]:
+        """So many messages of a template, of which the first are clicked; who gets them. `people`: the same ones."""
+        at, emails = datetime.combine(day, time(hour), UTC), []
+        for person in range(count):
+            self.messages += 1
+            emails.append(f"{people}{person}@example.com" if people else f"m{self.messages}@example.com")
+            ids = {"messageId": f"{self.messages:032x}", "templateId": int(number), "campaignId": 1}
+            self.engage(esp("emailSend", f"{at:%Y-%m-%d %H:%M:%S}", emails[-1], **ids), day)
+            if person < clicks:
+                self.engage(esp("emailClick", f"{at:%Y-%m-%d} {hour}:30:00", emails[-1], **ids), day)
+        return emails
+
+    def engage(self, line: str, day: date) -> None:
+        self.engaged.setdefault(day, []).append(line)
+
+    def buy(self, email: str, at: datetime, workflow: str) -> None:
+        if at < NOW:
+            self.bought.setdefault(at.date(), []).append(journey(f"{at:%Y-%m-%d %H:%M:%S}", email, workflow))
+
+    def land(self) -> None:
+        for day, lines in self.engaged.items():
+            self.world.land("iterable_webhooks", "acme", day, lines)
+        for day, lines in self.bought.items():
+            self.world.land("journey_webhooks", "acme", day, lines)
+
+
+def land_situations(landing: Landing) -> None:
+    for at in range(DAYS):
+        day = FIRST + timedelta(days=at)
+        sent_at = datetime.combine(day, time(9), UTC)
+        if at < 2:  # the control alone, until the copy goes live at three on the third day
+            landing.send(501, day, 200, 40)
+        elif at == 2:
+            landing.send(501, day, 130, 26)
+            landing.send(500, day, 63, 13, hour=15)
+            landing.send(501, day, 7, 1, hour=15)
+        else:
+            landing.send(500, day, 180, 36)
+            landing.send(501, day, 20, 4)
+        landing.send(510, day, 1 if at == 0 else 0 if at < 7 else 180, 0 if at < 7 else 36)
+        landing.send(511, day, 200 if at < 7 else 20, 40 if at < 7 else 4)
+        landing.send(520, day, 180 if at < 11 else 200, 72 if at < 11 else 80)
+        landing.send(521, day, 20 if at < 11 else 0, 4)
+        early = at < 8
+        landing.send(530, day, 180 if early else 100, 90 if early else 20)
+        landing.send(531, day, 20 if early else 100, 10 if early else 20)
+        for number, hours in ((540, 2), (541, 60)):
+            for email in landing.send(number, day, 60, 0)[::2]:
+                landing.buy(email, sent_at + timedelta(hours=hours), "1")
+        landing.send(550, day, 60, 18, people="a")
+        landing.send(551, day, 60, 18, people="b")
+        # The same people, half of them in either arm, who swap every day.
+        landing.send(560 + at % 2, day, 60, 18, people="c")
+        landing.send(561 - at % 2, day, 60, 18, people="d")
+        landing.send(570, day, 30, 6 + at % 2)
+        landing.send(571, day, 30, 6)
+        for number in (800, 801, 802, SHARED_CONTROL):
+            for email in landing.send(number, day, 50, 0)[:10]:
+                landing.buy(email, sent_at + timedelta(hours=1), "2")
+    for number in range(10):
+        ids = {"messageId": f"p{number:031x}", "templateId": 600, "campaignId": 1}
+        landing.engage(esp("emailSend", f"{LAST} 08:00:00", f"p{number}@example.com", **ids), LAST)
+        for minute in range(3):
+            opened = {**ids, "proxySource": "APPLE"}
+            landing.engage(esp("emailOpen", f"{LAST} 08:0{minute}:01", f"p{number}@example.com", **opened), LAST)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an org's runs gave: the newest judgement, the report, and the terminal."""
+
+    rows: pl.DataFrame
+    report: str
+    terminal: str
+
+    def key(self, name: str) -> dict[str, Any]:
+        (row,) = self.rows.filter(pl.col("template") == name, "is_key", pl.col("copy_id").is_null()).to_dicts()
+        return row
+
+
+def judged(world: World, slug: str) -> Judged:
+    org = world.orgs[slug]
+    assert materialize_days(org, Days(FIRST, LAST), today=NOW.date())
+    assert make_report(org)
+    rows = world.table(EXPERIMENT_RESULTS, slug)
+    newest = rows.filter(pl.col("event_date") == rows["event_date"].max())
+    text = io.StringIO()
+    console = Console(file=text, width=200, highlight=False)
+    for show in (show_templates, show_decisions):
+        show(Settings.from_environment(), [org], Days(FIRST, LAST), console)
+    return Judged(newest, world.lake.root.read(f"{slug}/report/latest.html").decode(), text.getvalue())
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    folder = tmp_path_factory.mktemp("situations")
+    with pytest.MonkeyPatch.context() as patch:
+        world = make_world(folder, str(folder / "landing"), str(folder / "lake"), patch)
+        world.add_org(
+            WEBHOOK_ORG,
+            start_date=FIRST,
+            custom=["journey_webhooks"],
+            sources={"iterable_webhooks": {}, "journey_webhooks": {"events": {"1": "purchase", "2": "signup"}}},
+            attribution={"windows": {"purchase": 72}},
+            templates=TEMPLATES,
+            experiments={"false_discovery_rate": 0.1},
+        )
+        landing = Landing(world)
+        land_situations(landing)
+        landing.land()
+        yield judged(world, "acme")
+
+
+def test_a_launch_in_the_afternoon_breaks_no_split_and_its_day_is_left_out(acme: Judged) -> None:
+    key = acme.key("afternoon")
+    assert key["verdict"] != "broken_split"
+    assert key["control_share"] == pytest.approx(0.1)
+    assert key["first_day"] == FIRST + timedelta(days=3)
+    assert key["lift"] == pytest.approx(0)
+
+
+def test_a_trial_message_a_week_before_the_launch_begins_no_test(acme: Judged) -> None:
+    key = acme.key("trial")
+    assert (key["verdict"] != "broken_split", key["first_day"]) == (True, FIRST + timedelta(days=7))
+
+
+def test_doing_what_ship_says_leaves_the_decision_as_it_was(acme: Judged) -> None:
+    key, end = acme.key("stopped"), FIRST + timedelta(days=10)
+    assert (key["verdict"], key["last_day"]) == ("ship", end)
+    said = f"This is the decision on the sends until {end:%-d %B %Y}, when the control stopped."
+    assert said in key["decision"]
+    assert said in acme.report
+    assert said in acme.terminal
+
+
+def test_a_share_that_is_raised_between_equal_arms_is_no_difference(acme: Judged) -> None:
+    key = acme.key("raised")
+    assert key["verdict"] not in ("keep_control", "ship", "broken_split")
+    assert key["lift"] == pytest.approx(0)
+    assert key["control_share"] == pytest.approx(0.5), "the split is that of the last period"
+
+
+def test_who_converts_sooner_does_not_win_and_days_that_still_fill_are_named(acme: Judged) -> None:
+    key = acme.key("delays")
+    assert key["lift"] == pytest.approx(0)
+    assert key["verdict"] != "ship"
+    assert key["last_day"] <= LAST - timedelta(days=2)
+    assert "Still filling: sends after" in acme.report
+
+
+def test_a_person_of_many_messages_counts_by_the_way_in_which_the_split_is_drawn(acme: Judged) -> None:
+    assert acme.key("per-person")["treatment_design_effect"] > 10, "sixteen messages that are answered alike"
+    assert acme.key("per-message")["treatment_design_effect"] < 1.3, "what the arms share cancels"
+    assert acme.key("per-person")["variance"] == acme.key("per-message")["variance"] == "user"
+
+
+def test_a_control_of_three_templates_counts_once_in_the_row_of_all_together(acme: Judged) -> None:
+    (row,) = acme.rows.filter(pl.col("template").is_null(), pl.col("metric") == "conversion:signup").to_dicts()
+    standard_error = (log(1 + row["lift_high"]) - log(1 + row["lift_low"])) / (2 * 1.959964)
+    closed = acme.rows.filter(
+        pl.col("template") == "shared-0", pl.col("metric") == "conversion:signup", "is_own_window"
+    )
+    sends = closed["control_messages"].item()
+    odds = (1 - 0.2) / 0.2
+    once, thrice = odds * (1 / (3 * sends) + 1 / sends), odds * (1 / (3 * sends) + 1 / (3 * sends))
+    assert standard_error**2 == pytest.approx(once, rel=0.03)
+    assert standard_error**2 > 1.5 * thrice
+    assert (row["lift"], row["verdict"]) == (pytest.approx(0), "undecided")
+
+
+def test_opens_by_a_proxy_are_no_opens_and_a_message_is_counted_once(acme: Judged) -> None:
+    (line,) = [line.split() for line in acme.terminal.splitlines() if "acme/proxies" in line and "treatment" in line]
+    assert line[line.index("treatment") + 1 :][:5] == ["10", "0", "0.00%", "0", "0.00%"]
+
+
+def test_an_undecided_test_names_its_promise_and_a_shipped_one_warns_that_it_reads_high(acme: Judged) -> None:
+    plain = acme.terminal.replace("\u00a0", " ")
+    assert acme.key("slow")["verdict"] == "keep_running"
+    assert f"after {acme.key('slow')['days_left']} more days four of five tests would show" in plain
+    assert "A lift reads high on the day it first shows: plan with the lower end." in acme.report
+    assert "(4 of 5 tests)" in acme.report
+
+
+def test_what_holds_at_the_false_discovery_rate_is_said_in_results_report_and_terminal(acme: Judged) -> None:
+    (row,) = acme.rows.filter(pl.col("reason") == "false_discovery_rate").to_dicts()
+    assert (row["template"], row["verdict"]) == (None, "1 of 11")
+    assert "the new copy does better in stopped" in row["decision"]
+    assert row["decision"] in acme.report
+    assert row["decision"] in acme.terminal
+
+
+@pytest.fixture(scope="module")
+def globex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    folder = tmp_path_factory.mktemp("unified")
+    names = ("event_name", "event_timestamp", "message_id", "template_id", "campaign_id")
+    with pytest.MonkeyPatch.context() as patch:
+        world = make_world(folder, str(folder / "landing"), str(folder / "lake"), patch)
+        people = template("people", 10, control_share=0.5, split_unit="user", key_metric="upgrade")
+        alone = template("messages", 20, control_share=0.5, key_metric="upgrade")
+        world.add_org(UNIFIED_ORG, start_date=FIRST, templates=[people, alone])
+        for at in range(DAYS):
+            day, rows = FIRST + timedelta(days=at), []
+            sent = datetime.combine(day, time(9), UTC)
+            for number, hits in ((10, 18), (11, 12), (20, 18), (21, 12)):
+                for message in range(60):
+                    ids = (f"{number} {at} {message}", str(number), "1")
+                    rows.append(("emailSend", sent, *ids))
+                    rows += [("upgrade", sent + timedelta(hours=1), *ids)] * (message < hits)
+            world.drop("databricks", "globex", day, pl.DataFrame(rows, schema=names, orient="row"))
+        yield judged(world, "globex")
+
+
+def test_people_whom_nobody_knows_are_assumed_to_answer_alike_and_the_sentence_says_so(globex: Judged) -> None:
+    people, messages = globex.key("people"), globex.key("messages")
+    assert (people["lift"], messages["lift"]) == (pytest.approx(0.5), pytest.approx(0.5))
+    assert messages["verdict"] == "ship"
+    assert people["verdict"] == "keep_running"
+    assert "messages count as one (assumed; set assumed_design_effect if you know better)" in people["decision"]
+    assert people["control_share"] is None, "the split over people is not checked"
+    assert people["decision"] in globex.report
+
+
+def test_a_late_open_in_a_control_of_three_templates_is_restated_under_each_of_them(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG, templates=SHARING)
+    ids = {"messageId": "m" * 32, "templateId": int(SHARED_CONTROL), "campaignId": 1}
+    world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00", **ids)])
+    assert world.materialize("2026-01-05", "2026-01-06")
+    late = world.land("iterable_webhooks", "acme", "2026-01-06", [esp("emailOpen", "2026-01-06 11:00:00", **ids)], "1")
+    assert world.materialize("2026-01-06", "2026-01-06")
+    moved = restated(org, world.lake, Days.parse("2026-01-01", "2026-01-10"), None)
+    assert sorted((one.template, one.metric, one.before, one.after, one.files) for one in moved) == [
+        (f"shared-{at}, control", "Opened", 0, 1, (late,)) for at in range(3)
+    ]
