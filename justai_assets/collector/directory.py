@@ -10,8 +10,9 @@ from pathlib import Path
 
 from justai_assets.collector.credentials import NOBODY, Credentials
 from justai_assets.orgs.load import OrgFileError, load_orgs
-from justai_assets.orgs.model import ChameleonWebhooks, IterableWebhooks, JourneyWebhooks, Org
+from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
+from justai_assets.orgs.source_settings import ChameleonWebhooks, IterableWebhooks, JourneyWebhooks
 
 DOORS = ("iterable_webhooks", "journey_webhooks", "chameleon_webhooks")
 

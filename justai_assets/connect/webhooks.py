@@ -10,8 +10,8 @@ from typing import Final
 
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.step import Step
-from justai_assets.orgs.model import IterableWebhooks
 from justai_assets.orgs.new import variable
+from justai_assets.orgs.source_settings import IterableWebhooks
 
 ITERABLE_EVENTS: Final = (
     "Email Blast Send, Triggered Send, Email Open, Email Click, Email Bounce, Email Complaint, Email Unsubscribe; "

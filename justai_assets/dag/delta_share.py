@@ -22,7 +22,8 @@ from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.model import DeltaShare, Org
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.source_settings import DeltaShare
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.held import held_days, held_reports
 from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user

@@ -19,7 +19,8 @@ from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
 from justai_assets.landing.visit import Cache, Watched
 from justai_assets.landing.watch import Tick, watch
-from justai_assets.orgs.model import Drop, Org
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.source_settings import Drop
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
 

@@ -26,7 +26,8 @@ from justai_assets.events.event_stream import CUSTOM, read_events, send_names, s
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.explain_cohort import arms_of, template_of
 from justai_assets.orgs.doubts import closest, event_names
-from justai_assets.orgs.model import Arm, Org, Template
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.templates import Arm, Template
 
 SHOWN: Final = 20
 _CLASSES: Final = {"open": OPENS, "click": CLICKS, "unsubscribe": UNSUBSCRIBES}

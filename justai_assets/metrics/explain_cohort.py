@@ -28,7 +28,8 @@ from justai_assets.metrics.experiments.metric import (
     is_revenue,
 )
 from justai_assets.orgs.extra_columns import exact_sum
-from justai_assets.orgs.model import Arm, Org, Template
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.templates import Arm, Template
 
 SHOWN: Final = 20
 _MICROSECONDS: Final = 3_600_000_000

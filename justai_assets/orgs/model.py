@@ -6,137 +6,26 @@ Every rule here is the org file's documentation; the messages name the key and t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from justai_assets.contract.events import DEFAULT_SEND_EVENTS
 from justai_assets.orgs.databricks import Databricks, Engine
-from justai_assets.orgs.extra_columns import ExtraColumns, of_org
+from justai_assets.orgs.extra_columns import of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
     CustomDoors,
     Day,
     Engagement,
     EventName,
-    EventNames,
     Hours,
-    Id,
-    JourneyEvent,
-    KeyMetric,
-    SecretRefs,
     SendEvents,
-    SharedTable,
     Slug,
 )
 from justai_assets.orgs.secrets import SecretRef, StrictModel, resolve
-
-
-class IterableWebhooks(StrictModel):
-    """Iterable's project-wide system webhook.
-
-    With neither key nor authorization and without allow_unauthenticated the HTTP door of this org accepts nothing; the
-    landing zone is read all the same.
-
-    Attributes:
-        api_key: what the webhook's custom header X-Api-Key holds; several while one is being rotated.
-        authorization: what its Authorization header holds: a token, or user:password for Basic; several for rotation.
-        allow_unauthenticated: accept events without any credential, as the documented URL sends them. Whoever knows
-            the slug can then write events; they are marked.
-    """
-
-    api_key: SecretRefs = ()
-    authorization: SecretRefs = ()
-    allow_unauthenticated: bool = False
-
-    @property
-    def accepts_nothing(self) -> bool:
-        """Whether no request at all could pass the HTTP door."""
-        return not (self.api_key or self.authorization or self.allow_unauthenticated)
-
-
-class JourneyWebhooks(StrictModel):
-    """Iterable Journey webhooks: one custom event a call.
-
-    Attributes:
-        api_key: the X-Api-Key the Journeys send; several while one is being rotated.
-        events: workflowId → event name.
-    """
-
-    api_key: SecretRefs = ()
-    events: Annotated[dict[Id, JourneyEvent], Field(min_length=1)]
-
-    @property
-    def accepts_nothing(self) -> bool:
-        """Whether no request at all could pass the HTTP door."""
-        return not self.api_key
-
-
-class ChameleonWebhooks(StrictModel):
-    """Chameleon webhooks.
-
-    Attributes:
-        signing_secret: verifies X-Chameleon-Signature.
-        previous_signing_secret: still accepted while the secret is being rotated.
-    """
-
-    signing_secret: SecretRef
-    previous_signing_secret: SecretRefs = ()
-
-
-class Drop(StrictModel):
-    """Parquet that a warehouse drops under the org's prefix.
-
-    Attributes:
-        content: `custom_events` (event_timestamp, event_name, user_id_or_email) or `unified_events` (the contract).
-        extra_columns: columns beyond the contract that flow to unified_events: names, or name → text or number.
-        settle_seconds: how long a day must be unchanged before it is read, when no manifest says it is complete.
-    """
-
-    content: Literal["custom_events", "unified_events"]
-    extra_columns: ExtraColumns = Field(default_factory=dict)
-    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-
-
-class DeltaShare(StrictModel):
-    """A Delta Sharing table or view in the unified model; profile is a reference to the credential file.
-
-    extra_columns: as in a drop.
-    """
-
-    profile: SecretRef
-    table: SharedTable
-    extra_columns: ExtraColumns = Field(default_factory=dict)
-
-
-class Sources(StrictModel):
-    """The doors an org has."""
-
-    iterable_webhooks: IterableWebhooks | None = None
-    journey_webhooks: JourneyWebhooks | None = None
-    chameleon_webhooks: ChameleonWebhooks | None = None
-    redshift: Drop | None = None
-    databricks: Drop | None = None
-    delta_share: DeltaShare | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_key_means_defaults(cls, value: Any) -> Any:
-        # `iterable_webhooks:` with nothing behind it is how YAML spells an empty mapping.
-        if isinstance(value, dict):
-            return {key: {} if inner is None else inner for key, inner in value.items()}
-        return value
-
-    def present(self) -> tuple[str, ...]:
-        """Names of the doors that are configured."""
-        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
-
-    def content(self, door: str) -> str:
-        """What a door carries: `engagement`, `custom_events` or `unified_events`."""
-        source = getattr(self, door)
-        if isinstance(source, Drop):
-            return source.content
-        return {"iterable_webhooks": "engagement", "delta_share": "unified_events"}.get(door, "custom_events")
+from justai_assets.orgs.source_settings import Sources
+from justai_assets.orgs.templates import Arm, Experiments, Template
 
 
 class Attribution(StrictModel):
@@ -149,73 +38,6 @@ class Attribution(StrictModel):
     def window_for(self, event_name: str) -> int:
         """Hours of the window for one event name."""
         return self.windows.get(event_name, self.window_hours)
-
-
-class Arm(StrictModel):
-    """The ESP ids by which one arm of a template is known."""
-
-    template_id: Id
-    campaign_id: Id
-
-
-class Template(StrictModel):
-    """A JustAI template and the arms it is measured by.
-
-    Attributes:
-        id: the template's id.
-        key_metric: what decides: a custom event's name, or `open`, `click`, `unsubscribe`; clicks when absent.
-        treatment: ids of the new copy.
-        control: ids of the original copy; without it nothing is compared.
-        control_share: share of the split units meant for the control; the split is checked against it. Absent or null:
-            the share is not known, and nothing is checked.
-        split_unit: what the split is drawn over: `message` when each request draws anew, `user` when a person stays in
-            one arm.
-        experiment_start: first send day that is judged; the first day on which both arms sent when absent.
-        experiment_end: last send day that is judged. The decision on the sends until then stands.
-    """
-
-    id: Id
-    key_metric: KeyMetric | None = None
-    treatment: Arm
-    control: Arm | None = None
-    control_share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    split_unit: Literal["message", "user"] = "message"
-    experiment_start: Day | None = None
-    experiment_end: Day | None = None
-
-    @model_validator(mode="after")
-    def _arms_differ(self) -> Template:
-        if self.control is not None and self.control == self.treatment:
-            raise ValueError("treatment and control have the same ids; give the control its own template or campaign")
-        return self
-
-    @model_validator(mode="after")
-    def _ends_after_it_begins(self) -> Template:
-        if self.experiment_start and self.experiment_end and self.experiment_end < self.experiment_start:
-            raise ValueError("experiment_end is before experiment_start; swap them or remove one")
-        return self
-
-
-class Experiments(StrictModel):
-    """By what thresholds an org's templates are judged.
-
-    Attributes:
-        target_lift: the smallest relative lift worth shipping; 0.10 is +10 %.
-        minimum_days: send days before anything is shipped; 7 sees every weekday once.
-        events: custom events whose conversions are counted, besides key metrics, names with a window of their own and
-            those of journey_webhooks: a warehouse's names are known to nobody else.
-        assumed_design_effect: where `split_unit` is user and people are not known by a key, as how many messages one
-            independent message counts. Without it the number is estimated from the messages with a key, or assumed
-            from the days of the test.
-        false_discovery_rate: say as well which templates differ when at most this share of them may be false; decisions
-            on a template stay its own.
-    """
-
-    target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
-    minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
-    events: EventNames = ()
-    assumed_design_effect: Annotated[float, Field(ge=1)] | None = None
-    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 BatchMinutes = Literal[0, 15, 30, 60]

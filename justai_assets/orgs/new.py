@@ -15,8 +15,9 @@ import yaml
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.orgs.load import OrgFileError, load_org
-from justai_assets.orgs.model import SLUG, Org, Template
+from justai_assets.orgs.model import SLUG, Org
 from justai_assets.orgs.secrets import references
+from justai_assets.orgs.templates import Template
 
 
 class NewOrgError(JustAIError):

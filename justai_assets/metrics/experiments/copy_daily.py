@@ -34,8 +34,9 @@ from justai_assets.metrics.experiments.metric import (
 from justai_assets.metrics.experiments.revenue import amounts, revenue_metrics
 from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.orgs.extra_columns import has_value
-from justai_assets.orgs.model import Arm as OrgArm
-from justai_assets.orgs.model import Attribution, Org, Template
+from justai_assets.orgs.model import Attribution, Org
+from justai_assets.orgs.templates import Arm as OrgArm
+from justai_assets.orgs.templates import Template
 
 MACHINE_OPEN: Final = "machine_open"
 """Opened by a machine and by nobody else."""

@@ -17,7 +17,8 @@ from justai_assets.landing.identity import event_id
 from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_of, day_prefix
 from justai_assets.orgs.extra_columns import of_source
-from justai_assets.orgs.model import Drop, Org
+from justai_assets.orgs.model import Org
+from justai_assets.orgs.source_settings import Drop
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.scratch import scratch_folder

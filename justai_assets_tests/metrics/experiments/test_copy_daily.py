@@ -24,7 +24,8 @@ from justai_assets.metrics.experiments.copy_daily import (
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.funnel import funnel_of
 from justai_assets.metrics.experiments.rules import Plan
-from justai_assets.orgs.model import Arm, Attribution, Org, Template
+from justai_assets.orgs.model import Attribution, Org
+from justai_assets.orgs.templates import Arm, Template
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = Days(date(2026, 1, 1), date(2026, 1, 1))
