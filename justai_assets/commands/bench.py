@@ -225,8 +225,6 @@ def share(
 ) -> None:
     """The Delta Sharing mirror against downloading and rewriting the same files; then an unchanged share, and one day.
 
-    The server of the protocol lives beside the tests, so this needs a checkout.
-
     Example: `justai bench share --rows 20000000 --files 200 --layout partitioned`
 
     Parameters
@@ -240,19 +238,13 @@ def share(
     layout
         partitioned, view, unpartitioned; may be repeated, all by default.
     """
-    try:
-        from importlib import import_module
+    from rich.console import Console
 
-        measure = import_module("justai_assets_tests.bench.share_mirror")
-    except ModuleNotFoundError:
-        raise JustAIError(
-            "the share server lives beside the tests, which are not installed", mend="run this from a checkout"
-        ) from None
+    from justai_assets.bench import share_mirror as measure
+
     unknown = sorted(set(layout) - set(measure.LAYOUTS))
     if unknown:
         raise JustAIError(f"{unknown[0]} is no layout", mend=f"choose among {', '.join(measure.LAYOUTS)}")
-    from rich.console import Console
-
     for one in layout or measure.LAYOUTS:
         for line in measure.bench(rows, files, days, one):
             Console(highlight=False, soft_wrap=True).print(line, markup=False)

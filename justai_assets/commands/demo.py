@@ -37,7 +37,6 @@ def demo(
     import os
     import shlex
     import time
-    from contextlib import nullcontext
     from datetime import UTC, datetime, timedelta
 
     from rich.console import Console
@@ -48,7 +47,7 @@ def demo(
     from justai_assets.demo.doors import post_through_doors
     from justai_assets.demo.orgs import WEBHOOK_ORG
     from justai_assets.demo.place import DemoPlace
-    from justai_assets.demo.share import has_server, shared
+    from justai_assets.demo.share import shared
     from justai_assets.demo.week import land_week
     from justai_assets.metrics.report.shelf import report_prefix
     from justai_assets.settings import Settings
@@ -64,10 +63,10 @@ def demo(
     place.fresh()
     os.environ.update(place.environment())
     progress.print(f"[bold]Landing[/] a week of events ({days}) in {home / 'landing'}")
-    land_week(place, days, sends_a_day=sends, with_share=has_server())
+    land_week(place, days, sends_a_day=sends, with_share=True)
     settings = Settings.from_environment()
     is_done = True
-    with shared(place) if has_server() else nullcontext():
+    with shared(place):
         orgs = list(settings.orgs(check_secrets=True).by_slug.values())
         for org in orgs:
             progress.print(f"[bold]Materializing[/] {org.slug}, {days}, as one ranged Dagster run")

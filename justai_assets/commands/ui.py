@@ -36,13 +36,13 @@ def ui(
 
     from justai_assets.contract.errors import JustAIError
     from justai_assets.demo.place import DemoPlace
-    from justai_assets.demo.share import has_server, serve
+    from justai_assets.demo.share import serve
 
     place = DemoPlace(home.resolve())
     if not place.orgs_dir.is_dir():
         raise JustAIError(f"there is no demo in {home}", mend="run justai demo first")
     os.environ.update(place.environment())
-    if place.shared.is_dir() and has_server():
+    if place.shared.is_dir():
         serve(place)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "justai_assets.definitions"]
     sys.stdout.flush()

@@ -1,7 +1,4 @@
-"""The demo's third org: it writes nothing to us, and shares a Delta table over the Delta Sharing protocol.
-
-The server of the protocol lives beside the tests; where only the installed package is at hand, the demo goes without.
-"""
+"""The demo's third org: it writes nothing to us, and shares a Delta table over the Delta Sharing protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -23,16 +19,8 @@ from justai_assets.demo.orgs import SHARED_TABLE
 from justai_assets.demo.people import Happening
 from justai_assets.demo.place import DemoPlace
 
-SERVER = "justai_assets_tests.share_server"
+SERVER = "justai_assets.testing.share_server"
 START_SECONDS = 30.0
-
-
-def has_server() -> bool:
-    """Whether the server of the protocol is at hand."""
-    try:
-        return find_spec(SERVER) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def write_shared_table(place: DemoPlace, events: Iterable[Happening]) -> None:

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from justai_assets.orgs.load import load_org
+from justai_assets.testing.share_server import ShareServer
 from justai_assets_tests.dag.automated import Automation
 from justai_assets_tests.dag.demo_week import Week, landed_week
 from justai_assets_tests.dag.shared_org import ORG, Shared
-from justai_assets_tests.share_server import ShareServer
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, NAME, events, write
 from justai_assets_tests.world import WEBHOOK_ORG, World
 

@@ -16,7 +16,7 @@ from justai_assets.dag.resources import Platform
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 from justai_assets.storage import Root
-from justai_assets_tests.share_server import ShareServer
+from justai_assets.testing.share_server import ShareServer
 
 ORG = """
 slug: acme

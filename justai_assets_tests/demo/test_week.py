@@ -84,11 +84,10 @@ def test_the_third_org_shares_its_table_as_long_as_it_is_served(
 ) -> None:
     from justai_assets.contract.tables import UNIFIED_EVENTS
     from justai_assets.dag.headless import materialize_days
-    from justai_assets.demo.share import has_server, shared
+    from justai_assets.demo.share import shared
     from justai_assets.lake.store import Lake
     from justai_assets.storage import Root
 
-    assert has_server()
     days = Days.parse("2026-01-05", "2026-01-06")
     place = DemoPlace(tmp_path / "demo")
     place.fresh()

@@ -21,7 +21,7 @@ from justai_assets.sources.delta_share.profile import Profile
 from justai_assets.sources.delta_share.state import MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
 from justai_assets.storage import Root
-from justai_assets_tests.share_server import ShareServer
+from justai_assets.testing.share_server import ShareServer
 
 NAME = "main.events.unified"
 TABLE = TableName.parse(NAME)

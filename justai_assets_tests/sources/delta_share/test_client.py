@@ -17,9 +17,9 @@ from justai_assets.sources.delta_share.errors import (
 )
 from justai_assets.sources.delta_share.listing import list_files
 from justai_assets.sources.delta_share.profile import Profile
-from justai_assets_tests.share_server import handler
-from justai_assets_tests.share_server.answers import Capabilities
-from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets.testing.share_server import handler
+from justai_assets.testing.share_server.answers import Capabilities
+from justai_assets.testing.share_server.tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Door, events, write
 
 
@@ -171,8 +171,8 @@ def test_a_page_that_names_itself_as_the_next_is_refused(door: Door, monkeypatch
     original = handler.query_lines
 
     def forever(*given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        table, snapshot, body, *rest = given
-        lines, end = original(table, snapshot, {**body, "pageToken": ""}, *rest)
+        snapshot, body, *rest = given
+        lines, end = original(snapshot, {**body, "pageToken": ""}, *rest)
         return lines, {**end, "nextPageToken": "eyJ2ZXJzaW9uIjogMn0="}
 
     monkeypatch.setattr(handler, "query_lines", forever)

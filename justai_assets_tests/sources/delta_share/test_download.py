@@ -19,7 +19,7 @@ from justai_assets.sources.delta_share.errors import (
 )
 from justai_assets.sources.delta_share.listing import Listing, list_files
 from justai_assets.sources.delta_share.patience import Patience
-from justai_assets_tests.share_server import answers
+from justai_assets.testing.share_server import answers
 from justai_assets_tests.sources.delta_share.shared import D2, QUICK, TABLE, Door, events, replace_day
 
 

@@ -30,8 +30,8 @@ from justai_assets.sources.delta_share.errors import (
 )
 from justai_assets.sources.delta_share.patience import Patience
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.testing.share_server.tables import SharedTable
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
-from justai_assets_tests.share_server.tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,

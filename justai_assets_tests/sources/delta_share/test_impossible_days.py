@@ -73,7 +73,7 @@ def test_rows_of_an_impossible_time_are_refused_in_their_day(door: Door) -> None
 def test_a_partition_of_an_impossible_day_is_refused_and_the_others_are_mirrored(
     value: str, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from justai_assets_tests.share_server import answers
+    from justai_assets.testing.share_server import answers
 
     rows = events(D1, 1).drop("event_date").to_arrow()
     files = {name: (rows, {"event_date": str(D1)}) for name in ("part-0.parquet", "part-1.parquet")}

@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets.testing.share_server.tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,

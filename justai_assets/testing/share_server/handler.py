@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from justai_assets_tests.share_server.answers import Capabilities, change_lines, head, page_of, query_lines
-from justai_assets_tests.share_server.faults import Fault
-from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets.testing.share_server.answers import Capabilities, change_lines, head, page_of, query_lines
+from justai_assets.testing.share_server.faults import Fault
+from justai_assets.testing.share_server.tables import SharedTable
 
 if TYPE_CHECKING:
-    from justai_assets_tests.share_server.server import ShareServer
+    from justai_assets.testing.share_server.server import ShareServer
 
 _TABLE = re.compile(r"/shares/([^/]+)/schemas/([^/]+)/tables/([^/]+)/(version|metadata|query|changes)")
 _FILE = re.compile(r"/files/([^/]+)/(.+)")
@@ -32,16 +32,21 @@ class RefusedError(Exception):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """One request of the protocol, answered, or spoiled by the fault that strikes it."""
+
     protocol_version = "HTTP/1.1"
     share: ShareServer  # set by the server on a subclass of its own
 
     def do_GET(self) -> None:
+        """Answer."""
         self._respond()
 
     def do_HEAD(self) -> None:
+        """Answer."""
         self._respond()
 
     def do_POST(self) -> None:
+        """Answer."""
         self._respond()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -130,10 +135,10 @@ class Handler(BaseHTTPRequestHandler):
 
     # -- a table -----------------------------------------------------------------------------------------------------
 
-    def _version(self, name: str, table: SharedTable, fault: Fault | None) -> None:
+    def _version(self, _name: str, table: SharedTable, fault: Fault | None) -> None:
         self._send(b"", {"Delta-Table-Version": str(table.version())}, fault=fault)
 
-    def _metadata(self, name: str, table: SharedTable, fault: Fault | None) -> None:
+    def _metadata(self, _name: str, table: SharedTable, fault: Fault | None) -> None:
         snapshot = table.snapshot()
         capabilities = Capabilities.parse(self.headers.get(_CAPABILITIES, ""))
         form = capabilities.choose(snapshot, self.share.prefers) or "delta"
@@ -159,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(
                 400, "DS_UNSUPPORTED_DELTA_TABLE_FEATURES: deletionVectors is not supported by the client"
             )
-        lines, end = query_lines(table, snapshot, body, form, self._signer(name), self.share.page_size)
+        lines, end = query_lines(snapshot, body, form, self._signer(name), self.share.page_size)
         self._send_lines(lines, snapshot.version, form, capabilities, end, fault)
 
     def _changes(self, name: str, table: SharedTable, fault: Fault | None) -> None:

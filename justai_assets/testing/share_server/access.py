@@ -33,6 +33,7 @@ class Access:
     _issued: dict[str, float] = field(default_factory=dict)
 
     def allows(self, header: str) -> bool:
+        """Whether an Authorization header carries the bearer token, an issued access token, or user and password."""
         kind, _, value = header.partition(" ")
         if kind == "Bearer":
             return hmac.compare_digest(value, self.bearer) or self._issued.get(value, 0) > self.clock()
@@ -57,6 +58,7 @@ class Access:
         return f"{path}?{query}", expires
 
     def honours(self, path: str, expires: str, signature: str) -> bool:
+        """Whether a pre-signed address is ours and has not expired (ms)."""
         if not expires.isdigit() or not hmac.compare_digest(signature, self._signature(path, int(expires))):
             return False
         return int(expires) > self.clock() * 1000

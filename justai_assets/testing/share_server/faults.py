@@ -47,10 +47,12 @@ class Faults:
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
+        """Set a fault beside those that are set."""
         with self._lock:
             self._set.append(fault)
 
     def clear(self) -> None:
+        """Set no fault any more."""
         with self._lock:
             self._set.clear()
 

@@ -14,7 +14,7 @@ import pytest
 from deltalake import write_deltalake
 from polars.testing import assert_frame_equal
 
-from justai_assets_tests.share_server import ShareServer
+from justai_assets.testing.share_server import ShareServer
 
 NAME = "main.events.unified"
 
@@ -78,7 +78,7 @@ def test_it_is_usable_by_hand(table: Path, tmp_path: Path) -> None:
     import delta_sharing
 
     profile = tmp_path / "acme.share"
-    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={table}", "--port", "0"]
+    command = [sys.executable, "-m", "justai_assets.testing.share_server", "--table", f"{NAME}={table}", "--port", "0"]
     with subprocess.Popen([*command, "--profile-out", str(profile)], stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         try:
@@ -91,7 +91,7 @@ def test_it_is_usable_by_hand(table: Path, tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_no_delta_table_is_wrong_use(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={tmp_path}"]
+    command = [sys.executable, "-m", "justai_assets.testing.share_server", "--table", f"{NAME}={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "is a Delta table" in done.stderr
@@ -121,7 +121,7 @@ def test_nonsense_is_refused_as_a_bad_request(table: Path, method: str, path: st
 
 
 def by_hand(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "justai_assets_tests.share_server", *arguments]
+    command = [sys.executable, "-m", "justai_assets.testing.share_server", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -146,7 +146,7 @@ def test_a_fault_that_does_not_exist_is_wrong_use(table: Path, arguments: list[s
 
 def test_faults_are_set_by_hand(table: Path, tmp_path: Path) -> None:
     profile = tmp_path / "acme.share"
-    command = [sys.executable, "-m", "justai_assets_tests.share_server", "--table", f"{NAME}={table}", "--port", "0"]
+    command = [sys.executable, "-m", "justai_assets.testing.share_server", "--table", f"{NAME}={table}", "--port", "0"]
     command += ["--profile-out", str(profile), "--view", NAME, "--break", "version:status:status=418:times=1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None

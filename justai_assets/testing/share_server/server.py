@@ -9,11 +9,12 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
+from typing import Any
 
-from justai_assets_tests.share_server.access import Access
-from justai_assets_tests.share_server.faults import Fault, Faults
-from justai_assets_tests.share_server.handler import Handler
-from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets.testing.share_server.access import Access
+from justai_assets.testing.share_server.faults import Fault, Faults, Kind, Where
+from justai_assets.testing.share_server.handler import Handler
+from justai_assets.testing.share_server.tables import SharedTable
 
 
 class _Http(ThreadingHTTPServer):
@@ -73,6 +74,7 @@ class ShareServer:
         return self._tables[name]
 
     def withdraw(self, name: str) -> None:
+        """Share a table no longer."""
         del self._tables[name]
 
     def table(self, name: str) -> SharedTable | None:
@@ -81,14 +83,16 @@ class ShareServer:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Every share.schema.table."""
         return tuple(self._tables)
 
     @property
     def url(self) -> str:
+        """http://host:port."""
         host, port = self._http.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def break_(self, where: str, kind: str, **how: object) -> None:
+    def break_(self, where: Where, kind: Kind, **how: Any) -> None:
         """Set a fault; see `Fault`."""
         self.faults.add(Fault(where, kind, **how))
 
@@ -116,10 +120,12 @@ class ShareServer:
         return json.dumps(text)
 
     def start(self) -> ShareServer:
+        """Serve in a thread."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
+        """End."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(5)

@@ -7,7 +7,6 @@ change and (d) after one day changed. It prints seconds, peak memory and the rat
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -136,19 +135,20 @@ def measured(what: str, profile: str, folder: str) -> tuple[float, int]:
     # VmHWM, not ru_maxrss: the latter starts at what the parent held when it forked.
     code = (
         "import sys, time, json, pathlib, re\n"
-        "from justai_assets_tests.bench import share_mirror as bench\n"
+        "from justai_assets.bench import share_mirror as bench\n"
         f"start = time.perf_counter(); bench.{what}(*sys.argv[1:]); spent = time.perf_counter() - start\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]\n"
         "print(json.dumps([spent, int(peak)]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, profile, folder], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-c", code, profile, folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own code
     seconds, peak = json.loads(done.stdout)
     return seconds, peak * 1024
 
 
 def _serve(root: str, layout: str, ready: multiprocessing.connection.Connection) -> None:
-    from justai_assets_tests.share_server import ShareServer
-    from justai_assets_tests.share_server.tables import SharedTable
+    from justai_assets.testing.share_server import ShareServer
+    from justai_assets.testing.share_server.tables import SharedTable
 
     with ShareServer({TABLE: SharedTable(Path(root), is_view=layout == "view")}) as server:
         ready.send(server.profile())
@@ -179,20 +179,3 @@ def bench(rows: int, files: int, days: int, layout: str) -> Iterator[str]:
         server.join(5)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=4_000_000)
-    parser.add_argument("--files", type=int, default=40)
-    parser.add_argument("--days", type=int, default=20)
-    parser.add_argument("--layout", action="append", choices=LAYOUTS, help="all of them by default")
-    given = parser.parse_args(arguments)
-    for layout in given.layout or LAYOUTS:
-        for line in bench(given.rows, given.files, given.days, layout):
-            print(line, flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from justai_assets_tests.share_server.tables import SharedTable, Snapshot, may_hold
+from justai_assets.testing.share_server.tables import SharedTable, Snapshot, may_hold
 
 Sign = Callable[[str], tuple[str, int]]
 
@@ -23,6 +23,7 @@ class Capabilities:
 
     @classmethod
     def parse(cls, header: str) -> Capabilities:
+        """From the header; what it leaves out has the protocol's defaults."""
         said = dict(part.split("=", 1) for part in header.lower().replace(" ", "").split(";") if "=" in part)
         return cls(
             tuple(said.get("responseformat", "parquet").split(",")),
@@ -52,6 +53,7 @@ def head(snapshot: Snapshot, form: str) -> list[dict[str, Any]]:
 
 
 def file_line(add: dict[str, Any], form: str, sign: Sign) -> dict[str, Any]:
+    """The line of a file, in either format, with a pre-signed address."""
     url, expires = sign(add["path"])
     if form == "delta":
         keys = ("partitionValues", "size", "modificationTime", "dataChange", "stats", "deletionVector")
@@ -67,7 +69,7 @@ def file_line(add: dict[str, Any], form: str, sign: Sign) -> dict[str, Any]:
 
 
 def query_lines(
-    table: SharedTable, snapshot: Snapshot, body: dict[str, Any], form: str, sign: Sign, page_size: int | None
+    snapshot: Snapshot, body: dict[str, Any], form: str, sign: Sign, page_size: int | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The lines of one page, and the endStreamAction that closes it."""
     hints = json.loads(body["jsonPredicateHints"]) if body.get("jsonPredicateHints") else None
@@ -96,6 +98,7 @@ def page_of(own: int | None, asked: Any, count: int, *, is_page: bool) -> int:
 
 
 def change_lines(table: SharedTable, first: int, last: int, form: str, sign: Sign) -> list[dict[str, Any]]:
+    """The lines of the change feed between two versions, both inclusive."""
     lines = head(table.snapshot(first), form)
     for version, stamp, kind, action in table.changes(first, last):
         url, expires = sign(action["path"])

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Snapshot:
+    """A table at one version: its protocol, metaData and add actions."""
+
     version: int
     protocol: dict[str, Any]
     metadata: dict[str, Any]
@@ -39,16 +41,19 @@ class SharedTable:
     configuration: dict[str, str] = field(default_factory=dict)
 
     def commits(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Each version's actions, in order, from the JSON log: a table with checkpoints alone cannot be served."""
         for path in sorted((self.root / "_delta_log").glob("*.json")):
             if path.stem.isdigit():
                 lines = path.read_text(encoding="utf-8").splitlines()
                 yield int(path.stem), [json.loads(line) for line in lines if line.strip()]
 
     def version(self) -> int:
+        """The current version."""
         stems = [path.stem for path in (self.root / "_delta_log").glob("*.json")]
         return max(int(stem) for stem in stems if stem.isdigit())
 
     def snapshot(self, at: int | None = None) -> Snapshot:
+        """The table as of a version, the current one by default."""
         files: dict[str, dict[str, Any]] = {}
         protocol: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
@@ -94,10 +99,12 @@ class SharedTable:
                         yield version, stamp, kind, action[kind]
 
     def local(self, path: str) -> Path:
+        """Where a file of the table lies."""
         return self.root / unquote(path)
 
     @staticmethod
     def file_id(path: str) -> str:
+        """The id by which the protocol knows a file."""
         return hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""`python -m justai_assets_tests.share_server --table share.schema.table=/path …`: serve until interrupted."""
+"""`python -m justai_assets.testing.share_server --table share.schema.table=/path …`: serve until interrupted."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-from justai_assets_tests.share_server.faults import Fault, Kind, Where
-from justai_assets_tests.share_server.server import ShareServer
-from justai_assets_tests.share_server.tables import SharedTable
+from justai_assets.testing.share_server.faults import Fault, Kind, Where
+from justai_assets.testing.share_server.server import ShareServer
+from justai_assets.testing.share_server.tables import SharedTable
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C, or until the parent process ends; 1 when the address cannot be listened on."""
     parser = argparse.ArgumentParser(
-        prog="python -m justai_assets_tests.share_server",
+        prog="python -m justai_assets.testing.share_server",
         description="Serve Delta tables over the Delta Sharing protocol.",
         epilog="example: --table main.events.unified=/tables/unified --profile-out acme.share",
     )
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             prefers=given.prefers,
         )
     except OSError as error:
-        print(f"error: {given.host}:{given.port} cannot be listened on: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"error: {given.host}:{given.port} cannot be listened on: {error.strerror}\n")
         return 1
     for fault in faults:
         server.faults.add(fault)
@@ -73,12 +74,11 @@ def main(arguments: list[str] | None = None) -> int:
         if given.profile_out:
             given.profile_out.touch(mode=0o600)
             given.profile_out.write_text(server.profile(given.auth) + "\n", encoding="utf-8")
-            print(
-                f"serving {', '.join(tables)} at {server.url}{server.prefix}; profile in {given.profile_out}",
-                flush=True,
-            )
+            said = f"serving {', '.join(tables)} at {server.url}{server.prefix}; profile in {given.profile_out}"
         else:
-            print(server.profile(given.auth), flush=True)
+            said = server.profile(given.auth)
+        sys.stdout.write(f"{said}\n")
+        sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
             while given.parent in {None, os.getppid()}:
                 time.sleep(1)

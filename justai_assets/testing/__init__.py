@@ -1,0 +1,1 @@
+"""Real stand-ins for outside systems, which the demo, the benchmarks and the tests start."""
