@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from justai_assets_tests.bench.simulated import Scenario, planned_day, run_of, signs
-from justai_assets_tests.bench.simulated_splits import caught_within, false_alarms
+from justai_assets_tests.bench.simulated_counts import caught_within, false_alarms, planned_messages, warned
 from justai_assets_tests.bench.simulated_templates import Shared, share_better
 
 DELAYS: Final = Scenario(delays=(12.0, 24.0), share=0.5, rate=0.5)
@@ -123,12 +123,35 @@ def split(runs: int, _people: int) -> Iterator[str]:
         yield f"| {points * 100:.0f} points off, 5,000 messages a day: caught within 7 days | {within:.1%} |"
 
 
+def guardrail(runs: int, _people: int) -> Iterator[str]:
+    """Unsubscribes read every day: warnings of nothing, and how soon a rise is seen."""
+    rises = {"twice as many, within 30 days": (2.0, 30), "half as many more, within 60 days": (1.5, 60)}
+    yield f"| control 10 %, 5,000 messages a day, {runs:,} runs | no rise, a year | {' | '.join(rises)} |"
+    yield f"|---|--:|{'--:|' * len(rises)}"
+    for rate in (0.0002, 0.001, 0.005):
+        found = [warned(runs, rate, times, days=days) for times, days in ((1.0, 365), *rises.values())]
+        yield f"| unsubscribe rate {rate:.2%} | {' | '.join(f'{share:.1%}' for share in found)} |"
+
+
+def sample(_runs: int, _people: int) -> Iterator[str]:
+    """Messages that a lift needs, by the package's own planning: four of five tests show it."""
+    lifts = (0.05, 0.1, 0.2)
+    yield f"| rate of the control, its share | {' | '.join(f'+{lift:.0%}' for lift in lifts)} |"
+    yield f"|---|{'--:|' * len(lifts)}"
+    for rate in (0.01, 0.05, 0.2, 0.4):
+        for share in (0.1, 0.5):
+            needed = [planned_messages(rate, share, lift) for lift in lifts]
+            yield f"| {rate:.0%}, {share:.0%} | {' | '.join(f'{count:,}' for count in needed)} |"
+
+
 TABLES: Final[dict[str, Callable[[int, int], Iterator[str]]]] = {
     "errors": errors,
     "power": power,
     "assumed": assumed,
     "coverage": coverage,
     "split": split,
+    "guardrail": guardrail,
+    "sample": sample,
 }
 
 

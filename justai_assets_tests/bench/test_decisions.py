@@ -9,7 +9,7 @@ import pytest
 
 from justai_assets_tests.bench import decisions
 from justai_assets_tests.bench.simulated import RULES, planned_day, run_of, signs
-from justai_assets_tests.bench.simulated_splits import caught_within, false_alarms
+from justai_assets_tests.bench.simulated_counts import caught_within, false_alarms
 from justai_assets_tests.bench.simulated_templates import share_better
 
 RUNS, PEOPLE, DAYS = 200, 600, 40

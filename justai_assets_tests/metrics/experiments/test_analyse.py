@@ -186,3 +186,18 @@ def test_before_there_is_enough_data_the_interval_of_every_day_has_no_ends():
     assert lift.low is not None
     row = results_frame([result]).row(0, named=True)
     assert (row["lift_always_low"], row["lift_always_high"]) == (None, None)
+
+
+def test_the_days_left_do_not_move_while_a_day_is_running():
+    # Sends of today come in all day long; they are not judged, and neither is the pace of a day that is not over.
+    today, noon = FIRST + timedelta(14), datetime(2026, 1, 15, 12, tzinfo=UTC)
+    so_far = two_weeks(0.0105, 0.01)
+    left = [
+        analyse(
+            pl.concat([so_far, two_weeks(0.01, 0.01, n1=n, n0=n // 9, days=1).with_columns(cohort_date=today)]),
+            [CLICK],
+            now=noon + timedelta(minutes=minutes),
+        )[0].key.days_left
+        for minutes, n in ((0, 900), (24, 5_400))
+    ]
+    assert left[0] == left[1] > 0
