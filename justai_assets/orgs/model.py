@@ -15,11 +15,11 @@ from justai_assets.orgs.databricks import Databricks, Engine
 from justai_assets.orgs.extra_columns import ExtraColumns, of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
+    CountedEvent,
+    CountedEvents,
     CustomDoors,
     Day,
     Engagement,
-    EventName,
-    EventNames,
     Hours,
     Id,
     JourneyEvent,
@@ -142,7 +142,7 @@ class Attribution(StrictModel):
     """The attribution rule of an org: hours, by event name where they differ, and what counts as a send."""
 
     window_hours: Hours = 24
-    windows: dict[EventName, Hours] = Field(default_factory=dict)
+    windows: dict[CountedEvent, Hours] = Field(default_factory=dict)
     send_events: SendEvents = DEFAULT_SEND_EVENTS
 
     def window_for(self, event_name: str) -> int:
@@ -174,7 +174,7 @@ class Template(StrictModel):
     """
 
     id: Id
-    key_metric: EventName | None = None
+    key_metric: CountedEvent | None = None
     treatment: Arm
     control: Arm | None = None
     control_share: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -210,7 +210,7 @@ class Experiments(StrictModel):
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
-    events: EventNames = ()
+    events: CountedEvents = ()
     assumed_design_effect: Annotated[float, Field(ge=1)] | None = None
 
 
@@ -282,7 +282,10 @@ class Org(StrictModel):
     @model_validator(mode="after")
     def _declared_columns_can_flow(self) -> Org:
         if of_org(self) and self.engine == "databricks":
-            raise ValueError("engine: databricks does not carry extra_columns; remove extra_columns, or engine")
+            raise ValueError(
+                "engine: databricks does not carry extra_columns; remove extra_columns from the sources, or remove "
+                "engine, so that the days are attributed here"
+            )
         return self
 
     @model_validator(mode="after")
