@@ -91,20 +91,27 @@ def show_templates(settings: Settings, orgs: Sequence[Org], days: Days, console:
 
     Messages and what followed them are copy_daily's over the send days; conversions are those of the template's key
     metric, within the org's own window for it. The lift is that of experiment_results on the last of the days, which is
-    over the whole test.
+    over the whole test, and over no send whose window is still open: a line below the table says up to which day.
     """
     lake = Lake(Root.parse(settings.lake))
+    judged_until: list[str] = []
     names = ("template", "key metric", "arm", "sends", "opens", "clicks", "conversions", "lift")
     table = _table(f"What won, sends of {days}", *names, left=3)
     for org in orgs:
         rows = copy_counts(org, lake, days)
         judged = lake.scan(org.slug, EXPERIMENT_RESULTS, Days(days.last, days.last))
         judged = judged.filter(pl.col("is_key"), pl.col("copy_id").is_null())
-        lifts = dict(judged.select("template", "lift").collect().iter_rows())
+        found = {row["template"]: row for row in judged.collect().iter_rows(named=True)}
         for template in org.templates:
-            for cells in _template_rows(org, template, rows, lifts.get(template.id)):
+            result = found.get(template.id, {"lift": None, "last_day": None})
+            for cells in _template_rows(org, template, rows, result["lift"]):
                 table.add_row(*cells)
+            if result["lift"] is not None and result["last_day"] != days.last:
+                judged_until.append(f"{org.slug}/{template.id} {result['last_day']}")
     console.print(table)
+    if judged_until:
+        said = f"The lift is over the sends whose window is over, up to: {', '.join(judged_until)}.\n"
+        console.print(said, markup=False, soft_wrap=True)
 
 
 def show_revenue(settings: Settings, orgs: Sequence[Org], days: Days, console: Console) -> None:

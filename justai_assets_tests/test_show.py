@@ -36,7 +36,7 @@ def put(world: World, *fates: Fate, asset: str = "esp_events") -> None:
         writer.write(fates[0].day, fates_frame(asset, fates))
 
 
-def count(world: World, org: Org, *rows: tuple[str, str, str, int, int, int]) -> None:
+def count(world: World, org: Org, *rows: tuple[str, str, str, int, int, int], last_day: date = DAY) -> None:
     """(template, arm, metric, window, messages, successes) rows of copy_daily."""
     names = ("template", "arm", "metric", "window_hours", "messages", "successes")
     own = {"open": 72, "click": 72, "conversion:purchase": 48}
@@ -47,7 +47,7 @@ def count(world: World, org: Org, *rows: tuple[str, str, str, int, int, int]) ->
     ]  # fmt: skip
     with world.lake.replacing("acme", COPY_DAILY, ONE) as writer:
         writer.write(DAY, pl.DataFrame(records, schema=COPY_DAILY.schema))
-    result = {"event_date": DAY, "template": "welcome", "metric": "conversion:purchase", "is_key": True, "lift": 0.2,
+    result = {"event_date": DAY, "template": "welcome", "metric": "conversion:purchase", "is_key": True, "lift": 0.2, "last_day": last_day,
               "window_hours": 48, "is_own_window": True, "variance": "message", "is_enough": True, "note": "",
               "verdict": "ship", "reason": "key_metric_better", "decision": "Ship"}  # fmt: skip
     with world.lake.replacing("acme", EXPERIMENT_RESULTS, ONE) as writer:
@@ -108,6 +108,14 @@ def test_an_arm_is_shown_by_its_orgs_own_window_with_its_lift(world: World) -> N
     assert control == ["control", "1,000", "0", "0.00%", "0", "0.00%", "20", "2.00%"]
     (alone,) = [line for line in lines if "acme/alone" in line]
     assert alone[-1] == "–"
+    assert "The lift is over" not in shown(world, show_templates)
+
+
+def test_a_lift_that_is_over_other_days_than_the_counts_beside_it_says_so(world: World) -> None:
+    org = world.add_org(WEBHOOK_ORG, templates=TEMPLATES, attribution={"windows": {"purchase": 48}})
+    count(world, org, ("welcome", "treatment", "open", 72, 1000, 300), last_day=date(2026, 1, 3))
+    said = "The lift is over the sends whose window is over, up to: acme/welcome 2026-01-03."
+    assert said in shown(world, show_templates)
 
 
 def test_piped_output_is_as_wide_as_the_tables(monkeypatch, capsys) -> None:

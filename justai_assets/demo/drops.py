@@ -22,10 +22,11 @@ _TYPES = {"event_timestamp": UTC_TIMESTAMP}
 
 def land_redshift(landing: Root, slug: str, events: Iterable[Happening]) -> None:
     """UNLOAD custom events with a manifest. On the last day an earlier, larger export has left a stale part behind."""
-    by_day: dict[date, list[tuple[datetime, date, str, str]]] = defaultdict(list)
+    by_day: dict[date, list[tuple[datetime, date, str, str, float | None]]] = defaultdict(list)
     for event in events:
         identity = event.person.user_id or event.person.email
-        by_day[event.at.date()].append((event.at.replace(tzinfo=None), event.at.date(), event.name, identity))
+        row = (event.at.replace(tzinfo=None), event.at.date(), event.name, identity, event.value)
+        by_day[event.at.date()].append(row)
     entries = []
     schema = pl.Schema(
         {
@@ -33,6 +34,7 @@ def land_redshift(landing: Root, slug: str, events: Iterable[Happening]) -> None
             "event_date": pl.Date(),
             "event_name": pl.String(),
             "user_id_or_email": pl.String(),
+            "value": pl.Float64(),
         }
     )
     for day, rows in sorted(by_day.items()):
@@ -93,8 +95,12 @@ def unified_frame(events: Iterable[Happening]) -> pl.DataFrame:
 
 
 def land_databricks(landing: Root, slug: str, events: Iterable[Happening], luck: random.Random) -> None:
-    """Export the unified stream with commit files; one day holds a file that an aborted job left uncommitted."""
-    frame = unified_frame(events)
+    """Export the unified stream, with what events are worth, and commit files.
+
+    One day holds a file that an aborted job left uncommitted.
+    """
+    happened = list(events)
+    frame = unified_frame(happened).with_columns(pl.Series("value", [event.value for event in happened], pl.Float64))
     frame = frame.with_columns(pl.col("event_timestamp").dt.date().alias("event_date"))
     for (day,), one in sorted(frame.partition_by("event_date", as_dict=True).items()):
         assert isinstance(day, date)

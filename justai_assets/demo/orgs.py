@@ -13,7 +13,7 @@ SHARED_TABLE = "initech_share.marketing.justwords_unified"
 PURCHASE_WORKFLOW = "290146"
 
 _WEBHOOK_ORG = """\
-# An org by webhooks: Iterable sends engagement, Journeys send purchases, Redshift drops signups.
+# An org by webhooks: Iterable sends engagement, Journeys send purchases, Redshift drops signups with a value.
 slug: {slug}
 start_date: {start}
 pseudonym_salt: {salt}
@@ -22,7 +22,7 @@ custom: [journey_webhooks, redshift]
 sources:
   iterable_webhooks: {{api_key: "{key}"}}
   journey_webhooks: {{api_key: "{key}", events: {{"{workflow}": purchase}}}}
-  redshift: {{content: custom_events}}
+  redshift: {{content: custom_events, extra_columns: [value]}}
 attribution: {{window_hours: 24, windows: {{purchase: 72}}}}
 templates:
   - id: welcome-email
@@ -44,7 +44,7 @@ start_date: {start}
 pseudonym_salt: {salt}
 engagement: databricks
 sources:
-  databricks: {{content: unified_events}}
+  databricks: {{content: unified_events, extra_columns: [value]}}
 attribution: {{window_hours: 24}}
 templates:
   - id: onboarding

@@ -38,6 +38,10 @@ class Person:
         return f"user-{self.number:07d}" if self.number % 3 else None
 
 
+PRICES = (9.0, 19.0, 49.0)
+"""What a month of each plan costs."""
+
+
 @dataclass(frozen=True)
 class Happening:
     """One thing that happened: engagement with a message, or a custom event (no message)."""
@@ -48,6 +52,11 @@ class Happening:
     arm: Arm | None = None
     message_id: str | None = None
     is_machine: bool = False
+
+    @property
+    def value(self) -> float | None:
+        """What a custom event is worth: the plan that the person takes. None of engagement."""
+        return None if self.name.startswith("email") else PRICES[self.person.number % 7 % 3]
 
 
 def happenings(

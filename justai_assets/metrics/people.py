@@ -24,9 +24,10 @@ class People:
     _rows: int = 0
 
     def add(self, day: date, people: pl.DataFrame) -> None:
-        """Add the people of a day."""
+        """Add the people of a day. They are put in one order: sums of floats in another order are other sums."""
         self._rows += people.height
-        people.sort("user").write_parquet(self.folder / f"{day}.parquet", row_group_size=100_000)
+        order = ["user", *(name for name in PEOPLE if name != "user")]
+        people.sort(order).write_parquet(self.folder / f"{day}.parquet", row_group_size=100_000)
 
     def parts(self) -> Iterator[pl.LazyFrame]:
         """All rows, and each person's in one part: a single part of few rows, else sixteen by the key's first digit.

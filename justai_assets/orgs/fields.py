@@ -50,6 +50,18 @@ def _single_door(value: Any) -> Any:
     return value
 
 
+def _no_metric(name: str) -> str:
+    kind, colon, event = name.partition(":")
+    if colon and kind == "revenue":
+        raise ValueError(
+            f"{name} is what messages bring, which is shown and decides nothing; write {event}: how many messages led "
+            "to it decides, and its revenue is counted where a source declares value under extra_columns"
+        )
+    if colon and kind == "conversion":
+        raise ValueError(f"{name} is a metric of the results; write the event's name, {event}")
+    return name
+
+
 def _one_as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -112,9 +124,11 @@ Day = Annotated[date, BeforeValidator(_day)]
 Slug = Annotated[str, AfterValidator(_check_slug)]
 Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
 EventName = Annotated[str, Field(min_length=1, max_length=256)]
-KeyMetric = Annotated[EventName, AfterValidator(_key_metric)]
 JourneyEvent = Annotated[EventName, AfterValidator(_journey_event)]
 EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)]
+CountedEvent = Annotated[EventName, AfterValidator(_no_metric)]
+CountedEvents = Annotated[tuple[CountedEvent, ...], BeforeValidator(_one_as_list)]
+KeyMetric = Annotated[CountedEvent, AfterValidator(_key_metric)]
 SendEvents = Annotated[EventNames, Field(min_length=1)]
 Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
 

@@ -15,10 +15,10 @@ from justai_assets.orgs.databricks import Databricks, Engine
 from justai_assets.orgs.extra_columns import of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
+    CountedEvent,
     CustomDoors,
     Day,
     Engagement,
-    EventName,
     Hours,
     SendEvents,
     Slug,
@@ -32,7 +32,7 @@ class Attribution(StrictModel):
     """The attribution rule of an org: hours, by event name where they differ, and what counts as a send."""
 
     window_hours: Hours = 24
-    windows: dict[EventName, Hours] = Field(default_factory=dict)
+    windows: dict[CountedEvent, Hours] = Field(default_factory=dict)
     send_events: SendEvents = DEFAULT_SEND_EVENTS
 
     def window_for(self, event_name: str) -> int:
@@ -108,7 +108,10 @@ class Org(StrictModel):
     @model_validator(mode="after")
     def _declared_columns_can_flow(self) -> Org:
         if of_org(self) and self.engine == "databricks":
-            raise ValueError("engine: databricks does not carry extra_columns; remove extra_columns, or engine")
+            raise ValueError(
+                "engine: databricks does not carry extra_columns; remove extra_columns from the sources, or remove "
+                "engine, so that the days are attributed here"
+            )
         return self
 
     @model_validator(mode="after")

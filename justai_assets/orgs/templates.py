@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
+    CountedEvents,
     Day,
-    EventNames,
     Id,
     KeyMetric,
 )
@@ -78,6 +78,6 @@ class Experiments(StrictModel):
 
     target_lift: Annotated[float, Field(gt=0, le=10)] = 0.10
     minimum_days: Annotated[int, Field(ge=1, le=365)] = 7
-    events: EventNames = ()
+    events: CountedEvents = ()
     assumed_design_effect: Annotated[float, Field(ge=1)] | None = None
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] | None = None

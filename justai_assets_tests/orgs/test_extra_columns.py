@@ -96,7 +96,7 @@ def test_a_webhook_declares_no_column(world: World) -> None:
 
 
 def test_databricks_as_the_engine_carries_none(world: World) -> None:
-    with pytest.raises(OrgFileError, match="engine: databricks does not carry extra_columns"):
+    with pytest.raises(OrgFileError, match=r"engine: databricks does not carry extra_columns.*remove engine, so that"):
         world.add_org(
             WEBHOOK_ORG,
             engine="databricks",

@@ -31,6 +31,9 @@ templates:
 """
 
 
+ARM = {"template_id": "501", "campaign_id": "9001"}
+
+
 def write(folder: Path, content: dict[str, Any] | str, name: str = "acme.yaml") -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
@@ -239,6 +242,13 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"sources": None}, "sources", ""),
     ({"sources": []}, "sources", ""),
     ({"attribution": 24}, "attribution", ""),
+    (
+        {"templates": [{"id": "w", "key_metric": "revenue:purchase", "treatment": ARM}]},
+        "templates.0.key_metric",
+        "write purchase: how many messages",
+    ),
+    ({"experiments": {"events": ["revenue:purchase"]}}, "experiments.events.0", "write purchase"),
+    ({"attribution__windows": {"conversion:purchase": 48}}, "attribution.windows", "write the event's name, purchase"),
 ]
 
 

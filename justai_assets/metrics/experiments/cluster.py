@@ -104,7 +104,8 @@ def clusters(parts: Iterable[pl.LazyFrame], weights: pl.DataFrame) -> dict[int, 
     """Pass over the people once and sum ψ² for every comparison.
 
     Args:
-        parts: rows of PEOPLE; all rows of a person are in one part. Memory holds a part.
+        parts: rows of PEOPLE; all rows of a person are in one part. Memory holds a part. In the same order, the same
+            rows give the same sums to the bit.
         weights: WEIGHTS.
 
     Returns:
@@ -120,9 +121,9 @@ def clusters(parts: Iterable[pl.LazyFrame], weights: pl.DataFrame) -> dict[int, 
     for part in parts:
         people = part.filter(pl.col("template").is_in(list(of_templates))).collect()
         psi: dict[int, npt.NDArray[np.float64]] = {}
-        users = people.select("user").unique().with_row_index("at")
-        people = people.join(users, on="user").drop("user")
-        for (template,), rows in people.group_by("template"):
+        users = people.select("user").unique(maintain_order=True).with_row_index("at")
+        people = people.join(users, on="user", maintain_order="left").drop("user")
+        for (template,), rows in people.group_by("template", maintain_order=True):
             cells = _Cells.of(rows)
             for number, mine in of_templates[str(template)]:
                 # A comparison over several templates adds up what each moves a person.
@@ -147,7 +148,7 @@ class _Cells:
         is_sent = pl.col("metric").is_null()
         names = rows.filter(is_sent).group_by(on, maintain_order=True).agg(pl.col("messages").sum())
         names = names.with_row_index("cell")
-        rows = rows.join(names.select(*on, "cell"), on=on, nulls_equal=True)
+        rows = rows.join(names.select(*on, "cell"), on=on, nulls_equal=True, maintain_order="left")
         succeeded = {
             (str(metric), int(str(hours))): _arrays(some, "successes")
             for (metric, hours), some in rows.filter(~is_sent).group_by("metric", "window_hours")
