@@ -11,9 +11,11 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
+    COPY_DAILY,
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
+    MESSAGE_OUTCOMES,
     SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
@@ -23,6 +25,7 @@ from justai_assets.dag.undated import doors_by_table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
+from justai_assets.quality.cohorts import cohorts
 from justai_assets.quality.conservation import conservation
 from justai_assets.quality.contract import contract
 from justai_assets.quality.drift import schema_drift
@@ -38,7 +41,9 @@ from justai_assets.storage import Root
 
 CHECKED = (
     ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, DELTA_SHARE, UNIFIED_EVENTS, ATTRIBUTION_METRICS, SERVED_COPIES,
+    MESSAGE_OUTCOMES, COPY_DAILY,
 )  # fmt: skip
+_COHORTS = (MESSAGE_OUTCOMES, COPY_DAILY)
 _DROPS = {"redshift", "databricks"}
 
 
@@ -85,7 +90,7 @@ DAY_CHECKS = (
         "The table has the contract's columns and types; no required column holds null, no row another day's time. "
         "Mend: materialize the day again; if the table itself differs, something else has written into it.",
         lambda it: contract(it.lake, it.org.slug, declared(it.org, it.table), it.days, it.log),
-        lambda _, __: True,
+        lambda _, table: table not in _COHORTS,
         is_blocking=True,
     ),
     DayCheck(
@@ -93,7 +98,15 @@ DAY_CHECKS = (
         "received = accepted + duplicate + quarantined, and the tables hold these numbers. "
         "Mend: materialize the day again; if it still fails, the day's files or tables were changed from outside.",
         lambda it: conservation(it.lake, it.org.slug, it.table, it.days),
-        lambda _, table: table is not ATTRIBUTION_METRICS,
+        lambda _, table: table not in (ATTRIBUTION_METRICS, *_COHORTS),
+        is_blocking=True,
+    ),
+    DayCheck(
+        "cohorts",
+        "Every message that was sent stands once in message_outcomes, and once in the counts of copy_daily. Mend: "
+        "materialize the day again, message_outcomes first.",
+        lambda it: cohorts(it.org, it.lake, it.table, it.days),
+        lambda _, table: table in _COHORTS,
         is_blocking=True,
     ),
     DayCheck(
@@ -101,7 +114,7 @@ DAY_CHECKS = (
         "No name, id or declared text holds an email, phone number or address, and every key is a pseudonym. "
         "Mend: materialize the day again with this version; rows of an older one may have slipped through its guard.",
         lambda it: no_pii(it.lake, it.org.slug, declared(it.org, it.table), it.days),
-        lambda _, table: table is not ATTRIBUTED_EVENTS,
+        lambda _, table: table not in (ATTRIBUTED_EVENTS, *_COHORTS),
         is_blocking=True,
     ),
     DayCheck(
@@ -123,7 +136,7 @@ DAY_CHECKS = (
         "A day does not lie in many files under 128 MB on average. Mend: the maintenance job compacts them nightly; "
         "start it by hand if it cannot wait.",
         lambda it: small_files(it.days, it.log),
-        lambda _, table: table is not ATTRIBUTION_METRICS,
+        lambda _, table: table not in (ATTRIBUTION_METRICS, *_COHORTS),
     ),
     DayCheck(
         "partition_skew",

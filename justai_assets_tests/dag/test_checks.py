@@ -34,7 +34,10 @@ SHARE_ORG = {
     "engagement": "delta_share",
     "sources": {"delta_share": {"profile": "file:share.json", "table": "share.schema.events"}},
 }
-TABLES = ("esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics")
+TABLES = (
+    "esp_events", "custom_events", "attributed_events", "unified_events", "attribution_metrics", "message_outcomes",
+    "copy_daily",
+)  # fmt: skip
 
 
 def evaluations(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str, str | None], dg.AssetCheckEvaluation]:
@@ -224,4 +227,4 @@ def test_a_table_costs_one_step_of_checks(week: Week) -> None:
     checks = table_checks(week.org("acme"))
     assert len(checks) == len(TABLES) + len(["served_copies"])
     names = {spec.name for one in checks for spec in one.check_specs if spec.blocking}
-    assert names == {"contract", "conservation", "no_pii"}
+    assert names == {"contract", "conservation", "cohorts", "no_pii"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -18,6 +19,8 @@ from rich.table import Table as RichTable
 from justai_assets import show
 from justai_assets.cli import run
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
+from justai_assets.metrics.experiments.frame import results_frame
+from justai_assets.metrics.judge import judge
 from justai_assets.settings import Settings
 from justai_assets_tests.e2e.figures import Cohort, Figures, says
 from justai_assets_tests.e2e.mixed_week import JOINED, SENDS, UNIFIED
@@ -201,3 +204,17 @@ def test_the_results_are_the_sums_of_copy_daily(figures: Figures) -> None:
 def _is_treated(figures: Figures, key: tuple) -> bool:
     one = Cohort(*key[:3], "treatment", key[3])
     return figures.cohort(one)["messages"] > 0
+
+
+def test_a_result_is_over_the_days_that_it_says_also_while_windows_are_open(figures: Figures) -> None:
+    org, now = figures.world.orgs[figures.org], datetime(2026, 1, 10, 12, tzinfo=UTC)
+    judged = judge(org, figures.world.lake, SENDS, now=now)
+    rows = results_frame(judged.results).to_dicts()
+    assert {(row["window_hours"], str(row["last_day"])[-2:]) for row in rows} == {(24, "08"), (48, "07"), (72, "06")}
+    for row in rows:
+        for arm in ("treatment", "control"):
+            copy = row["copy_id"] if arm == "treatment" else None
+            days = {"first": row["first_day"], "last": row["last_day"]}
+            found = figures.cohort(Cohort(row["template"], row["metric"], row["window_hours"], arm, copy, **days))
+            counts = {name: row[f"{arm}_{name}"] for name in ("messages", "successes")}
+            assert counts == {name: found[name] for name in counts}, row

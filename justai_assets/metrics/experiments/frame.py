@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -99,8 +100,6 @@ def _rows(result: TemplateResult) -> Iterator[dict[str, Any]]:
     ratio = result.sample_ratio
     template = {
         "template": result.plan.template,
-        "first_day": result.first_day,
-        "last_day": result.last_day,
         "control_share": ratio and ratio.control_share,
         "expected_control_share": ratio and ratio.expected_control_share,
         "sample_ratio_p": ratio and ratio.p_value,
@@ -111,9 +110,18 @@ def _rows(result: TemplateResult) -> Iterator[dict[str, Any]]:
     }
     for metric in (*result.metrics, *result.revenue):
         planning = {"power": metric.power, "detectable_lift": metric.detectable_lift, "days_left": metric.days_left}
-        yield template | _metric(metric) | _comparison(metric.comparison) | planning | {"copy_id": None}
+        # A metric with a longer window is judged up to an earlier day than one with a shorter.
+        row = template | _metric(metric) | _days(metric.comparison, result)
+        yield row | _comparison(metric.comparison) | planning | {"copy_id": None}
         for variant in metric.variants:
-            yield template | _metric(metric) | _comparison(variant.comparison) | {"copy_id": variant.copy_id}
+            yield row | _comparison(variant.comparison) | {"copy_id": variant.copy_id}
+
+
+def _days(found: Comparison, result: TemplateResult) -> dict[str, date | None]:
+    """First and last send day that a comparison is over; the template's where it does not tell its days."""
+    days = {*(found.treatment.days or ()), *(found.control.days or ())}
+    ends = (min(days), max(days)) if days else (result.first_day, result.last_day)
+    return dict(zip(("first_day", "last_day"), ends, strict=True))
 
 
 def _metric(metric: MetricResult) -> dict[str, Any]:
