@@ -22,7 +22,7 @@ ui: $(VENV)/.main
 	@test -d .justai/demo/orgs || $(BIN)/justai demo
 	$(BIN)/justai ui
 
-# In two processes, then the serial tests alone; no test runs twice. justai_assets_tests/suite.py says the rest.
+# In a process more than there are cores, then the serial tests alone; no test runs twice. justai_assets_tests/suite.py says the rest.
 test: $(VENV)/.dev tools
 	$(BIN)/python -m justai_assets_tests.suite
 

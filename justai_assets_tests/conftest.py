@@ -57,6 +57,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = WORKER_DIED
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is tried again is tried again at once, as often as in a run, not after half a minute."""
+    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """An empty world on disk."""

@@ -1,4 +1,4 @@
-"""The suite as make runs it: two processes, then the serial tests alone, and an end in every case.
+"""The suite as make runs it: in several processes, then the serial tests alone, and an end in every case.
 
     python -m justai_assets_tests.suite                 what `make test` runs
     python -m justai_assets_tests.suite live            the daemon and the browser: minutes each
@@ -25,6 +25,9 @@ import psutil
 TESTS = Path(__file__).parent
 LIVE = ("e2e/test_daemon.py", "e2e/test_browser.py")
 """Minutes each, and they want the machine to themselves: `make test-live`."""
+
+WORKERS = min(8, (os.cpu_count() or 1) + 1)
+"""Processes: one more than cores, because a fifth of the time a test waits for what it started."""
 
 SUITE_SECONDS = 20 * 60
 LAST_WORDS_SECONDS = 30
@@ -106,7 +109,7 @@ def everything_but_live() -> int:
     apart = [f"--ignore={TESTS / path}" for path in LIVE]
     beside = [
         "-n",
-        "2",
+        str(WORKERS),
         "--dist",
         "loadfile",
         "--no-loadscope-reorder",
@@ -135,7 +138,7 @@ def random(seconds: float) -> int:
     files = files_that_say("hypothesis")
     while time.monotonic() < until:
         seed = str(secrets.randbelow(2**32))
-        together = ["-n", "2", "-m", "hypothesis", "--hypothesis-profile", "random", "--hypothesis-seed", seed]
+        together = ["-n", str(WORKERS), "-m", "hypothesis", "--hypothesis-profile", "random", "--hypothesis-seed", seed]
         left = Allowance(max(SUITE_SECONDS, until - time.monotonic()))
         if pytest("-q", *together, "--max-worker-restart", "0", *files, allowance=left):
             found.append(seed)

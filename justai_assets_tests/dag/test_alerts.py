@@ -117,7 +117,6 @@ def test_when_retries_are_used_up_the_alert_still_says_what_failed_and_what_to_d
     week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
-    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
     result = fail(week, instance, monkeypatch, TransientStorageError("listing acme/ failed", mend="it is retried"))
     (step,) = said(instance, result)["steps"]
     assert step["code"] == "storage_transient"

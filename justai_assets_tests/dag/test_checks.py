@@ -155,7 +155,6 @@ def test_checks_that_meet_an_outage_are_carried_out_again(
 
     monkeypatch.setattr("justai_assets.dag.day_checks.no_pii", away_at_first)
     monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
-    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0.0)
     assert week.run(instance, ["esp_events"]).success
     assert len(asked) == 2
     assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS]

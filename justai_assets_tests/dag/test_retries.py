@@ -10,6 +10,11 @@ from justai_assets.dag.retries import LONGEST_WAIT_SECONDS, RETRIES, RETRY_SECON
 from justai_assets.sources.delta_share.errors import ThrottledError
 
 
+@pytest.fixture
+def no_waiting() -> None:
+    """Here the waits are what is tested; nothing waits for them."""
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -42,7 +42,6 @@ LOST = ("INTERNAL_ERROR", "FAILED", "CLOUD_FAILURE", "CLOUD_FAILURE")
 def place(s3_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     for name, value in (("POLL_SECONDS", 0.05), ("READ_SECONDS", 0.05)):
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(retries, "RETRY_SECONDS", 0)
     monkeypatch.delenv("JUSTAI_DATABRICKS", raising=False)
     for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CONFIG_PROFILE"):
         monkeypatch.delenv(name, raising=False)
