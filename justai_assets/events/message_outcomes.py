@@ -7,8 +7,8 @@ the row of day D needs the sends of D-3 … D, and the events of D … D+3. A su
 
 which is the attribution's rule seen from the send.
 
-Memory grows by a few bytes a message and by 24 bytes for each pair of keys; everything else is bounded whatever the size
-of a day: the events are divided by a hash of their message id (`message_parts`), and each part is joined by itself.
+Memory grows by a few bytes a message and by 24 bytes for each pair of keys; nothing else grows with the day. The events
+are divided by a hash of their message id (`message_parts`), and each part is joined by itself.
 """
 
 from __future__ import annotations
