@@ -127,7 +127,7 @@ def _matched(
 
     Of a match, `ts` is the send's time, `tag` the event's row.
     """
-    identity = Identity.of(links, seed)
+    identity = Identity.of(links, seed, folder.parent)
     happened = Buckets(EVENT, folder / "events", resident=limits.resident // 2)
     sent = Buckets(SEND, folder / "sends", resident=limits.resident // 2)
     people = People(2 * events.rows)

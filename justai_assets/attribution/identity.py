@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from justai_assets.attribution.keys import check, key
+from justai_assets.attribution.pairs import split_pairs
 from justai_assets.attribution.shared import Shared, shared_keys, shared_nodes, without
 
 _APART = 7
@@ -33,21 +35,23 @@ class Identity:
     shared: tuple[Shared, ...] = ()
 
     @classmethod
-    def of(cls, links: pl.LazyFrame, seed: int) -> Identity:
-        """From rows that carry an `email_key` and a `user_key`, in any order, with any repeats."""
+    def of(cls, links: pl.LazyFrame, seed: int, spill: Path | None = None) -> Identity:
+        """From rows that carry an `email_key` and a `user_key`, in any order, with any repeats.
+
+        `spill` is an existing folder for what does not stay in memory.
+        """
         hashes = {
             "email": key("email_key", seed),
             "email_check": check("email_key", seed),
             "user": key("user_key", seed + _APART),
             "user_check": check("user_key", seed + _APART),
         }
-        pairs = _marked(links.select(**hashes).unique().collect(engine="streaming"))
-        rest = pairs.filter(~pl.col("alone"))
+        alone, rest = split_pairs(links.select(**hashes), spill)
         nodes = shared_nodes(rest)
         shared = shared_keys(nodes, rest, links, hashes)
         for kind, some in nodes.items():
             rest = rest.join(some, on=[kind, f"{kind}_check"], how="anti")
-        return cls(_persons(pairs.filter("alone"), rest), seed, shared)
+        return cls(_persons(alone, rest), seed, shared)
 
     def node(self) -> tuple[pl.Expr, pl.Expr]:
         """`key` and `check` of a row's email, else of its user id; they mean nothing in a row without both."""
@@ -85,15 +89,7 @@ def persons(pairs: pl.DataFrame) -> pl.DataFrame:
 
     The person of a component is one of its keys, the same for every order of the pairs.
     """
-    pairs = _marked(pairs)
-    return _persons(pairs.filter("alone"), pairs.filter(~pl.col("alone")))
-
-
-def _marked(pairs: pl.DataFrame) -> pl.DataFrame:
-    """With `alone`: nearly every email has one user id and the reverse; such a pair is a whole component."""
-    return pairs.with_columns(
-        alone=pl.struct("email", "email_check").is_unique() & pl.struct("user", "user_check").is_unique()
-    )
+    return _persons(*split_pairs(pairs.lazy()))
 
 
 def _persons(alone: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:

@@ -7,13 +7,14 @@ the row of day D needs the sends of D-3 … D, and the events of D … D+3. A su
 
 which is the attribution's rule seen from the send.
 
-Memory is bounded whatever the size of a day: the events are divided by a hash of their message id into parts of about
-`ROWS_PER_PART` rows on the local disk, and each part is joined by itself. All events of a message lie in one part.
+Memory grows by a few bytes a message and by 24 bytes for each pair of keys; nothing else grows with the day. The events
+are divided by a hash of their message id (`message_parts`), and each part is joined by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,11 +24,9 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
-from justai_assets.contract.tables import ESP_EVENTS, MESSAGE_OUTCOMES
-from justai_assets.events.event_stream import BOUNCE, CLICK, CUSTOM, OPEN, SEND, UNSUBSCRIBE, send_names
+from justai_assets.contract.tables import MESSAGE_OUTCOMES
+from justai_assets.events.event_stream import BOUNCE, CLICK, CUSTOM, OPEN, SEND, UNSUBSCRIBE
 from justai_assets.events.message_parts import Part, divided
-from justai_assets.events.message_people import MessagePeople
-from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.outdated import salt_of
 from justai_assets.lake.stamp import stamp_of
@@ -38,33 +37,20 @@ from justai_assets.orgs.model import Org
 DAYS_PER_PASS: Final = 14
 """Days that are divided at once; a longer range is done in passes, so that the local disk holds two weeks at most."""
 
-_UNNAMED: Final = pl.Schema(
-    {
-        **{name: dtype for name, dtype in MESSAGE_OUTCOMES.schema.items() if name not in {"person", "copy_id"}},
-        **dict.fromkeys(("email_key", "user_key"), pl.String()),
-    }
-)
 _COUNTS: Final = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
 _IDS: Final = ("template_id", "campaign_id")
 
-_KEYS: Final = ("email_key", "user_key")
-_MESSAGE: Final = ("id", "check")
-
-
-def needed_days(days: Days) -> Days:
-    """The event_dates that the send days of a range are made from."""
-    reach = timedelta(days=LOOKBACK_DAYS)
-    return Days(days.first - reach, days.last + reach)
+_MESSAGE: Final = ("id", "id_check")
 
 
 def outcomes_of(part: Part, days: Days) -> pl.DataFrame:
-    """Make the MESSAGE_OUTCOMES rows of some send days, with two keys for a person and no copy, in no promised order.
+    """Make the MESSAGE_OUTCOMES rows of some send days, in no promised order.
 
     Args:
         part: some messages, with all events of `needed_days(days)`.
         days: send days.
 
-    Of several first sends at one moment, the least template, campaign and keys count.
+    Of several first sends at one moment, the least template, campaign and person count.
     """
     named = part.sends.filter(pl.col("id").is_not_null())
     others = part.others.filter(pl.col("event_class") == SEND)
@@ -80,7 +66,8 @@ def outcomes_of(part: Part, days: Days) -> pl.DataFrame:
             pl.col("event_timestamp").alias("sent_at"),
             "message_id",
             *_IDS,
-            *_KEYS,
+            "person",
+            "copy_id",
             pl.col("is_machine").is_not_null().alias("is_machine_known"),
         )
         .filter(day.is_between(days.first, days.last))
@@ -113,7 +100,7 @@ def outcomes_of(part: Part, days: Days) -> pl.DataFrame:
 
 def _first_sends(sends: pl.DataFrame) -> pl.DataFrame:
     """The sends that no send of the same message precedes within three days."""
-    sends = sends.sort(*_MESSAGE, "event_timestamp", *_IDS, *_KEYS)
+    sends = sends.sort(*_MESSAGE, "event_timestamp", *_IDS, "person")
     # Sorted: the send before a send stands in the row before it, if that is of the same message.
     is_same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in _MESSAGE)
     day = pl.col("event_timestamp").dt.date()
@@ -129,7 +116,7 @@ def _inside(events: pl.DataFrame, firsts: pl.DataFrame) -> pl.DataFrame:
     age = (pl.col("event_timestamp") - pl.col("sent_at")).alias("age")
     joined = events.lazy().join(firsts.lazy().select(*_MESSAGE, "sent_at", "row"), on="id").with_columns(age)
     is_inside = (pl.col("age") >= pl.duration()) & (pl.col("age") < pl.duration(hours=MAX_WINDOW_HOURS))
-    return joined.filter(pl.col("check") == pl.col("check_right"), is_inside).collect()
+    return joined.filter(pl.col("id_check") == pl.col("id_check_right"), is_inside).collect()
 
 
 def _values(custom: pl.LazyFrame) -> pl.LazyFrame:
@@ -178,7 +165,8 @@ def _without_id(sends: pl.LazyFrame) -> pl.LazyFrame:
 def _shaped(rows: pl.LazyFrame) -> pl.LazyFrame:
     have = rows.collect_schema().names()
     shaped = rows.select(
-        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _UNNAMED.items()
+        (pl.col(name) if name in have else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in MESSAGE_OUTCOMES.schema.items()
     )
     return shaped.with_columns(pl.col(_COUNTS).fill_null(0))
 
@@ -206,7 +194,7 @@ def build_message_outcomes(
         for some in _passes(days):
             with TemporaryDirectory(prefix="justai-outcomes-") as scratch:
                 for day, rows in _by_day(org, lake, some, Path(scratch)):
-                    writer.write(day, _finished(org, lake, day, rows))
+                    writer.write(day, _ahead(rows))
                     reports.append(DayReport(day, writer.rows(day), writer.bytes(day), ()))
                     on_day(reports[-1])
     return reports
@@ -218,10 +206,9 @@ def _passes(days: Days) -> Iterator[Days]:
         yield Days(first, min(days.last, first + timedelta(days=DAYS_PER_PASS - 1)))
 
 
-def _by_day(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[tuple[date, Iterable[pl.DataFrame]]]:
-    """The outcomes of a pass, day by day, each day in some frames that have keys for a person and no copies."""
-    parts = divided(org, lake, days, needed_days(days), scratch)
-    found = (outcomes_of(part, days) for part in parts)
+def _by_day(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[tuple[date, Iterator[pl.DataFrame]]]:
+    """The outcomes of a pass, day by day, each day in some frames."""
+    found = (outcomes_of(part, days) for part in divided(org, lake, days, scratch))
     if len(days) == 1:
         yield days.first, found
         return
@@ -233,12 +220,10 @@ def _by_day(org: Org, lake: Lake, days: Days, scratch: Path) -> Iterator[tuple[d
         yield day, (pl.scan_parquet(path).filter(pl.col("send_date") == day).collect() for path in paths)
 
 
-def _finished(org: Org, lake: Lake, day: date, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The frames of a day as MESSAGE_OUTCOMES: with persons and copies."""
-    one = Days(day, day)
-    sends = lake.scan(org.slug, ESP_EVENTS, one).filter(pl.col("event_name").is_in(send_names(org)))
-    people = MessagePeople.of(lake.scan(org.slug, ESP_EVENTS, needed_days(one)), sends)
-    copies = copies_of_sends(org, lake, day).collect()
-    for frame in frames:
-        known = frame.select("message_id").join(copies, on="message_id", how="left", maintain_order="left")
-        yield frame.drop(_KEYS).with_columns(known["copy_id"], people.named(frame.select(_KEYS)))
+def _ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same frames, each made while the one before it is written."""
+    with ThreadPoolExecutor(1) as maker:
+        next_one = maker.submit(next, frames, None)
+        while (frame := next_one.result()) is not None:
+            next_one = maker.submit(next, frames, None)
+            yield frame

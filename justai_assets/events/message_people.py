@@ -55,11 +55,13 @@ class MessagePeople:
         named = wanted.join(names, on=_PERSON).select(*_NODE, person="name")
         return cls(Identity(identity.people.clear(), identity.seed, identity.shared), named)
 
-    def named(self, keys: pl.DataFrame) -> pl.Series:
-        """`person` of rows of an `email_key` and a `user_key`, in their order; null without a key of somebody."""
-        own = without(keys.lazy(), self.identity.shared).select(*self.identity.node(), pl.coalesce(_KEYS).alias("own"))
-        found = own.join(self.names.lazy(), on=_NODE, how="left", maintain_order="left")
-        return found.select(pl.coalesce("person", "own").alias("person")).collect()["person"]
+    def named(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows with `person` in place of `email_key` and `user_key`; null without a key that is somebody's."""
+        own = pl.coalesce(_KEYS).alias("own")
+        keyed = without(rows, self.identity.shared).with_columns(*self.identity.node(), own)
+        # Without the order, the join may keep all rows in memory instead of the names.
+        found = keyed.join(self.names.lazy(), on=_NODE, how="left", maintain_order="left")
+        return found.with_columns(pl.coalesce("person", "own").alias("person")).drop(*_NODE, *_KEYS, "own")
 
 
 def _least_emails(engagement: pl.LazyFrame, keys: pl.DataFrame, identity: Identity) -> pl.DataFrame:

@@ -12,9 +12,8 @@ from justai_assets.contract.events import CLICKS, OPENS, SENDS, UNSUBSCRIBES, WI
 from justai_assets.contract.tables import ATTRIBUTION_METRICS
 from justai_assets.events.event_stream import CUSTOM, read_events
 from justai_assets.lake.ledger import DayReport
-from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
-from justai_assets.metrics.restatements import UPSTREAM_NOTE, Given, record
+from justai_assets.metrics.restated_days import replace_days
 from justai_assets.orgs.model import Attribution, Org
 from justai_assets.storage import Root
 
@@ -100,40 +99,18 @@ def build_metrics(
     now: datetime | None = None,
     landing: Root | None = None,
 ) -> list[DayReport]:
-    """Replace days of attribution_metrics, and record in restatements what moved.
-
-    Args:
-        org: the org.
-        lake: the lake.
-        days: the days, replaced in one commit.
-        note: put into the commit's metadata, beside the versions of the tables that the numbers come from.
-        on_day: called after each day is written, before the commit.
-        now: when this is, UTC; None records no restatement.
-        landing: the landing root; names the files behind a restatement of a unified stream, whose rows do not.
+    """Replace days of attribution_metrics, and record in restatements what moved; arguments as in `replace_days`.
 
     For a unified stream the sender did the attribution: a conversion's age is measured from the send of the message
     it names, looked for on its day and the three before; one whose send is not there counts in no window.
     """
-    reports = []
-    given = Given.read(org, lake, days)
-    moved: dict[date, pl.DataFrame] = {}
-    note = {**(note or {}), UPSTREAM_NOTE: given.upstream_note}
-    with lake.replacing(
-        org.slug, ATTRIBUTION_METRICS, days, note=note, stamp=stamp_of(org, ATTRIBUTION_METRICS)
-    ) as writer:
-        for day in days:
-            events = read_events(org, lake, Days(day, day))
-            is_custom = pl.col("event_class") == CUSTOM
-            windows, send_events = windows_of(org.attribution), org.attribution.send_events
-            rows = day_metrics(events.filter(~is_custom), events.filter(is_custom), day, windows, send_events)
-            writer.write(day, rows)
-            marks: tuple[str, ...] = ()
-            if now is not None and (changed := given.moved(day, rows)).height:
-                moved[day] = changed
-                marks = (f"{changed.height} numbers of this day moved since {given.at[day]:%Y-%m-%d %H:%M} UTC",)
-            reports.append(DayReport(day, writer.rows(day), writer.bytes(day), (), marks))
-            on_day(reports[-1])
-        if now is not None and moved:
-            # Before the numbers commit: should that fail, the next try replaces what was recorded here.
-            record(org, lake, given, moved, now=now, landing=landing)
-    return reports
+    windows, send_events = windows_of(org.attribution), org.attribution.send_events
+
+    def count(day: date) -> pl.DataFrame:
+        events = read_events(org, lake, Days(day, day))
+        is_custom = pl.col("event_class") == CUSTOM
+        return day_metrics(events.filter(~is_custom), events.filter(is_custom), day, windows, send_events)
+
+    return replace_days(
+        org, lake, ATTRIBUTION_METRICS, days, count, what="day", note=note, on_day=on_day, now=now, landing=landing
+    )

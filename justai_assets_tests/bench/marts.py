@@ -9,19 +9,35 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import yaml
 
 from justai_assets.attribution.unified import unify_day
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, Table
+from justai_assets.contract.tables import (
+    ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    COPY_DAILY,
+    ESP_EVENTS,
+    MESSAGE_OUTCOMES,
+    UNIFIED_EVENTS,
+    Table,
+)
 from justai_assets.dag.marts import DAYS_A_RUN
+from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
+from justai_assets.metrics.build_copy_daily import build_copy_daily
+from justai_assets.metrics.daily import build_metrics
+from justai_assets.metrics.judge import judge
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
 from justai_assets.storage import Root
@@ -49,7 +65,7 @@ def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
     content = {
         "slug": "bench",
         "start_date": FIRST,
-        "pseudonym_salt": "env:NONE",
+        "pseudonym_salt": "env:BENCH_SALT",
         "engagement": "iterable_webhooks",
         "custom": ["redshift"],
         "sources": {"iterable_webhooks": {}, "redshift": {"content": "custom_events"}},
@@ -65,35 +81,52 @@ def bench(folder: Path, days: int, events: int, *, experiments: bool) -> None:
     marts = folder / "marts.duckdb"
     marts.unlink(missing_ok=True)
     os.environ |= {
+        "BENCH_SALT": "a salt for made-up people only: 32 bytes",
         "JUSTAI_LAKE": str(folder / "lake"),
         "JUSTAI_ORGS_DIR": str(folder / "orgs"),
         "JUSTAI_MARTS": str(marts),
         "PYTHONPATH": str(PROJECT.parent),
     }
     print(f"{days} days × {events:,} events, runs of at most {DAYS_A_RUN} days; {machine()}")
+    org = load_org(org_file)
+    sent = build_tables(lake, org, period)
     start = report("dbt's start (a run over a day without events)", folder, [Days(EMPTY, EMPTY)])
     runs = [Days(first, min(first + timedelta(DAYS_A_RUN - 1), period.last)) for first in list(period)[::DAYS_A_RUN]]
     report("marts, all days", folder, runs, start)
     report("marts, last 3 days", folder, [Days(period.last - timedelta(2), period.last)], start)
+    with duckdb.connect(str(marts), read_only=True) as connection:
+        found = connection.execute("SELECT count(*), count(DISTINCT send_date) FROM fct_message_funnel").fetchone()
+    assert found == (sent, days), f"fct_message_funnel holds {found}, not {sent} messages of {days} days"
     if experiments:
-        bench_experiments(lake, load_org(org_file), period)
+        with timed("judged"):
+            judge(org, lake, Days(period.last, period.last), starts={"t": period.first})
 
 
-def bench_experiments(lake: Lake, org: Org, period: Days) -> None:
-    """From the events of all days to judged results, step by step."""
-    from justai_assets.events.message_outcomes import build_message_outcomes
-    from justai_assets.metrics.build_copy_daily import build_copy_daily
-    from justai_assets.metrics.judge import judge
+def build_tables(lake: Lake, org: Org, period: Days) -> int:
+    """What the marts read, built by the code of the assets; the rows of message_outcomes."""
+    steps: dict[Table, Callable[[Org, Lake, Days], list[DayReport]]] = {
+        MESSAGE_OUTCOMES: build_message_outcomes,
+        COPY_DAILY: build_copy_daily,
+        ATTRIBUTION_METRICS: build_metrics,
+    }
+    rows = {}
+    for table, step in steps.items():
+        rows[table] = lake.counts(org.slug, table, period)
+        if not all(rows[table].values()):
+            with timed(f"{table.name}, all days"):
+                step(org, lake, period)
+            rows[table] = lake.counts(org.slug, table, period)
+        assert all(rows[table].values()), f"{table.name} has a day without rows"
+        print(f"{table.name}: {sum(rows[table].values()):,} rows", flush=True)
+    return sum(rows[MESSAGE_OUTCOMES].values())
 
-    starts, last = {"t": period.first}, Days(period.last, period.last)
-    for label, step in (
-        ("message_outcomes, all days", lambda: build_message_outcomes(org, lake, period)),
-        ("copy_daily, all days", lambda: build_copy_daily(org, lake, period)),
-        ("judged", lambda: judge(org, lake, last, starts=starts)),
-    ):
-        began = time.monotonic()
-        step()
-        print(f"{label}: {time.monotonic() - began:.1f} s")
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    began, before = time.monotonic(), time.process_time()
+    yield
+    seconds, processor = time.monotonic() - began, time.process_time() - before
+    print(f"{what}: {seconds:.1f} s; {processor:.1f} s of processor; {machine()}", flush=True)
 
 
 def report(what: str, folder: Path, runs: list[Days], start: float = 0) -> float:

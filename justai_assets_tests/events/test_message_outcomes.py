@@ -12,8 +12,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES, SERVED_COPIES
 from justai_assets.events import message_outcomes, message_parts
 from justai_assets.events.message_outcomes import build_message_outcomes, outcomes_of
-from justai_assets.events.message_parts import Part
-from justai_assets_tests.metrics.events import an_org, write
+from justai_assets_tests.metrics.events import an_org, one_part, write
 from justai_assets_tests.world import World
 
 DAY = date(2026, 1, 5)
@@ -35,9 +34,8 @@ def event(kind, message="m", hours=0.0, *, name=None, machine=False, template="5
 
 def outcomes(*events, days=ONE):
     stream = pl.LazyFrame(list(events), schema=COLUMNS, orient="row")
-    found = outcomes_of(Part.of(stream, days), days).rename({"email_key": "person"}).drop("user_key")
-    schema = {name: dtype for name, dtype in MESSAGE_OUTCOMES.schema.items() if name != "copy_id"}
-    assert dict(found.schema) == schema
+    found = outcomes_of(one_part(stream, days), days)
+    assert found.schema == MESSAGE_OUTCOMES.schema
     return found.sort("send_date", "message_id")
 
 

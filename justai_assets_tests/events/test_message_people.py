@@ -27,7 +27,8 @@ def people(links: list[Keys], *rows: Keys) -> list[str | None]:
     """The person of each row, where the links are all other engagement there is."""
     sends = pl.DataFrame(list(rows), schema=KEYS, orient="row")
     every = pl.concat([pl.DataFrame(links, schema=KEYS, orient="row"), sends])
-    return MessagePeople.of(every.lazy(), sends.lazy()).named(sends).to_list()
+    found = MessagePeople.of(every.lazy(), sends.lazy()).named(sends.with_row_index().lazy()).collect()
+    return found.sort("index")["person"].to_list()
 
 
 def test_an_email_and_a_user_id_that_one_event_carries_are_one_person_named_by_the_email():

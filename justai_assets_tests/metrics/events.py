@@ -10,6 +10,7 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.events.message_parts import Part, others_of, sends_of
 from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.orgs.model import Org
 from justai_assets_tests.world import WEBHOOK_ORG, World
@@ -25,6 +26,13 @@ WELCOME: dict[str, Any] = {
 
 def an_org(world: World, *templates: dict[str, Any], **changes: Any) -> Org:
     return world.add_org(WEBHOOK_ORG, templates=list(templates or [WELCOME]), **changes)
+
+
+def one_part(events: pl.LazyFrame, days: Days) -> Part:
+    """Events as one part without a lake between: a person is the user id, else the email; no copy is known."""
+    person = pl.coalesce("user_key", "email_key").alias("person")
+    sends = sends_of(events, days).with_columns(person, pl.lit(None, pl.String).alias("copy_id"))
+    return Part(sends.collect(), others_of(events, days).collect())
 
 
 def send_day(

@@ -11,7 +11,6 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS
 from justai_assets.events.event_stream import engagement_class
 from justai_assets.events.message_outcomes import outcomes_of
-from justai_assets.events.message_parts import Part
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.copy_daily import (
     count_copies,
@@ -26,6 +25,7 @@ from justai_assets.metrics.experiments.funnel import funnel_of
 from justai_assets.metrics.experiments.rules import Plan
 from justai_assets.orgs.model import Attribution, Org
 from justai_assets.orgs.templates import Arm, Template
+from justai_assets_tests.metrics.events import one_part
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = Days(date(2026, 1, 1), date(2026, 1, 1))
@@ -101,11 +101,9 @@ def counted(engagement, conversions=(), days=DAY, templates=(WELCOME,), events=(
     names = ("event_class", "event_name", "event_timestamp", "event_date", "message_id", "template_id", "campaign_id",
              "email_key", "user_key", "is_machine", "window_hours", "value")  # fmt: skip
     events = pl.concat([engaged.select(names), converted.select(names)])
-    outcomes = outcomes_of(Part.of(events.lazy(), days), days)
-    outcomes = outcomes.with_columns(pl.coalesce("user_key", "email_key").alias("person"))
-    if copies is None:
-        copies = pl.DataFrame(schema={"message_id": pl.String, "copy_id": pl.String})
-    outcomes = outcomes.join(copies, on="message_id", how="left")
+    outcomes = outcomes_of(one_part(events.lazy(), days), days)
+    if copies is not None:
+        outcomes = outcomes.drop("copy_id").join(copies, on="message_id", how="left").select(outcomes.columns)
     rows = count_copies(outcomes.lazy(), found)
     return Found(
         counts_of(rows), people_of(outcomes.lazy(), found), funnel_of(rows),
