@@ -21,6 +21,7 @@ from justai_assets.cli import run
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
 from justai_assets.dag.headless import make_report, materialize_days
+from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
 from justai_assets.metrics.report.gather import restated
 from justai_assets.settings import Settings
 from justai_assets.show import show_decisions, show_templates
@@ -286,6 +287,12 @@ def globex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         for (day,), some in frame.group_by(pl.col("event_timestamp").dt.date()):
             world.drop("databricks", "globex", day, some)
         yield judged(world, "globex")
+
+
+def test_where_no_rate_is_named_report_and_terminal_say_that_each_template_is_decided_alone(globex: Judged) -> None:
+    assert globex.rows.filter(pl.col("reason") == "false_discovery_rate").is_empty()
+    assert DECIDED_ALONE in globex.report
+    assert DECIDED_ALONE in globex.terminal.replace("\n", " ")
 
 
 def test_people_whom_nobody_knows_are_assumed_to_answer_alike_and_the_sentence_says_so(globex: Judged) -> None:
