@@ -27,6 +27,7 @@ from justai_assets.lake.ledger import (
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import ARMS, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, copy_counts
+from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
 from justai_assets.metrics.experiments.frame import FALSE_DISCOVERY_RATE
 from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of, revenue
 from justai_assets.orgs.extra_columns import exact_sum, has_value
@@ -154,7 +155,8 @@ def show_decisions(settings: Settings, orgs: Sequence[Org], days: Days, console:
         for template in org.templates:
             said = sentences.get(template.id, "not judged yet")
             console.print(f"  {org.slug}/{template.id}: {said}", markup=False, soft_wrap=True)
-        for said in rows.filter(pl.col("reason") == FALSE_DISCOVERY_RATE)["decision"]:
+        together = rows.filter(pl.col("reason") == FALSE_DISCOVERY_RATE)["decision"].to_list()
+        for said in together or [DECIDED_ALONE] * (len(org.templates) > 1):
             console.print(f"  {org.slug}: {said}", markup=False, soft_wrap=True)
     console.print()
 

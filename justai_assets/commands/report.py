@@ -42,6 +42,7 @@ def report(
     from justai_assets.contract.days import Days, parse_day
     from justai_assets.contract.errors import JustAIError
     from justai_assets.lake.store import Lake
+    from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
     from justai_assets.metrics.judge import judge, last_days
     from justai_assets.metrics.report.gather import report_data
     from justai_assets.metrics.report.render import render_report
@@ -71,4 +72,8 @@ def report(
     console = Console(highlight=False, soft_wrap=True)
     for one in judged.results:
         console.print(f"{one.plan.template}: {one.decision.sentence}", markup=False)
+    if judged.discoveries is not None:
+        console.print(judged.discoveries.sentence, markup=False)
+    elif len(judged.results) > 1:
+        console.print(DECIDED_ALONE, markup=False)
     console.print(f"{out}: sends of {days}, {out.stat().st_size:,} bytes", markup=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from justai_assets_tests.bench.simulated import Scenario, planned_day, run_of, signs
 from justai_assets_tests.bench.simulated_counts import caught_within, false_alarms, planned_messages, warned
+from justai_assets_tests.bench.simulated_periods import SITUATIONS, ever_broken
 from justai_assets_tests.bench.simulated_templates import Shared, share_better
 
 DELAYS: Final = Scenario(delays=(12.0, 24.0), share=0.5, rate=0.5)
@@ -121,6 +122,10 @@ def split(runs: int, _people: int) -> Iterator[str]:
     for points in (0.01, 0.02):
         within = caught_within(runs * 10, 0.1 + points, days=7)
         yield f"| {points * 100:.0f} points off, 5,000 messages a day: caught within 7 days | {within:.1%} |"
+    for name, said in SITUATIONS.items():
+        cases = [(share, per_day) for share in (0.1, 0.5) for per_day in (20, 100, 500, 3_000)]
+        alarms = np.mean([ever_broken(name, *case, runs=max(10, runs // 10)) for case in cases])
+        yield f"| {said}: ever called broken, 20 to 3,000 messages a day | {alarms:.2%} |"
 
 
 def guardrail(runs: int, _people: int) -> Iterator[str]:

@@ -14,9 +14,9 @@ from justai_assets.metrics.experiments.sequential import always_valid_p, spread
 
 
 def _broken(runs: int, share: float, *, days: int, per_day: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Runs × days: called broken where 10 % was configured, within one allocation period."""
-    control = np.random.default_rng(seed).binomial(per_day, share, (runs, days)).cumsum(axis=1)
-    total = np.arange(1, days + 1) * per_day
+    """Runs × days: called broken where 10 % was configured, within one period, whose first day is not counted."""
+    control = np.random.default_rng(seed).binomial(per_day, share, (runs, days - 1)).cumsum(axis=1)
+    total = np.arange(1, days) * per_day
     return np.asarray(always_valid_ratio_p(total - control, control, 0.1) < Rules().ratio_threshold)
 
 

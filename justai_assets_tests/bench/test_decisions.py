@@ -10,6 +10,7 @@ import pytest
 from justai_assets_tests.bench import decisions
 from justai_assets_tests.bench.simulated import RULES, planned_day, run_of, signs
 from justai_assets_tests.bench.simulated_counts import caught_within, false_alarms
+from justai_assets_tests.bench.simulated_periods import SITUATIONS, ever_broken
 from justai_assets_tests.bench.simulated_templates import share_better
 
 RUNS, PEOPLE, DAYS = 200, 600, 40
@@ -74,6 +75,12 @@ def test_the_shown_intervals_hold_the_truth(name: str) -> None:
     one_look, every_day = np.mean([run_of(rng, PEOPLE, one, 0.2).holds(1.2) for _ in range(RUNS)], axis=0)
     assert one_look > 0.945 - four_errors(0.945, RUNS)
     assert every_day > 0.945
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_no_beginning_end_or_pause_of_an_honest_split_is_called_broken_however_little_is_sent(name: str) -> None:
+    cases = [(share, per_day) for share in (0.1, 0.5) for per_day in (20, 100, 500)]
+    assert [ever_broken(name, *case, runs=8) for case in cases] == [0.0] * len(cases)
 
 
 def test_an_honest_split_is_hardly_ever_called_broken_and_one_two_points_off_is_caught_within_a_week() -> None:

@@ -17,9 +17,11 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from justai_assets.cli import run
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
 from justai_assets.dag.headless import make_report, materialize_days
+from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
 from justai_assets.metrics.report.gather import restated
 from justai_assets.settings import Settings
 from justai_assets.show import show_decisions, show_templates
@@ -272,16 +274,25 @@ def globex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
         people = template("people", 10, control_share=0.5, split_unit="user", key_metric="upgrade")
         alone = template("messages", 20, control_share=0.5, key_metric="upgrade")
         world.add_org(UNIFIED_ORG, start_date=FIRST, templates=[people, alone])
+        rows: list[tuple[str, datetime, str, str, str]] = []
         for at in range(DAYS):
-            day, rows = FIRST + timedelta(days=at), []
-            sent = datetime.combine(day, time(9), UTC)
+            sent = datetime.combine(FIRST + timedelta(days=at), time(9), UTC)
             for number, hits in ((10, 18), (11, 12), (20, 18), (21, 12)):
                 for message in range(60):
                     ids = (f"{number} {at} {message}", str(number), "1")
                     rows.append(("emailSend", sent, *ids))
-                    rows += [("upgrade", sent + timedelta(hours=1), *ids)] * (message < hits)
-            world.drop("databricks", "globex", day, pl.DataFrame(rows, schema=names, orient="row"))
+                    # Everybody upgrades, most of them after the org's window of a day.
+                    rows.append(("upgrade", sent + timedelta(hours=1 if message < hits else 30), *ids))
+        frame = pl.DataFrame(rows, schema=names, orient="row").filter(pl.col("event_timestamp") < NOW)
+        for (day,), some in frame.group_by(pl.col("event_timestamp").dt.date()):
+            world.drop("databricks", "globex", day, some)
         yield judged(world, "globex")
+
+
+def test_where_no_rate_is_named_report_and_terminal_say_that_each_template_is_decided_alone(globex: Judged) -> None:
+    assert globex.rows.filter(pl.col("reason") == "false_discovery_rate").is_empty()
+    assert DECIDED_ALONE in globex.report
+    assert DECIDED_ALONE in globex.terminal.replace("\n", " ")
 
 
 def test_people_whom_nobody_knows_are_assumed_to_answer_alike_and_the_sentence_says_so(globex: Judged) -> None:
@@ -292,6 +303,18 @@ def test_people_whom_nobody_knows_are_assumed_to_answer_alike_and_the_sentence_s
     assert "messages count as one (assumed; set assumed_design_effect if you know better)" in people["decision"]
     assert people["control_share"] is None, "the split over people is not checked"
     assert people["decision"] in globex.report
+
+
+def test_a_unified_stream_is_counted_within_the_orgs_own_window_in_results_and_in_explain(
+    globex: Judged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = globex.key("messages")
+    assert (key["window_hours"], key["treatment_rate"], key["control_rate"]) == (24, pytest.approx(0.3), 0.2)
+    asked = f"template=messages,metric=upgrade,send_date={FIRST},arm=treatment"
+    assert run(["explain", "--org", "globex", "--metric", asked]) == 0
+    said = capsys.readouterr().out
+    assert "18 of 60 messages, says copy_daily" in said
+    assert "message_outcomes holds 18 of 60 messages" in said
 
 
 def test_a_late_open_in_a_control_of_three_templates_is_restated_under_each_of_them(world: World) -> None:

@@ -195,25 +195,24 @@ class _Template:
         return found
 
     def _split_pair(self) -> Pair | None:
-        """The sends of the last period: its people are counted, whether or not their windows are closed."""
-        if not self.allocation.periods or self.plan.split_unit != "user":
+        """The people of the split are counted, whether or not their windows are closed."""
+        sent = self.allocation.split(self.sent)
+        if not sent or self.plan.split_unit != "user":
             return None
-        last = self.allocation.periods[-1]
-        sent = {day: counts for day, counts in self.sent.items() if day in last}
         arms = [Arm(sum(one[at] for one in sent.values()), 0, days={day: (one[at], 0) for day, one in sent.items()})
                 for at in (0, 1)]  # fmt: skip
         names = {"template": self.plan.template, "metric": "", "window_hours": 0, "copy_id": None}
         return Pair(names, arms[0], arms[1], None)
 
     def _ratio(self) -> SampleRatio | None:
-        if not self.plan.has_control or self.plan.control_share is None or not self.allocation.periods:
+        sent = self.allocation.split(self.sent)
+        if not self.plan.has_control or self.plan.control_share is None or not sent:
             return None
-        period = self.allocation.periods[-1]
-        units = {TREATMENT: period.treatment, CONTROL: period.control}
+        units = {name: sum(one[at] for one in sent.values()) for at, name in enumerate(ARMS)}
         if self.split is not None:
             known = self.split.known
             # A message without a key is nobody known: counting it as a person would call an honest split broken.
-            if sum(known.keyed.values()) < period.treatment + period.control:
+            if sum(known.keyed.values()) < sum(units.values()):
                 return None
             units = known.users
         return check_ratio(

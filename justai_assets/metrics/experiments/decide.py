@@ -1,7 +1,7 @@
 """From numbers to a sentence: the order in which a test is judged.
 
 1. No control, or an arm without messages: nothing to compare.
-2. A broken split in the last allocation period: no number can be trusted, so none is read.
+2. A broken split in the last allocation period, from its second day on: no number can be trusted, so none is read.
 3. Under the minimum sample: too few.
 4. The key metric's always-valid interval excludes "no lift": ship or keep the control, unless fewer days than the
    minimum have been seen, or unsubscribes surely rose, too (guardrail.py).
@@ -99,7 +99,8 @@ def _decided(
 
 
 def _since(test: Allocation | None) -> str:
-    return f"since {test.periods[-1].first:%-d %B %Y} " if test is not None and len(test.periods) > 1 else ""
+    begun = test.periods[-1].second if test is not None and len(test.periods) > 1 else None
+    return "" if begun is None else f"since {begun:%-d %B %Y} "
 
 
 def _ended(sentence: str, test: Allocation) -> str:

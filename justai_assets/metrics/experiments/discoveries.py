@@ -19,9 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from justai_assets.metrics.experiments.metric import higher_is_better
 from justai_assets.metrics.experiments.results import TemplateResult
+
+DECIDED_ALONE: Final = (
+    "Each template is decided alone, with an error of its own: of many templates without a difference one may be "
+    "decided all the same. experiments.false_discovery_rate in the org file says which decisions hold together."
+)
+"""What is said of several templates where the org file names no rate."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from justai_assets.metrics.experiments import metric as metrics
+from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
 from justai_assets.metrics.experiments.overall import OverallResult
 from justai_assets.metrics.experiments.results import Comparison, MetricResult, TemplateResult
 from justai_assets.metrics.report import charts, drawing, words
@@ -63,6 +64,7 @@ def render_report(data: ReportData) -> str:
         data=data,
         style=Markup(style),  # noqa: S704 - our own file
         verdicts=words.VERDICTS,
+        decided_alone=DECIDED_ALONE,
         fates=folded(data.fates, data.minimum_cell),
         templates=[_template(at, one, found, data) for at, (one, found) in enumerate(both)],
         overview=_overview(data),

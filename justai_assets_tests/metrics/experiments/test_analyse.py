@@ -52,7 +52,7 @@ def test_a_share_that_is_raised_on_the_way_is_two_periods_and_no_difference():
     assert not found.sample_ratio.is_broken
     assert found.key.comparison.lift.value == pytest.approx(0, abs=1e-9)
     broken = decision(frame)
-    assert broken.sentence.startswith("Do not read this test yet: since 15 January 2026 the control got 50.0\u00a0%")
+    assert broken.sentence.startswith("Do not read this test yet: since 16 January 2026 the control got 50.0\u00a0%")
 
 
 def test_days_whose_windows_are_open_are_not_judged_and_counted_apart():
@@ -85,8 +85,10 @@ def test_a_day_on_which_only_one_arm_sent_carries_the_other_forward():
         ("treatment", "click", 0, None, 900, 90),
         ("control", "click", 0, None, 100, 9),
         ("treatment", "click", 1, None, 20, 2),
+        ("treatment", "click", 2, None, 900, 90),
+        ("control", "click", 2, None, 100, 9),
     )
-    assert [one.comparison.control.messages for one in analyse(gap, [CLICK])[0].key.daily] == [100, 100]
+    assert [one.comparison.control.messages for one in analyse(gap, [CLICK])[0].key.daily] == [100, 100, 200]
 
 
 def test_the_key_metric_stands_alone_and_the_others_are_corrected_together():

@@ -59,15 +59,25 @@ def test_a_broken_split_stops_every_other_reading():
 
 
 def test_a_broken_split_of_a_handful_names_no_share_from_which_it_could_be_counted():
-    rows = [(arm, "click", 0, None, n, x) for arm, n, x in (("treatment", 2_000, 40), ("control", 12, 2))]
-    found = decision(counts(*rows))
+    arms = (("treatment", 2_000, 40), ("control", 12, 2))
+    found = decision(counts(*((arm, "click", day, None, n, x) for day in (0, 1) for arm, n, x in arms)))
     assert found.verdict == "broken_split"
     assert "the control got far fewer of the messages where 10.0 % was" in found.sentence.replace("\u00a0", " ")
 
 
+def test_the_first_day_and_a_trial_message_say_nothing_about_the_split():
+    morning = counts(("treatment", "click", 0, None, 300, 15), ("control", "click", 0, None, 300, 15))
+    trial = counts(("treatment", "click", 0, None, 1, 0), ("control", "click", 0, None, 5_000, 250))
+    after = counts(*(("control", "click", day, None, 5_000, 250) for day in range(1, 7)))
+    for frame in (morning, trial, pl.concat([trial, after])):
+        assert decision(frame).verdict == "too_few"
+
+
 def test_a_split_by_person_is_told_in_people():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 20_000, 1_000))
-    given = known(people("treatment", 10, 0.065, 9_000), people("control", 10, 0.05, 2_000))
+    arms = (("treatment", 90_000, 5_850), ("control", 20_000, 1_000))
+    frame = counts(*((arm, "click", day, None, n, x) for day in (0, 1) for arm, n, x in arms))
+    crowd = (("treatment", 10, 0.065, 9_000), ("control", 10, 0.05, 2_000))
+    given = known(*(people(*arm, day=day) for day in (0, 1) for arm in crowd))
     found = decision(frame, Plan("welcome", "click", split_unit="user"), people=given)
     assert "18.2\u00a0% of the people" in found.sentence
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -26,6 +26,9 @@ def judged(**rates):
 
 @given(st.lists(st.floats(1e-9, 1), min_size=1, max_size=12))
 def test_the_discoveries_are_those_of_statsmodels(p_values):
+    count = len(p_values)
+    # On a threshold itself the two differ by how they round it.
+    assume(all(abs(p - RATE * rank / count) > 1e-12 for p in p_values for rank in range(1, count + 1)))
     assert benjamini_hochberg(p_values, RATE) == multipletests(p_values, RATE, method="fdr_bh")[0].tolist()
 
 

@@ -6,9 +6,16 @@ from justai_assets.metrics.experiments.rules import Plan
 from justai_assets_tests.metrics.experiments.counted import CLICK, counts, known, people
 
 
+def two_days(known_treatment=9_000):
+    """90,000 and 10,000 messages on each of two days, ten a person, and the people who are known by a key."""
+    arms = (("treatment", 90_000, 5_850), ("control", 10_000, 500))
+    crowd = (("treatment", 10, 0.065, known_treatment), ("control", 10, 0.05, 1_000))
+    frame = counts(*((arm, "click", day, None, n, x) for day in (0, 1) for arm, n, x in arms))
+    return frame, known(*(people(*arm, day=day) for day in (0, 1) for arm in crowd))
+
+
 def test_with_user_keys_the_variance_is_by_user_and_the_result_says_so():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
-    sums = known(people("treatment", 10, 0.065, 9_000), people("control", 10, 0.05, 1_000))
+    frame, sums = two_days()
     naive, clustered = (analyse(frame, [CLICK], people=given)[0].key.comparison for given in (None, sums))
     assert (naive.variance, clustered.variance) == ("message", "user")
     assert clustered.treatment.design_effect == pytest.approx(10, rel=0.01)
@@ -21,11 +28,10 @@ def test_with_user_keys_the_variance_is_by_user_and_the_result_says_so():
 
 
 def test_where_only_some_messages_have_a_key_the_variance_is_partly_by_person_and_people_are_not_counted():
-    frame = counts(("treatment", "click", 0, None, 90_000, 5_850), ("control", "click", 0, None, 10_000, 500))
-    sums = known(people("treatment", 10, 0.065, 8_000), people("control", 10, 0.05, 1_000))
+    frame, sums = two_days(known_treatment=8_000)
     result = analyse(frame, [Plan("welcome", "click", split_unit="user")], people=sums)[0]
     assert result.key.comparison.variance == "partly"
-    assert result.key.comparison.treatment.users == 8_000 + 10_000
+    assert result.key.comparison.treatment.users == 2 * (8_000 + 10_000)
     assert result.sample_ratio is None
 
 
