@@ -88,5 +88,5 @@ class Page(HTMLParser):
             self._texts.append(data)
 
     def _section(self) -> str:
-        names = [str(given.get("id")) for tag, given in self._stack if tag == "section"]
+        names = [str(given.get("id") or given["aria-labelledby"]) for tag, given in self._stack if tag == "section"]
         return names[-1] if names else ""

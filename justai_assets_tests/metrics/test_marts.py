@@ -163,8 +163,9 @@ def test_the_funnel_equals_independent_sql_over_the_unified_stream(sql: Callable
                (select count(*) from e where e.org = s.org and e.message_id = s.message_id
                     and event_name not in (from engagement))
         from s order by all""")
-    found = sql("""select org, message_id, template_id, send_date, opens + machine_opens, clicks + machine_clicks,
-                          unsubscribes, conversions from fct_message_funnel order by all""")
+    found = sql("""select org, message_id, template_id, send_date, opens + coalesce(machine_opens, 0),
+                          clicks + coalesce(machine_clicks, 0), unsubscribes, conversions
+                   from fct_message_funnel order by all""")
     assert found == expected
     assert len(found) == 3 * 24 + 3 * 10
 
