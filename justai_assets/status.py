@@ -176,7 +176,7 @@ def org_outdated(org: Org, lake: Lake) -> Outdated:
 
 
 def _with_early(org: Org, landing: Root, doors: Iterator[DoorStatus]) -> list[DoorStatus]:
-    """The doors with what they sent before the org's start, also where the org has not begun and so has no doors yet."""
+    """The doors with what they sent before the org's start; a door of an org that has not begun is here if it sent."""
     found = {one.door: one for one in doors}
     for door in (one for one in org.sources.present() if one in DOORS):
         early = Undated.of(landing, org.slug, door, org.start_date).early
