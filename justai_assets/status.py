@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from rich import box
@@ -21,6 +21,7 @@ from justai_assets.lake.stamp import NO_SALT, fingerprint
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import stray_note
 from justai_assets.landing.paths import PREFIXES
+from justai_assets.landing.refiled import DOORS, Undated
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
 from justai_assets.orgs.tables import org_tables
@@ -55,7 +56,7 @@ def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_
 
     def of(org: Org) -> tuple[list[DoorStatus], Outdated, JustAIError | None]:
         try:
-            return list(org_doors(org, landing, lake, days)), org_outdated(org, lake), None
+            return _with_early(org, landing, org_doors(org, landing, lake, days)), org_outdated(org, lake), None
         except JustAIError as error:
             return [], {}, error
 
@@ -86,6 +87,14 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
     for one in status.doors:
         if one.strays:
             console.print(f"{one.slug}/{one.door}: {stray_note(one.strays)}", markup=False, soft_wrap=True)
+    for one in status.doors:
+        if one.early:
+            records, first, last = sum(one.early.values()), min(one.early), max(one.early)
+            when = f"on {first}" if first == last else f"from {first} to {last}"
+            said = f"{one.slug}/{one.door}: {records:,} records of events {when}, before start_date, are in no table"
+            console.print(said, markup=False, soft_wrap=True)
+    for slug, first in _first_early(status).items():
+        console.print(f"  move start_date of {slug} to {first} or earlier", markup=False, soft_wrap=True)
     for slug, tables in status.outdated.items():
         for name, by_day in tables.items():
             why = ", ".join(sorted({one for what in by_day.values() for one in what}))
@@ -106,10 +115,11 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
 
 
 def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
-    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, failed,
-    outdated.
+    """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, before_start,
+    failed, outdated.
 
-    `strays` is what lies in no day's folder; a `failed` of null is unknown; `outdated` is of the whole org.
+    `strays` is what lies in no day's folder; `before_start` counts webhook records of events before start_date by the
+    day of the event; a `failed` of null is unknown; `outdated` is of the whole org.
     """
     for one in status.doors:
         lag = one.lag(now)
@@ -124,6 +134,7 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
                 "complete": str(one.complete) if one.complete else None,
                 "behind": [str(day) for day in one.behind],
                 "strays": [safe_key(key) for key in one.strays],
+                "before_start": {str(day): records for day, records in sorted(one.early.items())},
                 "failed": None
                 if failures is None
                 else {name: [str(day) for day in days] for name, days in failures.items() if days},
@@ -162,6 +173,22 @@ def org_outdated(org: Org, lake: Lake) -> Outdated:
         salt = NO_SALT
     found = {table.name: outdated_days(org, lake, table, salt=salt) for table in org_tables(org)}
     return {name: by_day for name, by_day in found.items() if by_day}
+
+
+def _with_early(org: Org, landing: Root, doors: Iterator[DoorStatus]) -> list[DoorStatus]:
+    """The doors with what they sent before the org's start; a door of an org that has not begun is here if it sent."""
+    found = {one.door: one for one in doors}
+    for door in (one for one in org.sources.present() if one in DOORS):
+        early = Undated.of(landing, org.slug, door, org.start_date).early
+        if early:
+            found[door] = replace(found.get(door) or DoorStatus(org.slug, door, None, None, None, ()), early=early)
+    return list(found.values())
+
+
+def _first_early(status: Status) -> dict[str, date]:
+    """Slug → the first day of events before its start."""
+    days = [(one.slug, min(one.early)) for one in status.doors if one.early]
+    return {slug: min(day for other, day in days if other == slug) for slug, _ in days}
 
 
 def _table_of(org: Org, door: str) -> str | None:

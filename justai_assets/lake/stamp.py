@@ -19,9 +19,11 @@ from justai_assets.contract.tables import (
     ESP_EVENTS,
     MESSAGE_OUTCOMES,
     SERVED_COPIES,
+    TABLES,
     UNIFIED_EVENTS,
     Table,
 )
+from justai_assets.orgs.extra_columns import of_org
 from justai_assets.orgs.model import Org
 
 NO_SALT: Final = "none"
@@ -90,7 +92,7 @@ def stamp_of(org: Org, table: Table, salt: str | None = None) -> Stamp:
 def has_pseudonyms(org: Org, table: Table) -> bool:
     """Whether a table of an org holds pseudonyms: an org that joins its events itself sends no ids of persons."""
     pseudonymous = (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS, MESSAGE_OUTCOMES)
-    return table in pseudonymous and not org.is_unified
+    return TABLES[table.name] in pseudonymous and not org.is_unified
 
 
 def fingerprint(org: Org) -> str:
@@ -105,12 +107,14 @@ def fingerprint(org: Org) -> str:
 
 def rule_hash(org: Org, table: Table) -> str:
     """A hash of what the org file says that the rows of a table depend on; what they are read from is included."""
-    text = json.dumps(_said(org, table), sort_keys=True, default=str)
+    # By its name: with the columns that an org declares a table is another object.
+    text = json.dumps(_said(org, TABLES[table.name]), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _said(org: Org, table: Table) -> list[Any]:
-    sources: list[Any] = [org.engagement, sorted(org.custom)]
+    extra = of_org(org)
+    sources: list[Any] = [org.engagement, sorted(org.custom), *([extra] if extra else [])]
     if "journey_webhooks" in org.custom and org.sources.journey_webhooks is not None:
         sources.append(org.sources.journey_webhooks.events)
     if org.sources.delta_share is not None:

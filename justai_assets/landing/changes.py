@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from functools import cached_property
@@ -62,14 +62,24 @@ class Memory:
     """What one door remembers of one org: the days last reported, and the changes that wait to settle.
 
     Only days with objects are remembered: a day whose files vanished is reported once and forgotten.
+
+    Attributes:
+        marks: how each day looked when it was last reported.
+        waiting: changes that have not settled.
+        start: the org's first day at the last look, which says what days exist and what is undated; None: not known.
     """
 
     marks: Mapping[Key, Mark] = field(default_factory=dict)
     waiting: Mapping[Key, Waiting] = field(default_factory=dict)
+    start: date | None = None
 
     def unsure_of(self, keys: Iterable[Key]) -> Memory:
         """The same, but for days that were perhaps reported since."""
-        return Memory({**self.marks, **{key: Mark(UNSURE, UNSURE) for key in keys}}, self.waiting)
+        return replace(self, marks={**self.marks, **{key: Mark(UNSURE, UNSURE) for key in keys}})
+
+    def has_other_start(self, start: date) -> bool:
+        """Whether the org began on another day at the last look."""
+        return self.start is not None and self.start != start
 
 
 @dataclass(frozen=True)
@@ -195,7 +205,7 @@ def compare(
             marks[key] = Mark(found.listing, new)
         else:
             marks.pop(key, None)
-    return Changes(tuple(reports), Memory(marks, waiting), early, late, held_back, is_gone)
+    return Changes(tuple(reports), Memory(marks, waiting, start), early, late, held_back, is_gone)
 
 
 def _is_all_gone(memory: Memory, looked: Mapping[Key, Landed]) -> bool:

@@ -36,7 +36,8 @@ def encode(memory: Memory) -> bytes:
         for key, mark in memory.marks.items()
     }
     waiting = {_name(key): [one.listing, int(one.since.timestamp())] for key, one in memory.waiting.items()}
-    return json.dumps({"version": 1, "days": days, "waiting": waiting}, sort_keys=True, indent=0).encode()
+    start = {"start": memory.start.isoformat()} if memory.start else {}
+    return json.dumps({"version": 1, "days": days, "waiting": waiting, **start}, sort_keys=True, indent=0).encode()
 
 
 def decode(content: bytes) -> Memory:
@@ -53,9 +54,10 @@ def decode(content: bytes) -> Memory:
             _key(name): Waiting(str(listing), datetime.fromtimestamp(int(since), UTC))
             for name, (listing, since) in parsed["waiting"].items()
         }
+        start = date.fromisoformat(parsed["start"]) if "start" in parsed else None
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a memory: {type(error).__name__}") from None
-    return Memory(marks, waiting)
+    return Memory(marks, waiting, start)
 
 
 def save(lake: Root, door: str, slug: str, memory: Memory) -> str:

@@ -98,9 +98,9 @@ class Undated:
         others = 0
         shelf = _Shelf(landing, door, slug)
         for found in list_day(landing, door, slug, None).data:
-            with landing.on_disk([found.key]) as (path,), suppress(UnreadableError):
-                others += sum(len(some) for some in lines(path))
             with landing.on_disk([found.key]) as (path,):
+                with suppress(UnreadableError):
+                    others += sum(len(some) for some in lines(path))
                 for day, numbered in _dated(path, door, date.min).items():
                     others -= len(numbered)
                     if day < start:

@@ -114,13 +114,17 @@ class Visit:
         slug = turn.slug
         memory = self._memory(slug, place.memory)
         is_lost = memory is None
-        is_sweep = turn.is_sweep or is_lost
         memory = (memory or Memory()).unsure_of(self.unsure.get(slug, ()))
+        is_moved = memory.has_other_start(self.orgs[slug].start)
+        if is_moved and None in memory.marks:
+            # Other records are undated than before: they are filed or refused anew, although nothing landed.
+            memory = memory.unsure_of([None])
+        is_sweep = turn.is_sweep or is_lost or is_moved
         known = memory.marks.keys() | memory.waiting.keys()
         first = None
         singly: set[Key] = set()
         if is_sweep:
-            first = None if is_lost or slug in self.unsure else place.resume
+            first = None if is_lost or is_moved or slug in self.unsure else place.resume
         else:
             singly = {*memory.waiting, *self.hints.days.get(slug, ())}
             is_sweep = len(singly) > MANY_SINGLY
@@ -177,8 +181,8 @@ class Visit:
             # One that was cut off goes on as a sweep, from there.
             return replace(place, memory=name, swept=swept, resume=found.survey.resume or place.resume), changes
         if changes.held_back:
-            # The same part again: what the limit held back lies somewhere in it.
-            return replace(place, memory=name), changes
+            # The same part again, and at once: what the limit held back lies somewhere in it.
+            return replace(place, memory=name, swept=0), changes
         if place.resume is None and found.survey.resume is None:
             changes = replace(changes, reports=tuple(bridged(changes.reports, found.survey.looked, found.memory.marks)))
         if found.survey.resume is not None:

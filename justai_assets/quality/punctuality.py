@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
@@ -39,6 +40,7 @@ class DoorStatus:
             when no table reads the door. A day that was rebuilt empty is no complete one.
         behind: days of the range that have landed, or changed, since they were built.
         strays: what lies in no day's folder and is never read; see `days_and_strays`.
+        early: webhook records of events before the org's start_date, which are in no table, by the day of the event.
     """
 
     slug: str
@@ -48,6 +50,7 @@ class DoorStatus:
     complete: date | None
     behind: tuple[date, ...]
     strays: tuple[str, ...] = ()
+    early: Mapping[date, int] = field(default_factory=dict)
 
     def lag(self, now: datetime) -> timedelta | None:
         """How long ago the newest object was written."""

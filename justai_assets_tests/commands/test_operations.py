@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +18,7 @@ from justai_assets.dag.run_queue import OrgRunQueue
 from justai_assets.demo.orgs import write_orgs
 from justai_assets.demo.place import DemoPlace
 from justai_assets_tests.dag.demo_week import Week, landed_week
+from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
 
 LAST = datetime.now(UTC).date() - timedelta(days=1)
 JANUARY = ["backfill", "--org", "acme", "--from", "2026-01-01", "--to", "2026-01-02"]
@@ -283,3 +284,44 @@ def test_the_demos_instance_has_pools_a_limit_of_runs_and_the_org_run_queue(org_
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
         instance.event_log_storage.initialize_concurrency_limit_to_default("a_table")
         assert instance.event_log_storage.get_pool_limits()[0].limit == 1
+
+
+BEFORE = [esp("emailSend", f"2026-01-0{day} 10:00:00", messageId=f"m{day}") for day in (4, 5)]
+
+
+def test_status_counts_what_happened_before_the_start_and_says_to_which_day_to_move_it(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.lake.root.local("").mkdir()
+    world.add_org(WEBHOOK_ORG, start_date=date(2026, 1, 6))
+    world.land("iterable_webhooks", "acme", None, [*BEFORE, "{broken"])
+    world.land("journey_webhooks", "acme", None, [journey("2026-01-03 11:00:00")])
+    assert run(["status"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "acme/iterable_webhooks: 2 records of events from 2026-01-04 to 2026-01-05, before start_date, are in no table"
+        in said
+    )
+    assert "acme/journey_webhooks: 1 records of events on 2026-01-03, before start_date, are in no table" in said
+    assert said.count("move start_date of acme to 2026-01-03 or earlier") == 1
+    assert run(["status", "--json"]) == 0
+    found = lines(capsys.readouterr().out)
+    assert found["acme", "iterable_webhooks"]["before_start"] == {"2026-01-04": 1, "2026-01-05": 1}
+    assert found["acme", "redshift"]["before_start"] == {}
+
+    world.add_org(WEBHOOK_ORG, start_date=date(2026, 1, 3))
+    assert world.materialize("2026-01-03", "2026-01-06")
+    capsys.readouterr()
+    assert run(["status"]) == 0
+    assert "before start_date" not in capsys.readouterr().out
+
+
+def test_status_counts_what_happened_before_the_start_of_an_org_that_has_not_begun(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.lake.root.local("").mkdir()
+    world.add_org(WEBHOOK_ORG, start_date=LAST + timedelta(days=30))
+    world.land("iterable_webhooks", "acme", None, BEFORE)
+    assert run(["status", "--json"]) == 0
+    ((key, one),) = lines(capsys.readouterr().out).items()
+    assert (key, one["before_start"]) == (("acme", "iterable_webhooks"), {"2026-01-04": 1, "2026-01-05": 1})

@@ -12,15 +12,19 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.tables import CUSTOM_EVENTS
+from justai_assets.dag.headless import materialize_days
 from justai_assets.dag.hint_sensor import hint_sensor
 from justai_assets.dag.location import location
 from justai_assets.dag.resources import Platform
+from justai_assets.dag.undated import undated_asset
 from justai_assets.landing.hints import read_hints
 from justai_assets.landing.rotation import decode
 from justai_assets.orgs.load import Orgs
 from justai_assets.storage import Root
-from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 YESTERDAY = str(datetime.now(UTC).date() - timedelta(days=1))
 PURCHASE = pl.DataFrame(
@@ -123,6 +127,28 @@ def test_undated_records_are_run_when_they_change_and_again_when_they_change_bac
         keys.append(run.run_key)
         assert not sensors.tick("watch_journey_webhooks").run_requests
     assert len(set(keys)) == 3
+
+
+def test_a_start_that_moves_back_files_what_became_dated_and_its_days_are_reported(any_world: World) -> None:
+    today = datetime.now(UTC).date()
+    early = today - timedelta(days=2)
+    any_world.add_org(WEBHOOK_ORG, start_date=today)
+    any_world.land("journey_webhooks", "acme", None, [journey(f"{early} 10:00:00")])
+    sensors = Sensors(any_world)
+    assert len(sensors.tick("watch_journey_webhooks").run_requests) == 1
+    assert not sensors.tick("watch_journey_webhooks").run_requests
+
+    org = any_world.add_org(WEBHOOK_ORG, start_date=early)
+    reloaded = Sensors(any_world)
+    reloaded.cursors = sensors.cursors
+    (request,) = reloaded.tick("watch_journey_webhooks").run_requests
+    assert request.asset_selection == [dg.AssetKey(["acme", "undated_records"])]
+    assert dg.materialize([undated_asset(org)], instance=reloaded.instance, resources={"platform": Platform()}).success
+    filed = reloaded.tick("watch_journey_webhooks")
+    assert names(filed) == [("acme/journey_webhooks", str(early))]
+    assert not filed.run_requests, "the run is asked for once"
+    assert materialize_days(org, Days(early, early), ["custom_events"], today=today)
+    assert any_world.table(CUSTOM_EVENTS)["event_name"].to_list() == ["purchase"]
 
 
 def test_a_crash_repeats_the_run_key_so_that_the_run_is_not_started_twice(org: World) -> None:

@@ -13,24 +13,35 @@ from justai_assets.attribution.build import build_attributed, build_unified
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
+    ATTRIBUTION_METRICS,
+    COPY_DAILY,
     CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
+    MESSAGE_OUTCOMES,
+    SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
 )
 from justai_assets.dag.reach import Reach
+from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import ACCEPTED, Fate, fates_frame
 from justai_assets.lake.maintain import compact
 from justai_assets.lake.store import Lake
+from justai_assets.metrics.build_copy_daily import build_copy_daily
+from justai_assets.metrics.daily import build_metrics
+from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.punctuality import built_at
 from justai_assets.sources.build import build_from_doors
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
 from justai_assets.sources.delta_share.write import days_in_commit
-from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
+from justai_assets_tests.sources.test_generate import NOON, record
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 DAY = date(2026, 1, 5)
 ONE = Days(DAY, DAY)
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+TEMPLATES = [{"id": "welcome", "key_metric": "click", "treatment": {"template_id": "501", "campaign_id": "9001"}}]
 
 
 class BrokenOffError(Exception):
@@ -54,9 +65,21 @@ def ending_before(commit: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
 
 
 def land(world: World, sends: int) -> None:
-    """What lies in landing for the day: so many sends, and as many purchases."""
-    lines = [esp("emailSend", f"2026-01-05 10:00:{n:02}", f"p{n}@example.com", messageId=f"m{n}") for n in range(sends)]
+    """What lies in landing for the day: so many sends, and as many purchases and calls of Generate."""
+    lines = [
+        esp(
+            "emailSend",
+            f"2026-01-05 10:00:{n:02}",
+            f"p{n}@example.com",
+            messageId=f"m{n}",
+            templateId=501,
+            campaignId=9001,
+        )
+        for n in range(sends)
+    ]
     world.land("iterable_webhooks", "acme", DAY, lines)
+    calls = [record(event_timestamp=NOON - 7200, tracking_id=f"m{n}") for n in range(sends)]
+    world.land("generate", "acme", DAY, calls)
     world.land(
         "journey_webhooks",
         "acme",
@@ -106,6 +129,21 @@ def passed_on(world: World, _: int) -> None:
     build_unified_from_mirror("acme", world.lake, ONE)
 
 
+served = doors(SERVED_COPIES, "generate")
+
+
+def metrics(world: World, _: int) -> None:
+    build_metrics(world.orgs["acme"], world.lake, ONE, now=NOW, landing=world.landing)
+
+
+def outcomes(world: World, _: int) -> None:
+    build_message_outcomes(world.orgs["acme"], world.lake, ONE)
+
+
+def copies(world: World, _: int) -> None:
+    build_copy_daily(world.orgs["acme"], world.lake, ONE, now=NOW, landing=world.landing)
+
+
 Step = Callable[[World, int], None]
 BUILDS: dict[str, tuple[Table, tuple[Step, ...]]] = {
     "engagement": (ESP_EVENTS, (engagement,)),
@@ -114,11 +152,31 @@ BUILDS: dict[str, tuple[Table, tuple[Step, ...]]] = {
     "unified": (UNIFIED_EVENTS, (engagement, custom, attributed, unified)),
     "mirror": (DELTA_SHARE, (mirror,)),
     "unified from the mirror": (UNIFIED_EVENTS, (mirror, passed_on)),
+    "served": (SERVED_COPIES, (served,)),
+    "metrics": (ATTRIBUTION_METRICS, (engagement, custom, attributed, metrics)),
+    "outcomes": (MESSAGE_OUTCOMES, (engagement, custom, attributed, served, outcomes)),
+    "copies": (COPY_DAILY, (engagement, custom, attributed, served, outcomes, copies)),
 }
 
 
-def rows_of(world: World, table: Table) -> list[tuple[object, ...]]:
-    return world.lake.scan("acme", table).select("event_timestamp").collect().sort("event_timestamp").rows()
+def rows_of(world: World, table: Table) -> list[str]:
+    return sorted(map(repr, world.lake.scan("acme", table).collect().rows()))
+
+
+def clear(world: World) -> None:
+    for key in [found.key for found in world.lake.root.list("acme")]:
+        world.lake.root.delete(key)
+
+
+def test_every_table_that_an_org_can_have_is_broken_off_here(world: World) -> None:
+    share = {"engagement": "delta_share", "sources": {"delta_share": {"profile": "env:PROFILE", "table": "a.b.c"}}}
+    orgs = (
+        world.add_org(WEBHOOK_ORG, templates=TEMPLATES),
+        world.add_org(WEBHOOK_ORG, slug="initech", custom=[], sources={"iterable_webhooks": {}}),
+        world.add_org(UNIFIED_ORG),
+        world.add_org(UNIFIED_ORG, slug="hooli", **share),
+    )
+    assert {table.name for org in orgs for table in org_tables(org)} == {table.name for table, _ in BUILDS.values()}
 
 
 @pytest.mark.parametrize("before", [None, 2, 0], ids=["never built", "built", "built empty"])
@@ -128,13 +186,15 @@ def test_a_day_that_says_it_is_built_holds_the_rows_of_a_whole_build(
     name: str, now: int, before: int | None, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, steps = BUILDS[name]
-    world.add_org(WEBHOOK_ORG)
-    whole = now * 2 if name == "unified" else now  # sends, and the purchases that they caused
+    world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
+    for step in steps:
+        step(world, now)
+    whole = rows_of(world, table)
+    assert bool(whole) == bool(now)
     commit = 0
     is_over = False
     while not is_over:
-        for key in [found.key for found in world.lake.root.list("acme")]:
-            world.lake.root.delete(key)
+        clear(world)
         if before is not None:
             for step in steps:
                 step(world, before)
@@ -151,14 +211,14 @@ def test_a_day_that_says_it_is_built_holds_the_rows_of_a_whole_build(
         at = built_at(world.lake, "acme", table.name, ONE)
         if table.name in done:
             compact(world.lake, "acme", table)
-            assert len(rows_of(world, table)) == whole
+            assert rows_of(world, table) == whole
             if at == was and at:
                 # The entry is older than the rows: it may stand only where it is true of them.
                 assert rows_of(world, table) == old == []
         else:
             assert (rows_of(world, table), at) == (old, was), "nothing of it happened"
         steps[-1](world, now)
-        assert len(rows_of(world, table)) == whole
+        assert rows_of(world, table) == whole
         assert DAY in built_at(world.lake, "acme", table.name, ONE)
         commit += 1
     assert commit > 1

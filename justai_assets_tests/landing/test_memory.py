@@ -28,7 +28,7 @@ MEMORIES = st.builds(
         max_size=9,
     ),
 )
-KNOWN = Memory({date(2026, 1, 1): Mark("a", "b"), None: Mark("c", "c")})
+KNOWN = Memory({date(2026, 1, 1): Mark("a", "b"), None: Mark("c", "c")}, start=date(2026, 1, 1))
 
 
 @given(MEMORIES)

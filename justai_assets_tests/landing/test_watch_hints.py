@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from justai_assets.landing.changes import EMPTY
 from justai_assets.landing.paths import day_prefix, door_prefix
 from justai_assets.landing.rotation import decode
-from justai_assets.landing.visit import Hints
+from justai_assets.landing.visit import Hints, Watched
 from justai_assets_tests.landing.watcher import DOOR, SETTLING, Watcher, ahead, days_before_now, put
 
 
@@ -75,3 +75,32 @@ def test_a_hint_that_a_tick_did_not_come_to_leads_to_a_sweep(watcher: Watcher) -
     hinted = Hints({"acme": [date(2026, 1, 5)]}, note=2, is_alive=True)
     assert watcher.reported(hints=hinted, budget=timedelta(0)) == []
     assert watcher.reported(hints=Hints(note=2, is_alive=True)) == [("acme", "2026-01-05")]
+
+
+def test_a_start_that_moved_sweeps_the_org_at_once_and_reports_its_undated_records_once(watcher: Watcher) -> None:
+    put(watcher.world, "acme", None)
+    put(watcher.world, "acme", "2025-12-30")
+    alive = Hints(is_alive=True)
+    assert watcher.reported(hints=alive) == [("acme", "None")]
+    assert watcher.reported(hints=alive) == []
+    for start, found in ((date(2025, 12, 30), ["2025-12-30", "None"]), (date(2026, 1, 3), ["None"])):
+        watcher.orgs = {"acme": Watched(start)}
+        assert watcher.reported(hints=alive, limit=1) == [("acme", found[0])]
+        assert watcher.reported(hints=alive) == [("acme", day) for day in found[1:]], "what the limit held back"
+        assert watcher.reported(hints=alive) == []
+
+
+def test_a_start_that_moved_reports_nothing_of_an_org_without_undated_records(watcher: Watcher) -> None:
+    put(watcher.world, "acme", "2026-01-05")
+    assert watcher.reported() == [("acme", "2026-01-05")]
+    watcher.orgs = {"acme": Watched(date(2025, 12, 30))}
+    assert watcher.reported() == []
+
+
+def test_a_tick_that_dies_after_the_start_moved_repeats_its_report(watcher: Watcher) -> None:
+    put(watcher.world, "acme", None)
+    assert watcher.reported() == [("acme", "None")]
+    watcher.orgs = {"acme": Watched(date(2025, 12, 30))}
+    assert watcher.reported(is_crash=True) == [("acme", "None")]
+    assert watcher.reported() == [("acme", "None")]
+    assert watcher.reported() == []

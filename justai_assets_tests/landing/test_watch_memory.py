@@ -105,4 +105,4 @@ def test_the_first_tick_of_a_door_without_objects_remembers_that_there_were_none
     assert watcher.reported() == []
     cursor = decode(watcher.cursor)
     assert cursor != Cursor()
-    assert memories.load(watcher.world.lake.root, DOOR, "acme", cursor.places["acme"].memory) == Memory()
+    assert memories.load(watcher.world.lake.root, DOOR, "acme", cursor.places["acme"].memory) == Memory(start=START)
