@@ -6,165 +6,33 @@ differs from what is said here is made by the platform.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from math import log
-from typing import Any
 
 import polars as pl
 import pytest
-from rich.console import Console
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import EXPERIMENT_RESULTS
-from justai_assets.dag.headless import make_report, materialize_days
 from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
 from justai_assets.metrics.report.gather import restated
-from justai_assets.settings import Settings
-from justai_assets.show import show_decisions, show_templates
 from justai_assets_tests.conftest import make_world
-from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
-
-NOW = datetime.now(UTC)
-DAYS, LAST = 16, NOW.date() - timedelta(days=1)
-FIRST = LAST - timedelta(days=DAYS - 1)
-SHARED_CONTROL = "900"
-
-
-def template(name: str, number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "id": name,
-        "key_metric": "click",
-        "treatment": {"template_id": str(number), "campaign_id": "1"},
-        "control": {"template_id": str(number + 1), "campaign_id": "1"},
-        "control_share": 0.1,
-        **more,
-    }
-
-
-SHARING = [
-    template(f"shared-{at}", 800 + at, control={"template_id": SHARED_CONTROL, "campaign_id": "1"}, control_share=0.5)
-    for at in range(3)
-]
-TEMPLATES = [
-    template("afternoon", 500),
-    template("trial", 510),
-    template("stopped", 520),
-    template("raised", 530, control_share=0.5),
-    template("delays", 540, control_share=0.5, key_metric="purchase"),
-    template("per-person", 550, control_share=0.5, split_unit="user"),
-    template("per-message", 560, control_share=0.5),
-    template("slow", 570, control_share=0.5),
-    {"id": "proxies", "treatment": {"template_id": "600", "campaign_id": "1"}},
-    *SHARING,
-]
-
-
-@dataclass
-class Landing:
-    """What is sent and answered, to be landed day by day."""
-
-    world: World
-    engaged: dict[date, list[str]] = field(default_factory=dict)
-    bought: dict[date, list[str]] = field(default_factory=dict)
-    messages: int = 0
-
-    def send(
-        self, number: int | str, day: date, count: int, clicks: int, *, hour: int = 9, people: str = ""
-    ) -> list[str]:
-        """So many messages of a template, of which the first are clicked; who gets them. `people`: the same ones."""
-        at, emails = datetime.combine(day, time(hour), UTC), []
-        for person in range(count):
-            self.messages += 1
-            emails.append(f"{people}{person}@example.com" if people else f"m{self.messages}@example.com")
-            ids = {"messageId": f"{self.messages:032x}", "templateId": int(number), "campaignId": 1}
-            self.engage(esp("emailSend", f"{at:%Y-%m-%d %H:%M:%S}", emails[-1], **ids), day)
-            if person < clicks:
-                self.engage(esp("emailClick", f"{at:%Y-%m-%d} {hour}:30:00", emails[-1], **ids), day)
-        return emails
-
-    def engage(self, line: str, day: date) -> None:
-        self.engaged.setdefault(day, []).append(line)
-
-    def buy(self, email: str, at: datetime, workflow: str) -> None:
-        if at < NOW:
-            self.bought.setdefault(at.date(), []).append(journey(f"{at:%Y-%m-%d %H:%M:%S}", email, workflow))
-
-    def land(self) -> None:
-        for day, lines in self.engaged.items():
-            self.world.land("iterable_webhooks", "acme", day, lines)
-        for day, lines in self.bought.items():
-            self.world.land("journey_webhooks", "acme", day, lines)
-
-
-def land_situations(landing: Landing) -> None:
-    for at in range(DAYS):
-        day = FIRST + timedelta(days=at)
-        sent_at = datetime.combine(day, time(9), UTC)
-        if at < 2:  # the control alone, until the copy goes live at three on the third day
-            landing.send(501, day, 200, 40)
-        elif at == 2:
-            landing.send(501, day, 130, 26)
-            landing.send(500, day, 63, 13, hour=15)
-            landing.send(501, day, 7, 1, hour=15)
-        else:
-            landing.send(500, day, 180, 36)
-            landing.send(501, day, 20, 4)
-        landing.send(510, day, 1 if at == 0 else 0 if at < 7 else 180, 0 if at < 7 else 36)
-        landing.send(511, day, 200 if at < 7 else 20, 40 if at < 7 else 4)
-        landing.send(520, day, 180 if at < 11 else 200, 72 if at < 11 else 80)
-        landing.send(521, day, 20 if at < 11 else 0, 4)
-        early = at < 8
-        landing.send(530, day, 180 if early else 100, 90 if early else 20)
-        landing.send(531, day, 20 if early else 100, 10 if early else 20)
-        for number, hours in ((540, 2), (541, 60)):
-            for email in landing.send(number, day, 60, 0)[::2]:
-                landing.buy(email, sent_at + timedelta(hours=hours), "1")
-        landing.send(550, day, 60, 18, people="a")
-        landing.send(551, day, 60, 18, people="b")
-        # The same people, half of them in either arm, who swap every day.
-        landing.send(560 + at % 2, day, 60, 18, people="c")
-        landing.send(561 - at % 2, day, 60, 18, people="d")
-        landing.send(570, day, 30, 6 + at % 2)
-        landing.send(571, day, 30, 6)
-        for number in (800, 801, 802, SHARED_CONTROL):
-            for email in landing.send(number, day, 50, 0)[:10]:
-                landing.buy(email, sent_at + timedelta(hours=1), "2")
-    for number in range(10):
-        ids = {"messageId": f"p{number:031x}", "templateId": 600, "campaignId": 1}
-        landing.engage(esp("emailSend", f"{LAST} 08:00:00", f"p{number}@example.com", **ids), LAST)
-        for minute in range(3):
-            opened = {**ids, "proxySource": "APPLE"}
-            landing.engage(esp("emailOpen", f"{LAST} 08:0{minute}:01", f"p{number}@example.com", **opened), LAST)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What an org's runs gave: the newest judgement, the report, and the terminal."""
-
-    rows: pl.DataFrame
-    report: str
-    terminal: str
-
-    def key(self, name: str) -> dict[str, Any]:
-        (row,) = self.rows.filter(pl.col("template") == name, "is_key", pl.col("copy_id").is_null()).to_dicts()
-        return row
-
-
-def judged(world: World, slug: str) -> Judged:
-    org = world.orgs[slug]
-    assert materialize_days(org, Days(FIRST, LAST), today=NOW.date())
-    assert make_report(org)
-    rows = world.table(EXPERIMENT_RESULTS, slug)
-    newest = rows.filter(pl.col("event_date") == rows["event_date"].max())
-    text = io.StringIO()
-    console = Console(file=text, width=200, highlight=False)
-    for show in (show_templates, show_decisions):
-        show(Settings.from_environment(), [org], Days(FIRST, LAST), console)
-    return Judged(newest, world.lake.root.read(f"{slug}/report/latest.html").decode(), text.getvalue())
+from justai_assets_tests.e2e.situations import (
+    DAYS,
+    FIRST,
+    LAST,
+    NOW,
+    SHARED_CONTROL,
+    SHARING,
+    TEMPLATES,
+    Judged,
+    Landing,
+    judged,
+    land_situations,
+    template,
+)
+from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +98,13 @@ def test_a_person_of_many_messages_counts_by_the_way_in_which_the_split_is_drawn
     assert acme.key("per-person")["variance"] == acme.key("per-message")["variance"] == "user"
 
 
+def test_a_person_who_is_known_by_email_or_by_user_id_is_one_person_in_the_variance(acme: Judged) -> None:
+    by_either, by_email = acme.key("two-keys"), acme.key("per-person")
+    names = [name for name in by_email if name.endswith("design_effect") or name.startswith(("lift", "difference"))]
+    assert len(names) > 8
+    assert {name: by_either[name] for name in names} == pytest.approx({name: by_email[name] for name in names})
+
+
 def test_a_control_of_three_templates_counts_once_in_the_row_of_all_together(acme: Judged) -> None:
     (row,) = acme.rows.filter(pl.col("template").is_null(), pl.col("metric") == "conversion:signup").to_dicts()
     standard_error = (log(1 + row["lift_high"]) - log(1 + row["lift_low"])) / (2 * 1.959964)
@@ -259,7 +134,7 @@ def test_an_undecided_test_names_its_promise_and_a_shipped_one_warns_that_it_rea
 
 def test_what_holds_at_the_false_discovery_rate_is_said_in_results_report_and_terminal(acme: Judged) -> None:
     (row,) = acme.rows.filter(pl.col("reason") == "false_discovery_rate").to_dicts()
-    assert (row["template"], row["verdict"]) == (None, "1 of 11")
+    assert (row["template"], row["verdict"]) == (None, "1 of 12")
     assert "the new copy does better in stopped" in row["decision"]
     assert row["decision"] in acme.report
     assert row["decision"] in acme.terminal
