@@ -152,16 +152,13 @@ def test_the_large_figures_the_lifts_by_day_and_the_templates_together(report: R
 def stratified_lift(figures: Figures, row: dict, last: date) -> float:
     """Mantel and Haenszel's ratio over the send days up to one, with the messages that tell as much as those sent."""
     up = down = 0.0
-    days = [
-        dict(figures.daily(Cohort(row["template"], row["metric"], row["window_hours"], arm))) for arm in ARM.values()
-    ]
+    of_arms = [Cohort(row["template"], row["metric"], row["window_hours"], arm) for arm in ARM.values()]
+    days = [dict(figures.daily(one)) for one in of_arms]
     effects = [row[f"{arm}_design_effect"] for arm in ARM.values()]
     for day in SENDS:
         if day <= last:
-            (n1, x1), (n0, x0) = (
-                (one[day]["messages"] / effect, one[day]["successes"] / effect)
-                for one, effect in zip(days, effects, strict=True)
-            )
+            counts = [(one[day]["messages"], one[day]["successes"]) for one in days]
+            (n1, x1), (n0, x0) = ((n / by, x / by) for (n, x), by in zip(counts, effects, strict=True))
             up, down = up + x1 * n0 / (n1 + n0), down + x0 * n1 / (n1 + n0)
     return up / down - 1
 

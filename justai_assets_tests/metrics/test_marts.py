@@ -147,69 +147,6 @@ def sql(marts: Marts) -> Iterator[Callable[..., list[tuple]]]:
         yield lambda query: connection.execute(query).fetchall()
 
 
-def test_the_funnel_equals_independent_sql_over_the_unified_stream(sql: Callable[..., list[tuple]]) -> None:
-    expected = sql("""
-        with s as (select org, message_id, min(event_timestamp) as t, any_value(template_id) as template_id
-                   from unified_events where event_name in (from sends) group by all),
-             e as (select u.*, s.t from unified_events u join s using (org, message_id)
-                   where u.event_timestamp between s.t and s.t + interval 72 hours - interval 1 microsecond)
-        select s.org, s.message_id, s.template_id, s.t::date,
-               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
-                    and event_name in (from opens)),
-               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
-                    and event_name in (from clicks)),
-               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
-                    and event_name = 'emailUnsubscribe'),
-               (select count(*) from e where e.org = s.org and e.message_id = s.message_id
-                    and event_name not in (from engagement))
-        from s order by all""")
-    found = sql("""select org, message_id, template_id, send_date, opens + coalesce(machine_opens, 0),
-                          clicks + coalesce(machine_clicks, 0), unsubscribes, conversions
-                   from fct_message_funnel order by all""")
-    assert found == expected
-    assert len(found) == 3 * 24 + 3 * 10
-
-
-def test_machine_opens_stand_apart_and_are_not_known_of_a_unified_stream(sql: Callable[..., list[tuple]]) -> None:
-    machine = "select org, count(*) from esp_events where is_machine and event_name = 'emailOpen' group by all"
-    (expected,) = sql(machine)
-    assert expected[1] > 0
-    assert sql("select org, sum(machine_opens) from fct_message_funnel group by all having sum(machine_opens) > 0") == [
-        expected
-    ]
-    assert sql("select count(*) from fct_message_funnel where first_opened_at < sent_at") == [(0,)]
-
-
-def test_campaigns_and_templates_add_up_to_the_funnel(sql: Callable[..., list[tuple]]) -> None:
-    rows = "org, send_date, sum(sent), sum(opened), sum(clicked), sum(converted), sum(unsubscribed), sum(conversions)"
-    campaign = sql(f"select {rows} from fct_campaign_daily group by all order by all")
-    assert campaign == sql("""
-        select org, send_date, count(*), count_if(opens > 0), count_if(clicks > 0), count_if(conversions > 0),
-               count_if(unsubscribes > 0), sum(conversions) from fct_message_funnel group by all order by all""")
-    assert sql("select arm, sum(sent) from fct_template_daily where org = 'acme' group by all order by all") == [
-        ("control", 24),
-        ("treatment", 24),
-    ], "template 503 belongs to no template of the org file"
-    (share,) = sql("select bool_and(abs(open_rate - opened / sent) < 1e-12) from fct_campaign_daily")
-    assert share == (True,)
-
-
-def test_events_equal_the_unified_stream_and_custom_events_add_up(
-    marts: Marts, sql: Callable[..., list[tuple]]
-) -> None:
-    assert sql("""select org, event_date, event_name, template_id, sum(events)::int from fct_event_daily
-                  where reason is null group by all order by all""") == sql(
-        "select org, event_date, event_name, template_id, count(*)::int from unified_events group by all order by all"
-    )
-    custom = dict(
-        sql("""select coalesce(reason, 'attributed'), sum(events)::int from fct_event_daily
-                         where org = 'acme' and event_class = 'custom' group by all""")
-    )
-    assert custom["no_send"] == 3
-    assert sum(custom.values()) == marts.world.table(CUSTOM_EVENTS).height
-    assert custom["attributed"] == marts.world.table(UNIFIED_EVENTS).filter(event_name="purchase").height
-
-
 def test_every_column_is_documented_and_none_is_about_a_person(marts: Marts, sql: Callable[..., list[tuple]]) -> None:
     manifest = json.loads((marts.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
     for name in MARTS:
