@@ -131,10 +131,12 @@ def show_revenue(settings: Settings, orgs: Sequence[Org], days: Days, console: C
         sums = rows.group_by("template", "metric", "arm").agg(
             pl.col("messages", "successes").sum(), exact_sum(pl.col("value"))
         )
+        # An arm that brought nothing stands beside one that brought something.
+        sums = sums.filter((pl.col("successes").sum() > 0).over("template", "metric"))
         for template, metric, arm, messages, brought, value in sums.sort(
             "template", "metric", "arm", descending=[False, False, True]
         ).iter_rows():
-            if template is None or not brought:
+            if template is None:
                 continue
             lift = lifts.get((template, metric)) if arm == TREATMENT else None
             table.add_row(

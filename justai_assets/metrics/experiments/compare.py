@@ -118,8 +118,8 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
 
 
 def variance_of(treatment: Arm, control: Arm) -> Variance:
-    """Which variance a comparison uses."""
-    both = {treatment.variance, control.variance}
+    """Which variance a comparison uses; an arm without messages has none."""
+    both = {arm.variance for arm in (treatment, control) if arm.messages} or {treatment.variance}
     return both.pop() if len(both) == 1 else "partly"
 
 

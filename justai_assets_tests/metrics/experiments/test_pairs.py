@@ -45,3 +45,11 @@ def test_days_that_are_left_out_tell_nothing_about_the_variance():
     assert result.messages_left_out == 40_000
     assert result.key.comparison.treatment.users == 900
     assert result.key.comparison.treatment.design_effect == pytest.approx(10, rel=0.05)
+
+
+def test_an_arm_without_messages_leaves_the_variance_as_that_of_the_other():
+    frame = counts(("treatment", "click", 0, None, 9_000, 900))
+    (result,) = analyse(
+        frame, [Plan("welcome", "click", has_control=False)], people=known(people("treatment", 10, 0.1, 900))
+    )
+    assert result.key.comparison.variance == "user"
