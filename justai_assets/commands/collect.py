@@ -29,7 +29,8 @@ def collect(
     Example: `justai collect --port 8080 --workers 2 --journal /var/lib/justai/journal`
 
     Listens without TLS: put a proxy that terminates it in front (docs/collector.md shows one). Orgs come from
-    JUSTAI_ORGS_DIR, events go to JUSTAI_LANDING. Stops on SIGTERM after what is under way is answered and landed.
+    JUSTAI_ORGS_DIR, a folder that must be there (its files may come later); events go to JUSTAI_LANDING. Stops on
+    SIGTERM after what is under way is answered and landed.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def collect(
     from justai_assets.settings import Settings
 
     settings = Settings.from_environment()
+    settings.require_orgs_dir()
     limits = Limits(
         body_bytes=body_bytes,
         connections=connections,

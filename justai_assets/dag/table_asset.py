@@ -127,6 +127,11 @@ def table_asset(
         days = days_of(context)
         note = {"run_id": context.run.run_id, "org": org.slug}
         with verdicts(context.retry_number):
+            if columns := platform.lake().columns_of_another_version(org.slug, table):
+                context.log.warning(
+                    f"{org.slug}/{table.name} has columns of another version: {', '.join(columns)}; days that this "
+                    "one builds have no value there, so build them again after the upgrade"
+                )
             refuse_torn(platform.lake(), org, days, deps)
             reports = build(DaysRun(context, platform, days, note, reporter(context, len(days))))
         current = [day for day in days if day >= datetime.now(UTC).date() - timedelta(days=1)]

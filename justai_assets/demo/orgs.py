@@ -55,7 +55,8 @@ templates:
 """
 
 _SHARE_ORG = """\
-# An org by Delta Sharing: it writes nothing to us, and shares a view of its unified stream.
+# An org by Delta Sharing: it writes nothing to us, and shares a view of its unified stream. The share is served while
+# `justai demo` runs, and no longer: `justai doctor --org initech` then says that its server cannot be reached.
 slug: {slug}
 start_date: {start}
 pseudonym_salt: {salt}

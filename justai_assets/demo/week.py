@@ -32,7 +32,7 @@ def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, 
 
     With `with_share`, there is a third org, whose table somebody must serve while it is mirrored (`demo.share.shared`).
     """
-    write_orgs(place, days.first - timedelta(days=3))
+    write_orgs(place, days.first)
     place.write_env(days, {"ACME_API_KEY": f"{WEBHOOK_ORG}-api-key"})
     landing = Root.parse(str(place.landing))
     luck = random.Random(seed)  # noqa: S311 - a demo, not a secret
@@ -47,7 +47,7 @@ def land_week(place: DemoPlace, days: Days, *, sends_a_day: int, seed: int = 7, 
     onboarding = list(happenings(days, ONBOARDING, "upgrade", people=people, sends_a_day=sends_a_day, luck=luck))
     land_databricks(landing, WAREHOUSE_ORG, _joined(onboarding), luck)
     if with_share:
-        write_share_org(place, days.first - timedelta(days=3))
+        write_share_org(place, days.first)
         digest = list(happenings(days, DIGEST, "visit", people=people, sends_a_day=sends_a_day, luck=luck))
         write_shared_table(place, _joined(digest))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
-from deltalake import Field, Schema
+from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import ArrayType, PrimitiveType, StructType
 from polars.datatypes import DataTypeClass
 
-from justai_assets.contract.tables import Table
+from justai_assets.contract.tables import DECLARED, Table
+
+MARK = "justai.contract"
+"""In the metadata of a Delta field: a version of this package made it."""
 
 _TYPES = {
     pl.String: "string",
@@ -48,5 +51,20 @@ def delta_schema(table: Table) -> Schema:
     column, and a column may be relaxed later without a new table.
     """
     return Schema(
-        [Field(column.name, _delta_type(column.dtype), metadata={"comment": column.doc}) for column in table.columns]
+        [
+            Field(column.name, _delta_type(column.dtype), metadata={"comment": column.doc, MARK: "yes"})
+            for column in table.columns
+        ]
     )
+
+
+def columns_of_another_version(found: DeltaTable, table: Table) -> list[str]:
+    """Columns that another version of this package, most likely a newer one, gave a Delta table.
+
+    Columns that somebody else added have no mark, and those that an org file declares, or once did, have their own.
+    """
+    return [
+        one.name
+        for one in found.schema().fields
+        if one.name not in table.schema and MARK in one.metadata and one.metadata.get("comment") != DECLARED
+    ]

@@ -26,7 +26,7 @@ from justai_assets.contract.errors import ContractError, StorageError, Transient
 from justai_assets.contract.tables import Table
 from justai_assets.lake.format import FORMAT, FORMAT_KEY, check_format
 from justai_assets.lake.open_tables import OpenTables
-from justai_assets.lake.schema import delta_schema
+from justai_assets.lake.schema import columns_of_another_version, delta_schema
 from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.writer import DayWriter as DayWriter
 from justai_assets.orgs.model import SLUG
@@ -98,6 +98,15 @@ class Lake:
             if column.name not in frame.collect_schema()
         ]
         return frame.with_columns(missing).select(table.schema.names())
+
+    def columns_of_another_version(self, slug: str, table: Table) -> list[str]:
+        """Columns that this version does not know, and another one, most likely newer, gave the table.
+
+        They do not stand in the way of a rollback: `scan` leaves them out, and days that are replaced have no value
+        there.
+        """
+        found = self.open(slug, table)
+        return [] if found is None else columns_of_another_version(found, table)
 
     def counts(self, slug: str, table: Table, days: Days) -> dict[date, int]:
         """Rows of each day, from the log alone; 0 for a day without files."""

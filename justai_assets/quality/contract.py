@@ -8,7 +8,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DECLARED, Table
-from justai_assets.lake.schema import delta_schema
+from justai_assets.lake.schema import columns_of_another_version, delta_schema
 from justai_assets.lake.store import Lake
 from justai_assets.quality.table_log import DAY, FIRST, LAST, NULLS, ROWS
 from justai_assets.quality.verdict import Verdict
@@ -28,12 +28,12 @@ def contract(lake: Lake, slug: str, table: Table, days: Days, log: pl.DataFrame)
     that has changed since. Times come from the log's statistics, which are whole milliseconds: the last millisecond
     of a day may be given as the first of the next.
     """
-    shape = _shape(lake, slug, table)
+    shape, other = _shape(lake, slug, table)
     by_day = log.partition_by(DAY, as_dict=True)
-    return [_day(table, day, by_day.get((day,), log.clear()), shape) for day in days]
+    return [_day(table, day, by_day.get((day,), log.clear()), shape, other) for day in days]
 
 
-def _day(table: Table, day: date, files: pl.DataFrame, shape: tuple[str, ...]) -> Verdict:
+def _day(table: Table, day: date, files: pl.DataFrame, shape: tuple[str, ...], other: tuple[str, ...]) -> Verdict:
     problems = list(shape)
     nulls = 0
     unknown = 0
@@ -49,23 +49,26 @@ def _day(table: Table, day: date, files: pl.DataFrame, shape: tuple[str, ...]) -
         strays = files.filter((pl.col(FIRST) < begin) | (pl.col(LAST) > begin + timedelta(days=1)))
         if strays.height:
             problems.append(f"{strays.height} files hold rows of another day")
-    warnings = (f"{unknown} statistics are missing from the log; nulls were not all counted",) if unknown else ()
+    missing = (f"{unknown} statistics are missing from the log; nulls were not all counted",) if unknown else ()
     numbers = {"rows": int(files[ROWS].sum()), "nulls in required columns": nulls}
-    return Verdict(day, numbers, tuple(problems), warnings)
+    return Verdict(day, numbers, tuple(problems), (*missing, *other))
 
 
-def _shape(lake: Lake, slug: str, table: Table) -> tuple[str, ...]:
-    """What is wrong with the columns of the table itself."""
+def _shape(lake: Lake, slug: str, table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is wrong with the columns of the table itself, and what a person should look at."""
     found = lake.open(slug, table)
     if found is None:
-        return ("the table was never written",)
+        return ("the table was never written",), ()
     fields = found.schema().fields
     have = {one.name: one.type for one in fields}
     # A column cannot leave a Delta table: once declared it stays, empty as soon as its days are built again (no_pii).
     once = {one.name for one in fields if one.metadata.get("comment") == DECLARED}
+    # A rollback has to go on: what a newer version added is empty on the days that this one builds.
+    other = columns_of_another_version(found, table)
     wanted = {one.name: one.type for one in delta_schema(table).fields}
-    return (
-        *(f"has a column {name} that the contract does not know" for name in have.keys() - wanted.keys() - once),
+    foreign = have.keys() - wanted.keys() - once - set(other)
+    problems = (
+        *(f"has a column {name} that the contract does not know" for name in foreign),
         *(f"lacks the column {name}" for name in wanted.keys() - have.keys()),
         *(
             f"the type of {name} is not the contract's"
@@ -73,3 +76,4 @@ def _shape(lake: Lake, slug: str, table: Table) -> tuple[str, ...]:
             if have.get(name, type_) != type_
         ),
     )
+    return problems, tuple(f"has a column {name} of another version, which this one leaves empty" for name in other)

@@ -8,6 +8,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DECLARED, UNIFIED_EVENTS, Column, Table
+from justai_assets.lake.schema import columns_of_another_version
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.quality.verdict import Verdict
@@ -70,7 +71,8 @@ def _extra_columns(lake: Lake, slug: str, table: Table, days: Days) -> tuple[str
     if found is None:
         return ()
     extra = {one.name: one for one in found.schema().fields if one.name not in table.schema}
-    once = [name for name, one in extra.items() if one.metadata.get("comment") == DECLARED]
+    other = columns_of_another_version(found, table)
+    once = [name for name, one in extra.items() if one.metadata.get("comment") == DECLARED or name in other]
     foreign = sorted(extra.keys() - set(once))
     problems = [f"columns beyond the six of the contract: {', '.join(foreign)}"] if foreign else []
     if once:

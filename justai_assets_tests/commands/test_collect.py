@@ -15,6 +15,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Collec
     """What the command asks to be served."""
     found: list[tuple[CollectorConfig, dict[str, Any]]] = []
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "orgs").mkdir()
     monkeypatch.setattr(module, "serve", lambda config, **more: found.append((config, more)))
     return found
 
@@ -51,3 +52,25 @@ def test_a_body_larger_than_strangers_may_hold_is_refused(
 ) -> None:
     assert run(["collect", "--body-bytes", str(9 << 20)]) == 1
     assert "unverified" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", [None, "mistyped"])
+def test_an_absent_folder_of_org_files_is_refused_and_an_empty_one_is_not(
+    named: str | None,
+    served: list[tuple[CollectorConfig, dict[str, Any]]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Path(named or "orgs")
+    if named:
+        monkeypatch.setenv("JUSTAI_ORGS_DIR", named)
+    else:
+        folder.rmdir()
+    assert run(["collect"]) == 1
+    assert served == []
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert f"there is no folder {folder} of org files" in said
+    assert "set JUSTAI_ORGS_DIR" in said
+    folder.mkdir()
+    assert run(["collect"]) == 0
+    assert len(served) == 1, "org files may come later: they are read again while it runs"

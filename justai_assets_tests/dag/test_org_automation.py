@@ -13,11 +13,12 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._daemon.asset_daemon import asset_daemon_cursor_to_instigator_serialized_cursor
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import UNIFIED_EVENTS
+from justai_assets.contract.tables import TABLES, UNIFIED_EVENTS
 from justai_assets.dag.automation_turns import Turns
 from justai_assets.dag.location import location
 from justai_assets.dag.org_automation import OrgAutomationSensor
 from justai_assets.dag.partitions import range_tags
+from justai_assets.lake.live import held
 from justai_assets.orgs.load import Orgs
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
@@ -144,20 +145,25 @@ def test_what_dagsters_own_sensor_remembered_is_taken_over(world: World) -> None
 
 
 def test_a_file_every_thirty_seconds_rebuilds_today_once_a_batch(world: World) -> None:
-    """An hour of them: today's tables are built five times at most, and the last build knows the last file."""
+    """An hour of them: five builds at most, the last one knows the last file, and the lake is thrice its live bytes at most."""
     world.add_org(WEBHOOK_ORG)
     ticks = Ticks(world, dg.DagsterInstance.ephemeral())
     today = str(date(2026, 6, 30))
     ticks.tick()
     built: Counter[str] = Counter()
-    files = 0
+    files = rows = 0
     for minute in range(95):
         for second in (0, 30) if minute < 60 else ():
             if minute % 15 == 14 or minute < 1:
-                # Few files, many reports: the reports decide how often a run is asked for.
-                row = esp("emailSend", f"{today} {minute // 60:02}:{minute % 60:02}:{second:02}", messageId=f"m{files}")
-                world.land("iterable_webhooks", "acme", today, [row], name=f"{files:04}")
-                files += 1
+                # Few files, many reports: the reports decide how often a run is asked for. Two files hold what came
+                # since the two before: a minute's events at first, a quarter of an hour's then.
+                count = 4_000 if minute else 4_000 // 15
+                at = f"{today} {minute // 60:02}:{minute % 60:02}:{second:02}"
+                events = [
+                    esp("emailSend", at, f"p{n}@example.com", messageId=f"m{n}") for n in range(rows, rows + count)
+                ]
+                world.land("iterable_webhooks", "acme", today, events, name=f"{files:04}")
+                files, rows = files + 1, rows + count
             ticks.landed("acme", today)
         for request in ticks.tick():
             for days, keys in runs_of(ticks, request):
@@ -170,4 +176,9 @@ def test_a_file_every_thirty_seconds_rebuilds_today_once_a_batch(world: World) -
                 assert done.success
     tables = ("esp_events", "attributed_events", "unified_events", "attribution_metrics", "message_outcomes")
     assert all(1 <= built[table] <= 5 for table in tables), built
-    assert world.table(UNIFIED_EVENTS).height == files
+    assert world.table(UNIFIED_EVENTS).height == rows
+    live = sum(
+        held(world.lake, "acme", one, Days.parse(today, today))[date(2026, 6, 30)].bytes for one in TABLES.values()
+    )
+    assert live > 1_000_000
+    assert sum(found.size for found in world.lake.root.list("acme")) <= 3 * live, "no file was old enough to be removed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -148,3 +149,32 @@ def test_a_week_of_both_orgs_is_conserved_and_shows_every_kind_of_trouble(
     totals = dict(lake.scan("acme", FATES).group_by("fate").agg(pl.col("records").sum()).collect().rows())
     assert totals["duplicate"] > 0
     assert totals["attributed"] > 0
+
+
+@pytest.mark.slow
+def test_a_fresh_demo_has_a_clean_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from justai_assets.dag.headless import materialize_days
+    from justai_assets.lake.store import Lake
+    from justai_assets.metrics.judge import judge, last_days
+    from justai_assets.metrics.report.gather import report_data
+    from justai_assets.quality.doctor.examine import examine
+    from justai_assets.storage import Root
+
+    today = datetime.now(UTC).date()
+    days = Days(today - timedelta(days=2), today - timedelta(days=1))
+    # As many sends as `justai demo` makes by itself: of far fewer, what is broken is more than the doctor calls few.
+    landed(tmp_path / "demo", days, sends_a_day=3000)
+    place = DemoPlace(tmp_path / "demo")
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DAGSTER_HOME")
+    landing, lake = Root.parse(str(place.landing)), Lake(Root.parse(str(place.lake)))
+    for org in load_orgs(place.orgs_dir).by_slug.values():
+        assert materialize_days(org, days, today=today)
+        now = datetime.now(UTC)
+        assert [found for found in examine(landing, lake, org, now) if found.level == "problem"] == []
+        judged = last_days(org, lake, today)
+        assert judged == days
+        report = report_data(org, lake, judge(org, lake, judged), generated_at=now)
+        assert {one.door for one in report.completeness} == {org.engagement, *org.custom}
+        assert all(one.days_received == one.days_expected for one in report.completeness)

@@ -47,6 +47,7 @@ class StandIn:
         files: content by path, DBFS and volumes together.
         requests: method and path of each.
         when_looked_at: called when the state of a running run is asked for.
+        when_submitted: called when a job begins, before it writes.
     """
 
     options: dict[str, str]
@@ -61,12 +62,14 @@ class StandIn:
     requests: list[str] = field(default_factory=list)
     url: str = ""
     when_looked_at: Callable[[], None] = lambda: None
+    when_submitted: Callable[[], None] = lambda: None
 
     def page(self, run_id: int) -> str:
         return f"{self.url}/#job/1/run/{run_id}"
 
     def submit(self, body: dict[str, Any]) -> dict[str, Any]:
         self.submitted.append(body)
+        self.when_submitted()
         (task,) = body["tasks"]
         variables = (task.get("new_cluster") or {}).get("spark_env_vars")
         if variables:

@@ -15,6 +15,8 @@ import pytest
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
 from justai_assets.dag import retries
 from justai_assets.dag.databricks import workspace as module
+from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.ledger import read_fates
 from justai_assets.lake.stamp import stamp_of
 from justai_assets_tests.dag.databricks.stand_in import TOKEN, StandIn, workspace
 from justai_assets_tests.dag.databricks.world import (
@@ -34,6 +36,7 @@ from justai_assets_tests.world import World
 
 VOLUME = "/Volumes/main/justai/pipes"
 SERVERLESS = {"wheel": WHEEL, "volume": VOLUME}
+FINE = ("TERMINATED", "SUCCESS", "SUCCESS", "SUCCESS")
 FAILED = ("TERMINATED", "FAILED", "CLIENT_ERROR", "RUN_EXECUTION_ERROR")
 LOST = ("INTERNAL_ERROR", "FAILED", "CLOUD_FAILURE", "CLOUD_FAILURE")
 
@@ -184,6 +187,34 @@ def test_a_lost_cluster_is_tried_again_and_what_it_wrote_before_is_not_doubled(s
     assert s3_world.table(ATTRIBUTED_EVENTS).height == 8
     fates = s3_world.table(FATES).filter(pl.col("asset") == "attributed_events", pl.col("fate") == "accepted")
     assert fates["records"].sum() == 8
+
+
+def test_days_that_a_job_is_at_or_has_failed_at_are_not_built_until_one_ends_well(
+    s3_world: World, place: StandIn
+) -> None:
+    add_org(s3_world, cluster=CLUSTER)
+    land(s3_world)
+    upstream(s3_world)
+    org, only = s3_world.orgs["acme"], (ATTRIBUTED_EVENTS,)
+
+    def built() -> BuiltDays:
+        return BuiltDays.of(s3_world.lake, "acme", ATTRIBUTED_EVENTS)
+
+    meanwhile: list[BuiltDays] = []
+    place.when_submitted = lambda: meanwhile.append(built())
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run(s3_world, instance, tables=only).success
+        assert built().at.keys() == set(DAYS)
+        place.results = [FINE, FAILED]  # after its rows were written
+        assert not run(s3_world, instance, tables=only).success
+        after = built()
+        assert not read_fates(s3_world.lake, "acme", DAYS, ATTRIBUTED_EVENTS.name).height
+        assert run(s3_world, instance, tables=only).success
+    assert meanwhile and all((one.at, one.torn) == ({}, set(DAYS)) for one in meanwhile)
+    assert (after.at, after.torn) == ({}, set(DAYS))
+    assert built().torn == frozenset()
+    assert set(built().stamps.values()) == {stamp_of(org, ATTRIBUTED_EVENTS)}
+    assert s3_world.table(ATTRIBUTED_EVENTS).height == 8
 
 
 def test_a_job_that_reports_nothing_fails_however_well_it_ended(
