@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,12 @@ class Running:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Running())
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking through it for garbage was a tenth of the suite's seconds."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,8 +116,14 @@ def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("JUSTAI_LAKE", lake)
     monkeypatch.setenv("JUSTAI_ORGS_DIR", str(folder / "orgs"))
     monkeypatch.setenv("ACME_SALT", SALT)
+    retry_at_once(monkeypatch)
     for name in ("JUSTAI_ORGS", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
     if "://" not in landing:
         Path(landing).mkdir()  # a landing root that is not there is an error, not an empty one
     return World(folder, Root.parse(landing), Lake(Root.parse(lake)))
+
+
+def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many retries of a step as ever, without 35 seconds of waiting between them; dag/test_retries.py has the waits."""
+    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0.01)

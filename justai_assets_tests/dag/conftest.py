@@ -9,6 +9,7 @@ import pytest
 
 from justai_assets.orgs.load import load_org
 from justai_assets.testing.share_server import ShareServer
+from justai_assets_tests.conftest import retry_at_once
 from justai_assets_tests.dag.automated import Automation
 from justai_assets_tests.dag.demo_week import Week, landed_week
 from justai_assets_tests.dag.shared_org import ORG, Shared
@@ -32,6 +33,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
     monkeypatch.setenv("ACME_SALT", "a salt")
     monkeypatch.setenv("JUSTAI_WORK", str(tmp_path / "work"))
+    retry_at_once(monkeypatch)
     with ShareServer({NAME: tmp_path / "source"}) as server, dg.DagsterInstance.ephemeral() as instance:
         for day in (D1, D2, D3):
             write(tmp_path / "source", events(day))
