@@ -23,6 +23,7 @@ from justai_assets.landing.paths import day_prefix
 from justai_assets.orgs.load import Orgs
 from justai_assets.quality.verdict import Verdict
 from justai_assets.storage import Root
+from justai_assets_tests.conftest import retry_at_once
 from justai_assets_tests.dag.demo_week import DAYS, Week
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
@@ -155,7 +156,7 @@ def test_checks_that_meet_an_outage_are_carried_out_again(
 
     monkeypatch.setattr("justai_assets.dag.day_checks.no_pii", away_at_first)
     monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
-    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0.0)
+    retry_at_once(monkeypatch)
     assert week.run(instance, ["esp_events"]).success
     assert len(asked) == 2
     assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS]

@@ -143,6 +143,7 @@ def test_what_dagsters_own_sensor_remembered_is_taken_over(world: World) -> None
     assert [orgs_of(request) for request in ticks.tick()] == [{"acme"}]
 
 
+@pytest.mark.slow
 def test_a_file_every_thirty_seconds_rebuilds_today_once_a_batch(world: World) -> None:
     """An hour of them: today's tables are built five times at most, and the last build knows the last file."""
     world.add_org(WEBHOOK_ORG)
