@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,19 @@ class Running:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Running())
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking through it for garbage was a tenth of the suite's seconds."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: one that begins last would run alone, beside a process that has nothing left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -72,10 +72,11 @@ def materialize_days(
 
     resources = {"platform": {"config": {"accept_empty": True}}} if accept_empty else {}
 
+    definitions = _definitions(org, console)
+
     def run(tables: Iterable[str], some: Days) -> bool:
-        return _run(
-            org, [known[name] for name in tables], found, console, {"org": org.slug, **range_tags(some)}, resources
-        )
+        keys = [known[name] for name in tables]
+        return _execute(definitions, keys, found, console, {"org": org.slug, **range_tags(some)}, resources)
 
     platform = Platform()
     lake = platform.lake()
@@ -108,7 +109,7 @@ def materialize_days(
                 console.print(f"again {after[0]} of {spans(reopened)}: events around these days were built since")
             is_done = all([run(after, some) for some in neighbours(reopened)]) and is_done
         if is_done and not names and doors_by_table(org):
-            is_done = _run(org, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
+            is_done = _execute(definitions, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
     return is_done
 
 
@@ -123,7 +124,7 @@ def make_report(org: Org, *, console: Console | None = None, last: date | None =
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     period = {results_op(org): {"config": {"last": str(last)}}} if last else None
     with instance() as found:
-        return _run(org, results_keys(org), found, console, {"org": org.slug}, ops=period)
+        return _execute(_definitions(org, console), results_keys(org), found, console, {"org": org.slug}, ops=period)
 
 
 def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = None) -> bool:
@@ -142,17 +143,9 @@ def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = No
         return _execute(definitions, keys, found, console, range_tags(days))
 
 
-def _run(
-    org: Org,
-    selection: Sequence[dg.AssetKey],
-    found: dg.DagsterInstance,
-    console: Console,
-    tags: dict[str, str],
-    resources: Mapping[str, Any] | None = None,
-    ops: Mapping[str, Any] | None = None,
-) -> bool:
-    definitions = location(Orgs({org.slug: org}, {}), loggers={"console": _console_logger(console)})
-    return _execute(definitions, selection, found, console, tags, resources, ops)
+def _definitions(org: Org, console: Console) -> dg.Definitions:
+    """Everything of one org. Putting it together costs more than a small run: several runs share it."""
+    return location(Orgs({org.slug: org}, {}), loggers={"console": _console_logger(console)})
 
 
 def _execute(

@@ -144,6 +144,7 @@ def test_what_dagsters_own_sensor_remembered_is_taken_over(world: World) -> None
     assert [orgs_of(request) for request in ticks.tick()] == [{"acme"}]
 
 
+@pytest.mark.slow
 def test_a_file_every_thirty_seconds_rebuilds_today_once_a_batch(world: World) -> None:
     """An hour of them: five builds at most, the last one knows the last file, and the lake is thrice its live bytes at most."""
     world.add_org(WEBHOOK_ORG)

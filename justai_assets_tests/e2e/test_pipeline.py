@@ -61,6 +61,7 @@ def test_an_org_by_warehouse_passes_its_unified_stream_through(any_world: World)
     assert by_window == {48: 1, 72: 1}  # 30 hours after its send: not inside 24
 
 
+@pytest.mark.slow
 def test_a_range_day_by_day_or_in_any_order_or_twice_gives_the_same_rows(world: World) -> None:
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
@@ -76,6 +77,7 @@ def test_a_range_day_by_day_or_in_any_order_or_twice_gives_the_same_rows(world: 
     assert_same(whole, snapshot(world))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["8765", "7586"])
 def test_days_built_alone_into_an_empty_lake_in_any_order_equal_the_range(
     order: str, world: World, monkeypatch: pytest.MonkeyPatch

@@ -80,12 +80,10 @@ def test_a_failure_midway_leaves_the_previous_content(world: World, monkeypatch:
 def test_a_transient_failure_is_tried_again_and_a_lasting_one_is_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from justai_assets.dag import retries
     from justai_assets.sources import build
 
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
-    monkeypatch.setattr(retries, "RETRY_SECONDS", 0.01)
     errors = [TransientStorageError("away"), ConnectionResetError("away")]
     calls = []
     real = build.open_day

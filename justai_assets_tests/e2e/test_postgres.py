@@ -24,13 +24,21 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Week]:
-    with postgres() as variables, landed_week(tmp_path / "demo", sends=5, days=DAYS) as week:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A DAGSTER_HOME on a server of its own, without tables."""
+    with postgres() as variables:
         home = tmp_path / "dagster"
         home.mkdir()
         shutil.copy(PROJECT / "deploy" / "dagster.yaml", home)
         for name, value in {**variables, "DAGSTER_HOME": str(home), "JUSTAI_AUTOMATION_SECONDS": "3600"}.items():
             monkeypatch.setenv(name, value)
+        yield home
+
+
+@pytest.fixture
+def server(home: Path, tmp_path: Path) -> Iterator[Week]:
+    """Landed days, and the tables of Dagster for what runs over them."""
+    with landed_week(tmp_path / "demo", sends=5, days=DAYS) as week:
         # Two processes that lay out the same tables at once stumble over each other; docs/operations.md starts with this.
         subprocess.run([BIN / "dagster", "instance", "migrate"], check=True, capture_output=True, timeout=120)
         yield week
@@ -62,7 +70,8 @@ def test_a_backfill_of_thirty_days_passes_on_postgresql(server: Week, tmp_path: 
     assert "no day is missing" in again.stdout
 
 
-def test_the_servers_configuration_limits_orgs_and_pools(server: Week) -> None:
+@pytest.mark.usefixtures("home")
+def test_the_servers_configuration_limits_orgs_and_pools() -> None:
     with dg.DagsterInstance.get() as instance:
         runs = instance.get_concurrency_config().run_queue_config
         assert runs is not None

@@ -25,6 +25,7 @@ def lossy(target: str, loses: Loses, seen: list[tuple[str, str]]) -> Iterator[st
     place = urlsplit(target)
 
     class Proxy(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # or an answer's body waits 40 ms until its head is acknowledged
         protocol_version = "HTTP/1.1"
 
         def forward(self) -> None:

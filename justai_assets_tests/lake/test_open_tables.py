@@ -19,6 +19,7 @@ LOG_READS, REQUESTS = 400, 1_100
 """It takes 339 and 945. Opened anew each time, they were 1,235 and 1,825."""
 
 
+@pytest.mark.slow
 def test_an_org_over_five_days_reads_each_table_s_log_a_bounded_number_of_times(
     s3_world: World, moto_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

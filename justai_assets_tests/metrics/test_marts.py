@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +14,10 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import CLICKS, ENGAGEMENT, OPENS, SENDS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
-from justai_assets.dag.marts import PROJECT
 from justai_assets.lake.ledger import Fate, fates_frame
 from justai_assets.sources.build import build_from_doors
 from justai_assets_tests.conftest import make_world
+from justai_assets_tests.metrics.dbt_builds import Marts
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 pytestmark = pytest.mark.slow
@@ -50,32 +46,6 @@ TEMPLATES = [
     }
 ]
 FIRST = date(2026, 1, 5)
-
-
-@dataclass
-class Marts:
-    """A world with marts built over it by dbt itself."""
-
-    world: World
-    folder: Path
-
-    def build(self, *arguments: str, name: str = "marts", expected: tuple[str, ...] = ()) -> Path:
-        """Run `dbt build`; the DuckDB file. `expected` are the tests that are to warn."""
-        path = self.folder / f"{name}.duckdb"
-        project = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-        out = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("dbt")), "build", *arguments, *project, *out],
-            env={**os.environ, "JUSTAI_MARTS": str(path), "PYTHONPATH": str(PROJECT.parent)},
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-        )
-        assert done.returncode == 0, done.stdout[-4000:]
-        results = json.loads((self.folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-        warned = [one["unique_id"].split(".")[2] for one in results if one["status"] == "warn"]
-        assert warned == list(expected), "a test that warns does not fail the build"
-        return path
 
 
 def land(world: World) -> None:
@@ -131,7 +101,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marts]:
         world = make_world(folder, str(folder / "landing"), str(folder / "lake"), patch)
         land(world)
         found = Marts(world, folder)
-        found.build()
+        found.build_apart()
         yield found
 
 

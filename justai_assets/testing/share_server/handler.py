@@ -34,6 +34,7 @@ class RefusedError(Exception):
 class Handler(BaseHTTPRequestHandler):
     """One request of the protocol, answered, or spoiled by the fault that strikes it."""
 
+    disable_nagle_algorithm = True  # or the body of an answer waits 40 ms until its head is acknowledged
     protocol_version = "HTTP/1.1"
     share: ShareServer  # set by the server on a subclass of its own
 

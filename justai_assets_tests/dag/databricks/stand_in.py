@@ -147,6 +147,7 @@ class StandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     place: StandIn
+    disable_nagle_algorithm = True  # or the body of an answer waits 40 ms until its head is acknowledged
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:

@@ -45,6 +45,9 @@ LOST = ("INTERNAL_ERROR", "FAILED", "CLOUD_FAILURE", "CLOUD_FAILURE")
 def place(s3_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     for name, value in (("POLL_SECONDS", 0.05), ("READ_SECONDS", 0.05)):
         monkeypatch.setattr(module, name, value)
+    # Pipes looks once a second for what is written at once here, and ten more when nothing was.
+    for name, value in (("DEFAULT_SLEEP_INTERVAL", 0.05), ("WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)):
+        monkeypatch.setattr(f"dagster._core.pipes.utils.{name}", value)
     monkeypatch.delenv("JUSTAI_DATABRICKS", raising=False)
     for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CONFIG_PROFILE"):
         monkeypatch.delenv(name, raising=False)
