@@ -13,6 +13,8 @@ from justai_assets.lake.store import Lake
 
 SAMPLE_ROWS = 5
 COLUMN_SCHEMA = "dagster/column_schema"
+WIDE = 20
+"""Columns from which on a table's come with each run, and not with every snapshot of the location."""
 MARKS_LOGGED = 10
 """Remarks of a day that are also logged; a day of a thousand broken files has them all in its metadata."""
 

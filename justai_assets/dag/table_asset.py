@@ -11,7 +11,14 @@ from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, TABLES, Table
 from justai_assets.dag.automation import rebuild_when_upstream_changes
-from justai_assets.dag.metadata import definition_metadata, reporter, run_metadata
+from justai_assets.dag.metadata import (
+    COLUMN_SCHEMA,
+    WIDE,
+    column_schema,
+    definition_metadata,
+    reporter,
+    run_metadata,
+)
 from justai_assets.dag.org_keys import OWNER, group_of, pool_of, table_key
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
@@ -107,6 +114,7 @@ def table_asset(
         engine: what makes it, shown in the UI.
         freshness_policy: of a table that is itself what comes from outside.
     """
+    is_wide = len(table.columns) >= WIDE
 
     @dg.asset(
         key=table_key(org.slug, table),
@@ -121,7 +129,7 @@ def table_asset(
         owners=[OWNER],
         description=table.doc,
         freshness_policy=freshness_policy,
-        metadata=definition_metadata(org.slug, declared(org, table)),
+        metadata=definition_metadata(org.slug, declared(org, table), with_columns=not is_wide),
     )
     def table_days(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         days = days_of(context)
@@ -139,6 +147,7 @@ def table_asset(
             for one in (table, FATES, QUARANTINE):
                 remove_superseded(platform.lake(), org.slug, one, current)
         shown = declared(org, table)
-        return dg.MaterializeResult(metadata=run_metadata(platform.lake(), org.slug, shown, days, reports))
+        metadata = run_metadata(platform.lake(), org.slug, shown, days, reports)
+        return dg.MaterializeResult(metadata={**metadata, **({COLUMN_SCHEMA: column_schema(shown)} if is_wide else {})})
 
     return table_days

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from justai_assets.contract.tables import MESSAGE_OUTCOMES
 from justai_assets.dag.location import location
 from justai_assets.dag.marts import manifest_path
 from justai_assets.orgs.load import load_orgs
@@ -131,6 +132,20 @@ def test_every_table_has_owner_kinds_group_columns_and_a_pool(base: dict, world:
         assert spec.description, spec.key
         columns = spec.metadata["dagster/column_schema"].columns
         assert all(column.description for column in columns)
+
+
+def test_the_columns_of_a_wide_table_come_with_its_materialization(world: World) -> None:
+    world.add_org(WEBHOOK_ORG)
+    key = dg.AssetKey(["acme", MESSAGE_OUTCOMES.name])
+    found = location(load_orgs(world.folder / "orgs"))
+    job = found.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(asset_selection=[key], partition_key="2026-01-05", instance=instance).success
+        event = instance.get_latest_materialization_event(key)
+    assert event is not None and event.asset_materialization is not None
+    schema = event.asset_materialization.metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    assert [one.name for one in schema.columns] == MESSAGE_OUTCOMES.schema.names()
 
 
 def test_a_slug_of_hyphens_and_digits_is_served(world: World) -> None:
