@@ -47,3 +47,10 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
 def automation(world: World) -> Automation:
     world.add_org(WEBHOOK_ORG)
     return Automation(world)
+
+
+@pytest.fixture
+def source_org(any_world: World) -> World:
+    sources = {**WEBHOOK_ORG["sources"], "redshift": {"content": "custom_events", "settle_seconds": 0}}
+    any_world.add_org(WEBHOOK_ORG, sources=sources)
+    return any_world
