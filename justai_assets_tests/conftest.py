@@ -72,9 +72,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_waiting() -> Iterator[None]:
     """A step that is tried again is tried again at once, as often as in a run, not after half a minute."""
-    monkeypatch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
+    # Not by the fixture `monkeypatch`: asked for here, it would be undone after everything that a test patches itself.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
+        yield
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import pytest
@@ -38,7 +40,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def server(home: Path, tmp_path: Path) -> Iterator[Week]:
     """Landed days, and the tables of Dagster for what runs over them."""
-    with landed_week(tmp_path / "demo", sends=5, days=DAYS) as week:
+    # A landed week has a DAGSTER_HOME of its own.
+    with (
+        landed_week(tmp_path / "demo", sends=5, days=DAYS) as week,
+        mock.patch.dict(os.environ, DAGSTER_HOME=str(home)),
+    ):
         # Two processes that lay out the same tables at once stumble over each other; docs/operations.md starts with this.
         subprocess.run([BIN / "dagster", "instance", "migrate"], check=True, capture_output=True, timeout=120)
         yield week
