@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from justai_assets.testing.share_server.faults import Fault, Kind, Where
 from justai_assets.testing.share_server.server import ShareServer
@@ -98,7 +98,7 @@ def _fault(text: str) -> Fault:
         if read is None:
             raise ValueError(f"{text}: NAME is one of times, skip, status, seconds, message")
         values[name] = read(value)
-    return Fault(where, kind, **values)  # type: ignore[arg-type]  # looked up above
+    return Fault(cast("Where", where), cast("Kind", kind), **values)
 
 
 if __name__ == "__main__":
