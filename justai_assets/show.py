@@ -32,9 +32,9 @@ from justai_assets.metrics.experiments.frame import FALSE_DISCOVERY_RATE
 from justai_assets.metrics.experiments.metric import CLICK, OPEN, is_conversion, label, metric_of, revenue
 from justai_assets.orgs.extra_columns import exact_sum, has_value
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.tables import org_tables
 from justai_assets.orgs.templates import Template
 from justai_assets.settings import Settings
+from justai_assets.sources.lineage import org_tables
 from justai_assets.storage import Root
 
 _FATES = (RECEIVED, ACCEPTED, DUPLICATE, QUARANTINED, ATTRIBUTED, UNATTRIBUTED)

@@ -15,18 +15,17 @@ from rich.table import Table as RichTable
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.foreign_names import safe_key
-from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.lake.outdated import outdated_days
 from justai_assets.lake.stamp import NO_SALT, fingerprint
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import stray_note
-from justai_assets.landing.paths import PREFIXES
-from justai_assets.landing.refiled import DOORS, Undated
+from justai_assets.landing.refiled import Undated
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
-from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
 from justai_assets.settings import Settings
+from justai_assets.sources.lineage import org_tables, table_of
+from justai_assets.sources.registry import is_collected, lands
 from justai_assets.storage import Root
 
 LISTINGS_AT_ONCE = 16
@@ -153,10 +152,11 @@ def org_doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorS
         return
     mine = Days(max(days.first, org.start_date), days.last)
     for door in org.sources.present():
-        asset = _table_of(org, door)
+        table = table_of(org, door)
+        asset = table.name if table else None
         if asset is not None and asset not in built:
             built[asset] = built_at(lake, org.slug, asset, Days(org.start_date, days.last))
-        if door in PREFIXES:
+        if lands(door):
             yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
         elif asset is not None:
             yield share_status(lake, org.slug, mine, built[asset])
@@ -178,7 +178,7 @@ def org_outdated(org: Org, lake: Lake) -> Outdated:
 def _with_early(org: Org, landing: Root, doors: Iterator[DoorStatus]) -> list[DoorStatus]:
     """The doors with what they sent before the org's start; a door of an org that has not begun is here if it sent."""
     found = {one.door: one for one in doors}
-    for door in (one for one in org.sources.present() if one in DOORS):
+    for door in (one for one in org.sources.present() if is_collected(one)):
         early = Undated.of(landing, org.slug, door, org.start_date).early
         if early:
             found[door] = replace(found.get(door) or DoorStatus(org.slug, door, None, None, None, ()), early=early)
@@ -189,12 +189,6 @@ def _first_early(status: Status) -> dict[str, date]:
     """Slug → the first day of events before its start."""
     days = [(one.slug, min(one.early)) for one in status.doors if one.early]
     return {slug: min(day for other, day in days if other == slug) for slug, _ in days}
-
-
-def _table_of(org: Org, door: str) -> str | None:
-    if door == org.engagement:
-        return UNIFIED_EVENTS.name if org.is_unified else ESP_EVENTS.name
-    return CUSTOM_EVENTS.name if door in org.custom else None
 
 
 def _span(lag: timedelta | None) -> str:

@@ -45,13 +45,13 @@ def parse_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 -
     """The same with the fields that the door reads, and no others."""
     import polars as pl
 
-    from justai_assets.sources import iterable
+    from justai_assets.sources.iterable import parse
 
     schema = {
         "id": pl.String(),
         "received_at": pl.String(),
         "query": pl.Struct({"campaignId": pl.String()}),
-        "body": iterable.BODY,
+        "body": parse.BODY,
     }
     return _counted(pl.scan_ndjson(_envelopes(landing), schema=schema))
 
@@ -59,10 +59,10 @@ def parse_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 -
 def read_needed(landing: Path, orgs: Path, out: Path) -> int:  # noqa: ARG001 - contenders are called alike
     """The same fields by the intake's own reader, alone."""
     from justai_assets.landing.envelopes import read_envelopes
-    from justai_assets.sources import iterable
+    from justai_assets.sources.iterable import parse
 
     files = [(path, path.name) for path in _envelopes(landing)]
-    return sum(batch.envelopes.height for batch in read_envelopes(files, iterable.DOOR, iterable.BODY))
+    return sum(batch.envelopes.height for batch in read_envelopes(files, "iterable_webhooks", parse.BODY))
 
 
 def _counted(scan: pl.LazyFrame) -> int:

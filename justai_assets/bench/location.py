@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from justai_assets.landing import memory
-from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_prefix
 from justai_assets.landing.rotation import decode, encode
 from justai_assets.landing.visit import Cache, Watched
 from justai_assets.landing.watch import watch
+from justai_assets.sources.registry import is_drop
 from justai_assets.storage import Root
 
 ORGS: Final = (10, 50, 200)
@@ -161,7 +161,7 @@ def write_orgs(folder: Path, orgs: int, start: date = date(2026, 1, 1)) -> None:
 
 
 def _land(landing: Root, door: str, slugs: Sequence[str] | dict[str, Watched], first: date, days: int) -> None:
-    names = ("0000.parquet", "_SUCCESS") if door in SUFFIXES else ("0000.jsonl.zst", "0001.jsonl.zst")
+    names = ("0000.parquet", "_SUCCESS") if is_drop(door) else ("0000.jsonl.zst", "0001.jsonl.zst")
     for slug in slugs:
         for offset in range(days):
             folder = landing.local(day_prefix(door, slug, first + timedelta(days=offset)))

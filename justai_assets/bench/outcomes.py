@@ -17,7 +17,7 @@ from justai_assets.bench.process import BenchError, Run, measure
 from justai_assets.bench.report import Report, Row
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, MESSAGE_OUTCOMES
-from justai_assets.events.event_stream import stream_tables
+from justai_assets.sources.lineage import stream_tables
 
 DAY: Final = date(2026, 1, 8)
 BASE: Final = "attribution"

@@ -25,11 +25,11 @@ from justai_assets.collector.journal import Journal
 from justai_assets.collector.journal_state import JournalState
 from justai_assets.collector.logs import access_sink, logger, writer
 from justai_assets.collector.memory import Memory
-from justai_assets.collector.openapi import PATHS
 from justai_assets.collector.pages import Pages
 from justai_assets.collector.patience import Patience
 from justai_assets.collector.rates import Rates
 from justai_assets.collector.worker import Worker
+from justai_assets.sources.registry import http_sources
 
 PEER_SECONDS = 0.1
 IDLE_LOOK_SECONDS = 2.0
@@ -83,15 +83,15 @@ def create_app(
             writer().flush()
 
     pages = Pages(worker)
-    routes = [Route(path, DoorEndpoint(door, worker), methods=["POST"]) for door, path in PATHS.items()]
+    endpoints = {f"{http.path}/": DoorEndpoint(name, http, worker) for name, http in http_sources().items()}
+    routes = [Route(f"{path}{{org_slug}}", endpoint, methods=["POST"]) for path, endpoint in endpoints.items()]
     routes += [
         Route("/healthz", pages.health),
         Route("/readyz", pages.ready),
         Route("/metrics", pages.metrics),
         Route("/openapi.json", pages.openapi),
     ]
-    doors = {PATHS[door].removesuffix("{org_slug}"): DoorEndpoint(door, worker) for door in PATHS}
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Bookkeeping, worker, doors)])
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Bookkeeping, worker, endpoints)])
     # A sender does not follow a redirect with its body; a wrong path is a wrong path.
     app.router.redirect_slashes = False
     return app

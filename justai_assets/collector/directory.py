@@ -12,9 +12,8 @@ from justai_assets.collector.credentials import NOBODY, Credentials
 from justai_assets.orgs.load import OrgFileError, load_orgs
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
-from justai_assets.orgs.source_settings import ChameleonWebhooks, IterableWebhooks, JourneyWebhooks
-
-DOORS = ("iterable_webhooks", "journey_webhooks", "chameleon_webhooks")
+from justai_assets.sources.registry import http_sources
+from justai_assets.sources.source import CredentialRefs
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,14 @@ class Directory:
         problems += [("org_file_broken", slug, what) for slug, what in self._broken.items()]
         doors: dict[tuple[str, str], Door] = {}
         for slug, org in self._orgs.items():
-            for name, mend in org.closed_doors.items():
-                problems.append(("door_accepts_nothing", slug, f"{name} has no credential: {mend}"))
-            for name in DOORS:
-                source = getattr(org.sources, name)
-                if source is None:
+            for name, fix in org.closed_sources.items():
+                problems.append(("door_accepts_nothing", slug, f"{name} has no credential: {fix}"))
+            for name in http_sources():
+                settings = org.sources.of(name)
+                if settings is None:
                     continue
                 try:
-                    doors[name, slug] = Door(slug, org.start_date, _credentials(org, source), label=slug)
+                    doors[name, slug] = Door(slug, org.start_date, _credentials(org, settings.credentials), label=slug)
                 except (SecretError, OSError, ValueError) as error:
                     what = str(error) if isinstance(error, SecretError) else type(error).__name__
                     problems.append(("secret_unreadable", slug, f"{name}: {what}"))
@@ -148,17 +147,13 @@ def _first_line(error: OrgFileError) -> str:
     return str(error).partition("\n")[0]
 
 
-def _credentials(org: Org, source: object) -> Credentials:
+def _credentials(org: Org, given: CredentialRefs) -> Credentials:
     def secrets(references: tuple[str, ...]) -> list[str]:
         return [org.secret(reference).get_secret_value() for reference in references]
 
-    if isinstance(source, IterableWebhooks):
-        return Credentials(
-            api_keys=secrets(source.api_key),
-            authorizations=secrets(source.authorization),
-            anonymous=source.allow_unauthenticated,
-        )
-    if isinstance(source, JourneyWebhooks):
-        return Credentials(api_keys=secrets(source.api_key))
-    assert isinstance(source, ChameleonWebhooks)
-    return Credentials(signing_secrets=secrets((source.signing_secret, *source.previous_signing_secret)))
+    return Credentials(
+        api_keys=secrets(given.api_keys),
+        authorizations=secrets(given.authorizations),
+        signing_secrets=secrets(given.signing_secrets),
+        anonymous=given.is_open,
+    )

@@ -29,9 +29,7 @@ from justai_assets.collector.worker import Worker
 from justai_assets.landing.envelopes_write import envelope_line, rejected_line, timestamp
 from justai_assets.landing.event_time import filed_under
 from justai_assets.landing.identity import event_id
-
-SIGNED: Final = "chameleon_webhooks"
-"""The door whose sender is known by a signature over the body, and so only once the body is read."""
+from justai_assets.sources.source import Http
 
 SMALL_BYTES: Final = 2048
 """A body up to this length has no structure worth counting."""
@@ -54,20 +52,25 @@ REFUSAL_SECONDS: Final = 0.1
 class DoorEndpoint:
     """The ASGI application of one door, for every org."""
 
-    def __init__(self, name: str, worker: Callable[[], Worker]) -> None:
+    def __init__(self, name: str, http: Http, worker: Callable[[], Worker]) -> None:
         self._name = name
+        self._http = http
+        # In the form in which a request's headers are looked up.
+        self._signature = http.signature.lower().encode()
         self._worker = worker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await _Request(self._name, self._worker(), scope, receive).answer(send)
+        await _Request(self._name, self._http, self._signature, self._worker(), scope, receive).answer(send)
 
 
 class _Request:
     """One request on its way through a door."""
 
-    def __init__(self, name: str, worker: Worker, scope: Scope, receive: Receive) -> None:
+    def __init__(self, name: str, http: Http, signature: bytes, worker: Worker, scope: Scope, receive: Receive) -> None:
         self._name = name
+        self._http = http
+        self._signature = signature
         self._worker = worker
         self._scope = scope
         self._receive = receive
@@ -125,7 +128,8 @@ class _Request:
         verdict = self._identify_by_headers()
         refusal, declared = self._refusal_of_head()
         paid = 0
-        if self._name != SIGNED:
+        # A sender who signs the body is known only once the body is read.
+        if not self._signature:
             # A body that is declared too large is not read, and costs no more than its head.
             # Whoever shows no credential has a bucket apart: strangers cannot use up what the org itself may send.
             self._payer = f"{door.slug}" if verdict is Verdict.KNOWN else f"{door.slug}{ANONYMOUS}"
@@ -135,10 +139,10 @@ class _Request:
         raw, too_large = await self._body.read(self._receive, declared)
         if too_large:
             refusal = "body_too_large"
-        if self._name == SIGNED:
+        if self._signature:
             if too_large:
                 raise AnswerError("unverifiable", 413, reason=refusal or "")
-            verdict = door.credentials.of_signature(raw, self._headers.get(b"x-chameleon-signature"))
+            verdict = door.credentials.of_signature(raw, self._headers.get(self._signature))
             if verdict is Verdict.REFUSED or door.slug is None:
                 raise AnswerError("unauthorized", 401)
             self._payer = door.slug
@@ -199,17 +203,17 @@ class _Request:
     def _identify(self, raw: bytes, receipt: str, received: datetime) -> tuple[str, date | None]:
         """The event's id and the day it is filed under. What the body was decoded to ends here: it may be large."""
         body, form = parse(raw, self._worker.config.limits.json_depth)
-        refuse_wrong_shape(self._name, body)
+        refuse_wrong_shape(self._http, body)
         identity = event_id(self._name, body, receipt, canonical_body=form)
         return identity, filed_under(self._name, body, received, self._door.start)
 
     def _identify_by_headers(self) -> Verdict:
         headers = self._headers
-        if self._name == SIGNED:
-            if b"x-chameleon-signature" not in headers:
+        if self._signature:
+            if self._signature not in headers:
                 raise AnswerError("unauthorized", 401)
             return Verdict.REFUSED  # until the body is here
-        authorization = headers.get(b"authorization") if self._name == "iterable_webhooks" else None
+        authorization = headers.get(b"authorization") if self._http.takes_authorization else None
         verdict = self._door.credentials.of_headers(headers.get(b"x-api-key"), authorization)
         if verdict is Verdict.REFUSED or self._door.slug is None:
             raise AnswerError("unauthorized", 401)

@@ -1,36 +1,35 @@
-"""The OpenAPI document of the doors."""
+"""The OpenAPI document of the sources that send over HTTP."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import justai_assets.collector.bodies as bodies
-
-PATHS = {
-    "iterable_webhooks": "/api/webhook/itbl/{org_slug}",
-    "journey_webhooks": "/api/webhook/events/{org_slug}",
-    "chameleon_webhooks": "/api/webhook/chameleon/{org_slug}",
-}
-"""Door → the path it listens on."""
+from justai_assets.sources.registry import http_sources
+from justai_assets.sources.source import Http
 
 _ERROR = {
     "description": "Refused; the body names the reason.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 _RETRY = {**_ERROR, "headers": {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}}
-_SUMMARIES = {
-    "iterable_webhooks": "An Iterable system webhook event",
-    "journey_webhooks": "An Iterable Journey webhook: one custom event a call",
-    "chameleon_webhooks": "A Chameleon webhook event",
-}
-_SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "iterable_webhooks": [{"apiKey": []}, {"authorization": []}, {}],
-    "journey_webhooks": [{"apiKey": []}],
-    "chameleon_webhooks": [{"signature": []}],
-}
 
 
-def _operation(door: str) -> dict[str, Any]:
+def _security(http: Http) -> list[dict[str, list[str]]]:
+    """The ways to be known, any of which does; an empty one where the org can accept anybody."""
+    if http.signature:
+        return [{_scheme(http): []}]
+    found: list[dict[str, list[str]]] = [{"apiKey": []}]
+    found += [{"authorization": []}] if http.takes_authorization else []
+    return [*found, *([{}] if http.may_be_open else [])]
+
+
+def _scheme(http: Http) -> str:
+    """The name of its signature in the document: each signing source has a header of its own."""
+    return http.signature.replace("-", "")
+
+
+def _operation(name: str, http: Http) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
         {
             "name": "org_slug",
@@ -39,17 +38,17 @@ def _operation(door: str) -> dict[str, Any]:
             "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"},
         }
     ]
-    if door == "iterable_webhooks":
-        parameters.append({"name": "campaignId", "in": "query", "schema": {"type": "string", "maxLength": 256}})
+    text = {"type": "string", "maxLength": 256}
+    parameters += [{"name": parameter, "in": "query", "schema": text} for parameter in http.query]
     refused = {str(status): _ERROR for status in sorted(set(bodies.STATUS.values()))}
     return {
-        "operationId": door,
-        "summary": _SUMMARIES[door],
-        "security": _SECURITY[door],
+        "operationId": name,
+        "summary": http.summary,
+        "security": _security(http),
         "parameters": parameters,
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{door}"}}},
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
         },
         "responses": {
             "202": {
@@ -78,7 +77,6 @@ def _page(summary: str, media: str, *, ready: bool = False) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """The document, OpenAPI 3.1."""
-    text = {"type": ["string", "null"]}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -88,7 +86,7 @@ def document() -> dict[str, Any]:
             "the sender still has it.",
         },
         "paths": {
-            **{PATHS[door]: {"post": _operation(door)} for door in PATHS},
+            **{f"{http.path}/{{org_slug}}": {"post": _operation(name, http)} for name, http in http_sources().items()},
             "/healthz": _page("The process answers", "text/plain"),
             "/readyz": _page("Requests would be taken", "text/plain", ready=True),
             "/metrics": _page("Counters for Prometheus", "text/plain"),
@@ -98,32 +96,18 @@ def document() -> dict[str, Any]:
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
                 "authorization": {"type": "apiKey", "in": "header", "name": "Authorization"},
-                "signature": {"type": "apiKey", "in": "header", "name": "X-Chameleon-Signature"},
+                **{
+                    _scheme(http): {"type": "apiKey", "in": "header", "name": http.signature}
+                    for http in http_sources().values()
+                    if http.signature
+                },
             },
             "schemas": {
                 "Accepted": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
                 "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
-                "iterable_webhooks": {
-                    "type": "object",
-                    "properties": {
-                        "email": text,
-                        "userId": text,
-                        "eventName": {"type": "string"},
-                        "dataFields": {"type": "object", "properties": {"createdAt": {"type": "string"}}},
-                    },
-                },
-                "journey_webhooks": {
-                    "type": "object",
-                    "properties": {"email": text, "workflowId": {"type": ["string", "integer"]}},
-                },
-                "chameleon_webhooks": {
-                    "type": "object",
-                    "properties": {
-                        "id": {"type": "string"},
-                        "sent_at": {"type": "string"},
-                        "kind": {"type": "string"},
-                        "data": {"type": "object"},
-                    },
+                **{
+                    name: {"type": "object", "properties": dict(http.properties)}
+                    for name, http in http_sources().items()
                 },
             },
         },

@@ -5,28 +5,18 @@ The reader skips what it does not need; but a field it descends into must be an 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from justai_assets.collector.bodies import RefusedBodyError
-
-OBJECTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "iterable_webhooks": (("dataFields",),),
-    "journey_webhooks": (),
-    "chameleon_webhooks": (
-        ("data",),
-        ("data", "profile"),
-        *(("data", thing) for thing in ("tour", "survey", "embed", "demo")),
-    ),
-}
-"""Door → fields that are an object, null or absent; an outer one before those in it."""
+from justai_assets.sources.source import Http
 
 
-def refuse_wrong_shape(door: str, body: dict[str, Any]) -> None:
+def refuse_wrong_shape(http: Http, body: dict[str, Any]) -> None:
     """Raise RefusedBodyError `bad_body` for a field that is not of the documented type.
 
-    >>> refuse_wrong_shape("iterable_webhooks", {"dataFields": None})
+    >>> refuse_wrong_shape(Http("/api/webhook/x", "An event", objects=(("fields",),)), {"fields": None})
     """
-    for path in OBJECTS[door]:
+    for path in http.objects:
         value: Any = body
         for name in path:
             value = value.get(name) if value is not None else None

@@ -34,7 +34,7 @@ def connect(
     Parameters
     ----------
     door
-        iterable_webhooks, journey_webhooks, chameleon_webhooks, redshift, databricks or delta_share.
+        iterable_webhooks, journey_webhooks, chameleon_webhooks, redshift, databricks, delta_share, …
     org
         The org's slug.
     account

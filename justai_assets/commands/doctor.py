@@ -24,12 +24,12 @@ def doctor(*, org: str, sample: Path | None = None, door: str | None = None) -> 
         The door the sample is for; told from its content when not given.
     """
     from justai_assets.landing import decoder
-    from justai_assets.landing.listing import SUFFIXES
     from justai_assets.settings import Settings
+    from justai_assets.sources.registry import configurable, is_drop
 
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    has_drops = any(door in SUFFIXES for door in found.sources.present())
+    has_drops = any(is_drop(source) for source in found.sources.present())
     if has_drops if sample is None else sample.suffix == ".parquet":
         # It starts while the rest is imported.
         decoder.start()
@@ -39,15 +39,14 @@ def doctor(*, org: str, sample: Path | None = None, door: str | None = None) -> 
     from rich.console import Console
     from rich.text import Text
 
-    from justai_assets.connect.kit import DOORS
     from justai_assets.lake.store import Lake
     from justai_assets.quality.doctor.examine import examine
     from justai_assets.quality.doctor.finding import is_well
     from justai_assets.quality.doctor.sample import SampleError, examine_sample
     from justai_assets.storage import Root
 
-    if door is not None and door not in DOORS:
-        raise SampleError(f"{door!r} is not a door", mend=f"choose {', '.join(DOORS)}")
+    if door is not None and door not in configurable():
+        raise SampleError(f"{door!r} is not a source", mend=f"choose {', '.join(configurable())}")
     now = datetime.now(UTC)
     out = Console(highlight=False, soft_wrap=True)
     findings = []

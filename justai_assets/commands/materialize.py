@@ -41,19 +41,19 @@ def materialize(
     """
     from justai_assets.contract.days import Days
     from justai_assets.landing import decoder
-    from justai_assets.landing.listing import LANDING, SUFFIXES
+    from justai_assets.landing.listing import LANDING
     from justai_assets.settings import Settings
+    from justai_assets.sources.registry import is_drop, lands
 
     days = Days.parse(first, last)
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    if any(door in SUFFIXES or door == "delta_share" for door in found.sources.present()):
+    if any(is_drop(source) or not lands(source) for source in found.sources.present()):
         # It starts while the rest is imported.
         decoder.start()
 
     from justai_assets.contract.tables import EXPERIMENT_RESULTS
     from justai_assets.dag.headless import make_report, materialize_days
-    from justai_assets.dag.landing_assets import LANDING_NAMES
     from justai_assets.dag.results import REPORT
     from justai_assets.show import output, show_fates
     from justai_assets.storage import Root
@@ -61,7 +61,7 @@ def materialize(
     # A root that cannot be one is said here, once, and not by every step of the run.
     for root in (settings.landing, settings.lake):
         Root.parse(root)
-    if any(door in LANDING_NAMES for door in found.sources.present()):
+    if any(lands(source) for source in found.sources.present()):
         Root.parse(settings.landing).require(LANDING)
     today = datetime.now(UTC).date()
     results = {EXPERIMENT_RESULTS.name, REPORT}

@@ -44,11 +44,11 @@ def check(*slugs: str) -> int:
     for org in orgs.by_slug.values():
         doors = ", ".join(dict.fromkeys((org.engagement, *org.custom)))
         out.print(f"[green]ok[/]    {org.slug}: since {org.start_date}, {doors}")
-        for door in org.unread_doors:
+        for door in org.unread_sources:
             out.print(
                 f"      {org.slug}: sources.{door} is observed but read by no class; name it under custom to use it"
             )
-        for door, mend in org.closed_doors.items():
+        for door, mend in org.closed_sources.items():
             out.print(f"      {org.slug}: the HTTP door of {door} accepts nothing; {mend} (sources.{door})")
         for doubt in doubts(org):
             out.print(f"      {org.slug}: {doubt}", markup=False)
@@ -82,13 +82,13 @@ def new(
     slug
         Its name in every path: lower-case letters, digits, hyphens.
     engagement
-        The one door of sends, opens and clicks: iterable_webhooks, redshift, databricks or delta_share.
+        The one source of sends, opens and clicks; `justai connect --help` names the sources.
     custom
-        Doors of custom events: journey_webhooks, chameleon_webhooks, redshift, databricks.
+        Sources of custom events.
     event
         A Journey's event, as workflowId=name; may be repeated.
     share_table
-        The shared table, as share.schema.table, for delta_share.
+        The shared table, as share.schema.table, of a Delta Share.
     template
         A template to measure, as id,treatment=TEMPLATE_ID/CAMPAIGN_ID with control=…/…, key_metric=… and
         control_share=… behind it; may be repeated.
@@ -104,20 +104,25 @@ def new(
     from rich.console import Console
 
     from justai_assets.contract.days import parse_day
+    from justai_assets.orgs.model import with_people
     from justai_assets.orgs.new import Answers, NewOrgError, create, first_day, next_steps, template_of
     from justai_assets.settings import Settings
+    from justai_assets.sources.registry import SOURCES
 
     if engagement is None:
         if not sys.stdin.isatty():
-            raise NewOrgError("no engagement door was given", mend="give --engagement, for example iterable_webhooks")
-        engagement = _ask("Door of sends, opens and clicks", "iterable_webhooks")
-        if engagement == "iterable_webhooks":
-            custom = custom or tuple(_ask("Doors of custom events (space between)", "journey_webhooks").split())
-    if "journey_webhooks" in custom and not event:
+            known = ", ".join(one.name for one in SOURCES.values() if one.brings_engagement)
+            raise NewOrgError("no engagement source was given", mend=f"give --engagement, one of {known}")
+        engagement = _ask("Source of sends, opens and clicks", with_people()[0])
+        if engagement in with_people():
+            usual = next(name for name, one in SOURCES.items() if "events" in one.asks)
+            custom = custom or tuple(_ask("Sources of custom events (space between)", usual).split())
+    asked = {name: SOURCES[name].asks for name in (engagement, *custom) if name in SOURCES}
+    if not event and (needing := [name for name, asks in asked.items() if "events" in asks]):
         if not sys.stdin.isatty():
-            raise NewOrgError("journey_webhooks needs its events", mend="give --event workflowId=name")
+            raise NewOrgError(f"{needing[0]} needs its events", mend="give --event workflowId=name")
         event = tuple(_ask("Journey events, as workflowId=name (space between)", "").split())
-    if engagement == "delta_share" and share_table is None and sys.stdin.isatty():
+    if any("share_table" in asks for asks in asked.values()) and share_table is None and sys.stdin.isatty():
         share_table = _ask("Shared table (share.schema.table)", "")
     events = {}
     for item in event:
@@ -140,14 +145,14 @@ def new(
 
 def _landed(settings: Settings, answers: Answers) -> list[date]:
     from justai_assets.landing.listing import days_and_strays
-    from justai_assets.landing.paths import PREFIXES
     from justai_assets.orgs.model import SLUG
+    from justai_assets.sources.registry import landings
     from justai_assets.storage import Root
 
     landing = Root.parse(settings.landing)
     if not SLUG.fullmatch(answers.slug):
         return []  # which `create` says
-    doors = [door for door in (answers.engagement, *answers.custom) if door in PREFIXES]
+    doors = [door for door in (answers.engagement, *answers.custom) if door in landings()]
     return [day for door in doors for day in days_and_strays(landing, door, answers.slug)[0]]
 
 

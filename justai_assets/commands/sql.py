@@ -104,6 +104,9 @@ def sql(
     from justai_assets.contract.days import Days
     from justai_assets.landing.drop_place import DropPlace
     from justai_assets.settings import Settings
+    from justai_assets.sources.delta_share.spec import SHARE as DELTA_SHARE
+    from justai_assets.sources.delta_share.spec import DeltaShare
+    from justai_assets.sources.warehouse_drop.spec import DATABRICKS, REDSHIFT
 
     into = next((one for one in DIALECTS if one == dialect), None)
     if into is None:
@@ -118,7 +121,8 @@ def sql(
         last_days = DEFAULT_LAST_DAYS
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
-    door = "databricks" if into == "databricks" else "redshift"
+    share = found.sources.settings(DELTA_SHARE, DeltaShare)
+    door = DATABRICKS.name if into == DATABRICKS.name else REDSHIFT.name
     agreed = found.sources.content(door) if shape in DROPS and door in found.sources.present() else None
     what = next((one for one in CONTENTS if one == (content or agreed or "unified_events")), None)
     if what is None:
@@ -154,7 +158,7 @@ def sql(
                 region,
                 view,
                 view_version,
-                found.sources.delta_share.table.split(".")[0] if found.sources.delta_share else SHARE,
+                share.table.split(".")[0] if share else SHARE,
             ),
             Span(days, last_days),
             is_zoned=zoned,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, default_tables
 from justai_assets.connect.policies import PLACEHOLDER_ACCOUNT, ConnectError
 from justai_assets.orgs.model import Org
+from justai_assets.sources.source import Source
 
 BASE_URL = "https://worker.justwords.ai"
 PLACEHOLDER_REGION = "<region>"
@@ -67,6 +68,11 @@ class Customer:
     def url(self, path: str) -> str:
         """The address of a path that ends in the slug."""
         return f"{self.base_url.rstrip('/')}{path}/{self.org.slug}"
+
+    def webhook_url(self, source: Source) -> str:
+        """Where a source of webhooks sends its events."""
+        assert source.http is not None, "a webhook is sent over HTTP"
+        return self.url(source.http.path)
 
     def content(self, door: str) -> Content:
         """What a drop brings: as the org file says, else as chosen, else the unified stream.

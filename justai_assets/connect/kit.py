@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
-from justai_assets.connect import warehouse, webhooks
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.policies import ConnectError
 from justai_assets.connect.step import Step
-
-DOORS: Final[dict[str, Callable[[Customer], list[Step]]]] = {
-    "iterable_webhooks": webhooks.iterable_webhooks,
-    "journey_webhooks": webhooks.journey_webhooks,
-    "chameleon_webhooks": webhooks.chameleon_webhooks,
-    "redshift": warehouse.redshift,
-    "databricks": warehouse.databricks,
-    "delta_share": warehouse.delta_share,
-}
+from justai_assets.orgs.model import with_people
+from justai_assets.orgs.secrets import reference_of
+from justai_assets.sources.registry import SOURCES
+from justai_assets.sources.source import Asked
 
 
 def kit(door: str, customer: Customer) -> list[Step]:
@@ -31,12 +24,14 @@ def kit(door: str, customer: Customer) -> list[Step]:
     Raises:
         ConnectError: a door that is none, or an option that does not fit it.
     """
-    if door not in DOORS:
-        raise ConnectError(f"{door!r} is not a door", mend=f"choose {', '.join(DOORS)}")
+    source = SOURCES.get(door)
+    if source is None or source.steps is None:
+        known = [name for name, one in SOURCES.items() if one.steps is not None]
+        raise ConnectError(f"{door!r} is not a source to connect", mend=f"choose {', '.join(known)}")
     org = customer.org
-    steps = DOORS[door](customer)
-    if door in org.closed_doors:
-        reference = webhooks.default_key(org.slug)
+    steps = source.steps(customer)
+    if door in org.closed_sources:
+        reference = reference_of(org.slug, "API_KEY")
         said = (
             f"{org.slug}.yaml names no key for this door, so it refuses every call. Under sources.{door}, and then set "
             f"{reference.removeprefix('env:')} where the collector runs:"
@@ -47,45 +42,38 @@ def kit(door: str, customer: Customer) -> list[Step]:
     return steps
 
 
-def _added(door: str, customer: Customer) -> Step:
-    """The lines that the org file needs for a door, so that it is not only there but read."""
-    org = customer.org
-    sources: dict[str, Any] = {door: _entry(door, customer)}
+def _added(name: str, customer: Customer) -> Step:
+    """The lines that the org file needs for a source, so that it is not only there but read."""
+    org, source = customer.org, SOURCES[name]
+    brings = customer.content(name) if source.is_drop else source.contents[0]
+    example = Asked(org.slug, brings == "unified_events", {"<workflow id>": "<event name>"}, "share.schema.table")
+    sources: dict[str, Any] = {name: source.section(example)}
     lines: dict[str, Any] = {}
     said = []
-    if sources[door].get("content") == "unified_events" or door == "delta_share":
-        lines["engagement"] = door
-        said.append(f"engagement: {org.engagement} becomes {door}, which brings the joined stream.")
+    if brings == "unified_events":
+        lines["engagement"] = name
+        said.append(f"engagement: {org.engagement} becomes {name}, which brings the joined stream.")
         if org.custom:
             said.append(f"Remove custom ({', '.join(org.custom)}): those events come with it.")
         if org.engine == "databricks":
             said.append("Remove engine: nothing is left to attribute.")
-        if door != "delta_share":
+        if source.brings_custom_events:
             said.append("To bring custom events alone, give --content custom_events.")
-    elif door == "iterable_webhooks":
-        lines["engagement"] = door
-        said.append(f"engagement: {org.engagement} becomes {door}; other doors of engagement events stop then.")
+    elif brings == "engagement":
+        lines["engagement"] = name
+        said.append(f"engagement: {org.engagement} becomes {name}; other sources of engagement events stop then.")
     else:
         if org.is_unified:
-            lines["engagement"] = "iterable_webhooks"
-            if org.sources.iterable_webhooks is None:
-                sources = {"iterable_webhooks": {"api_key": webhooks.default_key(org.slug)}, **sources}
+            known = with_people()
+            people = next((one for one in known if org.sources.of(one) is not None), known[0])
+            lines["engagement"] = people
+            if org.sources.of(people) is None:
+                sources = {people: SOURCES[people].section(Asked(org.slug, is_engagement=True)), **sources}
             said.append(
                 f"{org.engagement} brings a joined stream without user keys, to which no custom event can be "
-                "attributed: engagement has to come from iterable_webhooks."
+                f"attributed: engagement has to come from {people}."
             )
-        lines["custom"] = [*org.custom, door]
+        lines["custom"] = [*org.custom, name]
     said.append("These lines change or are added; what else is under sources stays:")
     text = yaml.safe_dump({**lines, "sources": sources}, sort_keys=False, width=120)
-    return Step(f"We add the door to {org.slug}.yaml", " ".join(said), text, "yaml")
-
-
-def _entry(door: str, customer: Customer) -> dict[str, Any]:
-    key = webhooks.default_key(customer.org.slug)
-    entries: dict[str, dict[str, Any]] = {
-        "iterable_webhooks": {"api_key": key},
-        "journey_webhooks": {"api_key": key, "events": {"<workflow id>": "<event name>"}},
-        "chameleon_webhooks": {"signing_secret": webhooks.default_signing_secret(customer.org.slug)},
-        "delta_share": {"profile": "file:PATH", "table": "share.schema.table"},
-    }
-    return entries.get(door) or {"content": customer.content(door)}
+    return Step(f"We add the source to {org.slug}.yaml", " ".join(said), text, "yaml")

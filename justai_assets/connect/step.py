@@ -25,6 +25,11 @@ class Step:
     language: Language = "text"
 
 
+def header_line(name: str, references: tuple[str, ...]) -> str:
+    """A header that carries a secret, named by its references."""
+    return f"{name}: <the secret behind {' or '.join(references)}>"
+
+
 def rendered(steps: list[Step]) -> str:
     """The steps numbered, each text to paste in a fence of its own (Markdown)."""
     parts = []

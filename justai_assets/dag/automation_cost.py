@@ -13,6 +13,7 @@ import dagster as dg
 
 from justai_assets.dag.location import location
 from justai_assets.dag.org_automation import OrgAutomationSensor
+from justai_assets.dag.org_keys import landing_key
 from justai_assets.orgs.load import load_orgs
 
 
@@ -34,7 +35,7 @@ def automation_cost(orgs_dir: Path) -> Iterator[dict[str, str | float]]:
         def tick(kind: str, changed: Iterable[str]) -> dict[str, str | float]:
             nonlocal cursor
             for slug in changed:
-                key = dg.AssetKey([slug, "iterable_webhooks"])
+                key = landing_key(slug, orgs.by_slug[slug].engagement)
                 instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
             context = dg.build_sensor_context(instance, cursor=cursor, repository_def=repository)
             context.log.setLevel(logging.ERROR)

@@ -28,7 +28,7 @@ from justai_assets.lake.outdated import outdated_days
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.tables import org_tables
+from justai_assets.sources.lineage import org_tables
 
 Which = Literal["all", "failed", "missing", "outdated"]
 

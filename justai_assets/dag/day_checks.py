@@ -21,7 +21,6 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.dag.org_keys import table_key
-from justai_assets.dag.undated import doors_by_table
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
@@ -37,6 +36,8 @@ from justai_assets.quality.skew import partition_skew
 from justai_assets.quality.stale import stale_parts
 from justai_assets.quality.table_log import read_log
 from justai_assets.quality.verdict import Verdict
+from justai_assets.sources.lineage import landed_in
+from justai_assets.sources.registry import is_drop
 from justai_assets.storage import Root
 
 CHECKED = (
@@ -44,7 +45,6 @@ CHECKED = (
     MESSAGE_OUTCOMES, COPY_DAILY,
 )  # fmt: skip
 _COHORTS = (MESSAGE_OUTCOMES, COPY_DAILY)
-_DROPS = {"redshift", "databricks"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class DayCheck:
 
 def drop_doors(org: Org, table: Table) -> tuple[str, ...]:
     """The doors of a table through which a warehouse drops files."""
-    return tuple(door for door in doors_by_table(org).get(table, ()) if door in _DROPS)
+    return tuple(door for door in landed_in(org, table) if is_drop(door))
 
 
 DAY_CHECKS = (
@@ -122,14 +122,14 @@ DAY_CHECKS = (
         "No event is stored twice. Mend: for webhooks, materialize the day again; for a drop, look for stale parts "
         "and have the export write a manifest.",
         lambda it: duplicates(it.lake, it.org.slug, it.table, it.days),
-        lambda org, table: table in doors_by_table(org),
+        lambda org, table: bool(landed_in(org, table)),
     ),
     DayCheck(
         "schema_drift",
         "The doors send the contract's columns in its types. Mend: declare a new column under extra_columns of its "
         "source if it is to be read; cast a column of a changed type in the exporter, and export the day again.",
         lambda it: schema_drift(it.lake, it.org.slug, it.table, it.days),
-        lambda org, table: table in doors_by_table(org),
+        lambda org, table: bool(landed_in(org, table)),
     ),
     DayCheck(
         "small_files",
@@ -143,7 +143,7 @@ DAY_CHECKS = (
         "A day has about as many rows as the days before it. Mend: a small day is often incomplete, look at its "
         "landing asset; a large one is a campaign, or an export that ran twice.",
         lambda it: partition_skew(it.days, it.log),
-        lambda org, table: table in doors_by_table(org),
+        lambda org, table: bool(landed_in(org, table)),
     ),
     DayCheck(
         "stale_parts",

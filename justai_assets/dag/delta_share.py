@@ -15,7 +15,6 @@ from justai_assets.contract.errors import ContractError, JustAIError, StorageErr
 from justai_assets.contract.tables import DELTA_SHARE, UNIFIED_EVENTS
 from justai_assets.dag.landing_assets import in_time
 from justai_assets.dag.org_keys import table_key
-from justai_assets.dag.partitions import same_day
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.table_asset import DaysRun, table_asset
 from justai_assets.lake.ledger import DayReport
@@ -23,24 +22,26 @@ from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.source_settings import DeltaShare
 from justai_assets.sources.delta_share.client import ShareClient, TableName
 from justai_assets.sources.delta_share.held import held_days, held_reports
 from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
 from justai_assets.sources.delta_share.mirror import mirror
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.spec import SHARE, DeltaShare
 from justai_assets.sources.delta_share.state import DIRTY, MirrorState
 from justai_assets.sources.delta_share.step import Step, Target
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
+from justai_assets.sources.registry import UnknownSourceError
 
 CONTRACT_CHECK = "share_contract"
 
 
 def source_of(org: Org) -> DeltaShare:
     """The org's share; an org without one has no business here."""
-    if org.sources.delta_share is None:
-        raise JustAIError(f"{org.slug} has no sources.delta_share", mend="add it to the org file")
-    return org.sources.delta_share
+    settings = org.sources.settings(SHARE, DeltaShare)
+    if settings is None:
+        raise UnknownSourceError(f"{org.slug} has no {SHARE.name}", mend=f"add sources.{SHARE.name} to the org file")
+    return settings
 
 
 def profile_of(org: Org) -> Profile:
@@ -90,12 +91,12 @@ def run_mirror(
 
 def _work_root() -> Path:
     if given := os.environ.get("JUSTAI_WORK"):
-        return Path(given) / "delta_share"
+        return Path(given) / SHARE.name
     ours = Path(tempfile.gettempdir()) / f"justai-{os.getuid()}"
     # Everybody may write into the folder above: somebody else could have made ours first.
     if ours.exists() and (ours.is_symlink() or ours.stat().st_uid != os.getuid()):
         raise StorageError(f"{ours} belongs to another user", mend="set JUSTAI_WORK to a folder of your own")
-    return ours / "delta_share"
+    return ours / SHARE.name
 
 
 def contract_evaluation(org: Org, lake: Lake) -> dg.AssetCheckEvaluation:
@@ -151,11 +152,10 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
             on_day=run.on_day,
         )
 
-    upstream = dg.AssetDep(table_key(org.slug, DELTA_SHARE), partition_mapping=same_day())
     return [
         # What keeps the mirror up to date is the sensor on the share's version, not an upstream asset.
-        table_asset(org, DELTA_SHARE, [], mirror_days, is_automated=False, freshness_policy=in_time()),
-        table_asset(org, UNIFIED_EVENTS, [upstream], unify_days),
+        table_asset(org, DELTA_SHARE, mirror_days, is_automated=False, freshness_policy=in_time()),
+        table_asset(org, UNIFIED_EVENTS, unify_days),
     ]
 
 

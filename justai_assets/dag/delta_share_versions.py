@@ -34,12 +34,12 @@ from justai_assets.sources.delta_share.days import day_text
 from justai_assets.sources.delta_share.errors import BusyShareError
 from justai_assets.sources.delta_share.keep import kept_state
 from justai_assets.sources.delta_share.patience import Patience
+from justai_assets.sources.delta_share.spec import SHARE
 from justai_assets.sources.delta_share.step import Step
 
 JOB = "mirror_share"
 OP = "mirror_days"
 """Not the job's own name: Dagster then refuses to load the location."""
-DOOR = "delta_share"
 
 BUDGET_SECONDS = 40.0
 """Of a sensor tick, whose limit is 60."""
@@ -136,7 +136,7 @@ def _partition_days(org: Org, step: Step) -> set[date]:
 def share_request(org: Org, run_key: str, *, recheck: bool = False) -> dg.RunRequest:
     """A run of the job for one org."""
     config = {"ops": {OP: {"config": {"org": org.slug, "recheck": recheck}}}}
-    return dg.RunRequest(run_key=run_key, job_name=JOB, run_config=config, tags={"org": org.slug, "door": DOOR})
+    return dg.RunRequest(run_key=run_key, job_name=JOB, run_config=config, tags={"org": org.slug, "door": SHARE.name})
 
 
 def versions_sensor(orgs: Sequence[Org], job: dg.JobDefinition) -> dg.SensorDefinition:

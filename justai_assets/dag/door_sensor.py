@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 
 from justai_assets.contract.errors import TransientStorageError
-from justai_assets.dag.landing_assets import LANDING_NAMES, landing_sources
+from justai_assets.dag.org_keys import landing_key
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.undated import NAME, doors_by_table
+from justai_assets.dag.undated import NAME
 from justai_assets.landing.changes import EMPTY
 from justai_assets.landing.hints import read_hints
 from justai_assets.landing.listing import LandedDay
@@ -20,8 +20,9 @@ from justai_assets.landing.rotation import decode, encode
 from justai_assets.landing.visit import Cache, Watched
 from justai_assets.landing.watch import Tick, watch
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.source_settings import Drop
 from justai_assets.settings import Settings
+from justai_assets.sources.lineage import landing_sources, table_of
+from justai_assets.sources.registry import landing_of, landings
 from justai_assets.storage import Root
 
 DEFAULT_INTERVAL_SECONDS = 60
@@ -36,7 +37,7 @@ def now_utc() -> datetime:
 def door_sensors(orgs: Sequence[Org], now: Callable[[], datetime] = now_utc) -> list[dg.SensorDefinition]:
     """A sensor for every door kind that some org has."""
     present = {door for org in orgs for door in landing_sources(org)}
-    return [door_sensor(door, orgs, now) for door in LANDING_NAMES if door in present]
+    return [door_sensor(door, orgs, now) for door in landings() if door in present]
 
 
 def door_sensor(door: str, orgs: Sequence[Org], now: Callable[[], datetime] = now_utc) -> dg.SensorDefinition:
@@ -54,7 +55,7 @@ def door_sensor(door: str, orgs: Sequence[Org], now: Callable[[], datetime] = no
     @dg.sensor(
         # The implicit job over all assets: undated records run as a selection of it.
         job_name="__ASSET_JOB",
-        name=f"watch_{LANDING_NAMES[door]}",
+        name=f"watch_{landing_of(door).asset}",
         minimum_interval_seconds=int(os.environ.get("JUSTAI_DOOR_SECONDS") or DEFAULT_INTERVAL_SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Lists what {door} has landed for every org and reports the days that changed.",
@@ -84,7 +85,7 @@ def door_sensor(door: str, orgs: Sequence[Org], now: Callable[[], datetime] = no
         runs = [
             _undated_run(door, slug, version, cursor.tick)
             for slug, version in undated
-            if any(door in doors for doors in doors_by_table(mine[slug]).values())
+            if table_of(mine[slug], door) is not None
         ]
         summary = f"{tick.visited} of {len(mine)} orgs looked at, {len(dated)} days changed"
         return dg.SensorResult(
@@ -108,7 +109,7 @@ def landed_event(landing: Root, door: str, slug: str, day: LandedDay, version: s
     if day.newest is not None:
         metadata["newest"] = dg.MetadataValue.timestamp(day.newest)
     return dg.AssetMaterialization(
-        dg.AssetKey([slug, LANDING_NAMES[door]]),
+        landing_key(slug, door),
         partition=day.day.isoformat(),
         description="No object lies there; the day is rebuilt empty." if version == EMPTY else None,
         metadata=metadata,
@@ -126,9 +127,8 @@ def _undated_run(door: str, slug: str, version: str, tick: int) -> dg.RunRequest
 
 
 def _settle(org: Org, door: str) -> timedelta:
-    source = getattr(org.sources, door, None)
-    # The collector's objects are whole when they appear, and never change.
-    return timedelta(seconds=source.settle_seconds if isinstance(source, Drop) else 0)
+    settings = org.sources.of(door)
+    return timedelta(seconds=settings.settle if settings else 0)
 
 
 def _speak(context: dg.SensorEvaluationContext, tick: Tick) -> None:

@@ -16,17 +16,18 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
 from justai_assets.dag.home import instance
 from justai_assets.dag.location import location
+from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.lost_runs import worker_tags
 from justai_assets.dag.marts import marts_defs, marts_start, parse_project
 from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
-from justai_assets.dag.reach import Reach
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.results import results_keys, results_op
 from justai_assets.dag.run_watch import watched
-from justai_assets.dag.undated import NAME, doors_by_table, refile_undated
+from justai_assets.dag.undated import NAME, refile_undated
 from justai_assets.orgs.load import Orgs
 from justai_assets.orgs.model import Org
+from justai_assets.sources.lineage import landed_by_table
 
 
 def materialize_days(
@@ -67,8 +68,8 @@ def materialize_days(
         raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(known)}")
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     chosen = set(names or known)
-    found_reach = Reach.of(org)
-    reach = found_reach if {found_reach.base.name, found_reach.reader.name} <= chosen else None
+    found_lookback = Lookback.of(org)
+    lookback = found_lookback if {found_lookback.base.name, found_lookback.reader.name} <= chosen else None
 
     resources = {"platform": {"config": {"accept_empty": True}}} if accept_empty else {}
 
@@ -85,30 +86,30 @@ def materialize_days(
         if not names:
             for door, day, records in refile_undated(org, platform.landing()):
                 console.print(f"{door}: {records:,} records that were undated are filed under {day} now")
-        if reach is not None:
-            made = [table.name for table in reach.made]
-            needed = reach.needed(lake, platform.landing(), days)
+        if lookback is not None:
+            made = [table.name for table in lookback.made]
+            needed = lookback.needed(lake, platform.landing(), days)
             if needed:
                 console.print(
-                    f"first {reach.base.name} of {spans(needed)}: {days} looks {LOOKBACK_DAYS} days back for sends"
+                    f"first {lookback.base.name} of {spans(needed)}: {days} looks {LOOKBACK_DAYS} days back for sends"
                 )
             is_done = all([run(made, some) for some in neighbours(needed)])
         is_done = is_done and run([name for name in known if name in chosen], days)
-        if reach is not None:
+        if lookback is not None:
             # Also after a failure: what is committed of the sends is what the later days are held against.
-            below = [table.name for table in reach.below if table.name in chosen]
-            outdated = reach.outdated(lake, days, today=today)
+            below = [table.name for table in lookback.below if table.name in chosen]
+            outdated = lookback.outdated(lake, days, today=today)
             if outdated:
                 console.print(
-                    f"again {reach.reader.name} of {spans(outdated)}: the sends they stand on were built since"
+                    f"again {lookback.reader.name} of {spans(outdated)}: the sends they stand on were built since"
                 )
             is_done = all([run(below, some) for some in neighbours(outdated)]) and is_done
             after = [name for name in below if name in {MESSAGE_OUTCOMES.name, COPY_DAILY.name}]
-            reopened = reach.reopened(lake, days, today=today) if after else []
+            reopened = lookback.reopened(lake, days, today=today) if after else []
             if reopened:
                 console.print(f"again {after[0]} of {spans(reopened)}: events around these days were built since")
             is_done = all([run(after, some) for some in neighbours(reopened)]) and is_done
-        if is_done and not names and doors_by_table(org):
+        if is_done and not names and landed_by_table(org):
             is_done = _execute(definitions, [dg.AssetKey([org.slug, NAME])], found, console, {"org": org.slug})
     return is_done
 

@@ -14,12 +14,12 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.dag.door_sensor import now_utc
-from justai_assets.dag.landing_assets import LANDING_NAMES
-from justai_assets.dag.org_keys import table_key
+from justai_assets.dag.org_keys import landing_key, table_key
 from justai_assets.dag.resources import Platform
 from justai_assets.landing.listing import stray_note
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import DoorStatus, door_status, share_status
+from justai_assets.sources.registry import lands
 from justai_assets.storage import Root
 
 NAME = "lands_in_time"
@@ -35,7 +35,7 @@ DESCRIPTION = (
 
 def landing_checks(orgs: Sequence[Org], now: Callable[[], datetime] = now_utc) -> list[dg.AssetChecksDefinition]:
     """One check a landing asset, all in one step: what landed last at each door of each org. None without a door."""
-    doors = [(org, door) for org in orgs for door in org.sources.present() if door in LANDING_NAMES]
+    doors = [(org, door) for org in orgs for door in org.sources.present() if lands(door)]
     if not doors:
         return []
 
@@ -123,7 +123,7 @@ def doors_schedules(checks: Sequence[dg.AssetChecksDefinition]) -> list[dg.Sched
 
 
 def _key(org: Org, door: str) -> dg.AssetKey:
-    return dg.AssetKey([org.slug, LANDING_NAMES[door]])
+    return landing_key(org.slug, door)
 
 
 def _look(landing: Root, org: Org, door: str, today: date) -> DoorStatus | JustAIError:

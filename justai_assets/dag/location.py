@@ -26,6 +26,7 @@ from justai_assets.dag.schedule import daily_refresh
 from justai_assets.dag.standing import failed_days_check, standing_schedule
 from justai_assets.dag.undated import undated_asset
 from justai_assets.orgs.load import Orgs
+from justai_assets.sources.lineage import is_mirrored
 
 
 def location(
@@ -44,7 +45,7 @@ def location(
         checks += table_checks(org)
     assets += [broken_org_spec(_asset_name(stem), error) for stem, error in orgs.broken.items()]
     jobs: list[dg.JobDefinition] = [maintain_org, purge_records]
-    sharing = [org for org in served if org.engagement == "delta_share"]
+    sharing = [org for org in served if is_mirrored(org)]
     punctual = [*landing_checks(served), *(share_check(org) for org in sharing)]
     checks += punctual
     schedules: list[dg.ScheduleDefinition] = [

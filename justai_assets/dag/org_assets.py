@@ -1,8 +1,10 @@
-"""The assets of one org: what its doors land, and the tables made of it. An org shows only the doors it has."""
+"""The assets of one org: what its sources land, and the tables made of it. An org shows only the sources it has."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Final
 
 import dagster as dg
 
@@ -13,112 +15,83 @@ from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
     COPY_DAILY,
-    CUSTOM_EVENTS,
-    ESP_EVENTS,
     MESSAGE_OUTCOMES,
-    SERVED_COPIES,
     UNIFIED_EVENTS,
     Table,
 )
 from justai_assets.dag.databricks.engine import attributed_on_spark, unified_on_spark
-from justai_assets.dag.landing_assets import GENERATE, LANDING_NAMES, landing_asset, landing_sources
-from justai_assets.dag.org_keys import table_key
-from justai_assets.dag.partitions import around, day_before, lookback, same_day
-from justai_assets.dag.reach import Reach
+from justai_assets.dag.landing_assets import landing_asset
+from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.table_asset import DaysRun, table_asset
-from justai_assets.events.event_stream import stream_tables
 from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import DayReport
 from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
 from justai_assets.orgs.model import Org
 from justai_assets.sources.build import build_from_doors
+from justai_assets.sources.lineage import is_mirrored, landed_by_table, landing_sources, org_tables
 
 
 def org_assets(org: Org) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The landing assets and tables of an org."""
+    """The landing assets and tables of an org. The tables of a mirrored share are made elsewhere (`share_assets`)."""
+    landed = landed_by_table(org)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [landing_asset(org, source) for source in landing_sources(org)]
-    if org.is_unified:
-        if org.engagement in LANDING_NAMES:
-            assets.append(_from_doors(org, UNIFIED_EVENTS, (org.engagement,)))
-    else:
-        assets.append(_from_doors(org, ESP_EVENTS, (org.engagement,)))
-        if org.custom:
-            assets.append(_from_doors(org, CUSTOM_EVENTS, org.custom))
-            assets.append(_attributed(org))
-        assets.append(_unified(org))
-    assets.append(_metrics(org))
-    if org.templates:
-        assets.append(_from_doors(org, SERVED_COPIES, (GENERATE,)))
-    assets.append(_outcomes(org))
-    if org.templates:
-        assets.append(_copies(org))
+    for table in org_tables(org):
+        if table in landed:
+            assets.append(_from_sources(org, table, landed[table]))
+        elif table in BUILDS and not (table == UNIFIED_EVENTS and is_mirrored(org)):
+            build, runs_on_engine = BUILDS[table]
+            engine = org.engine if runs_on_engine else "polars"
+            assets.append(table_asset(org, table, partial(build, org), engine=engine))
     return assets
 
 
-def _deps(org: Org, mapping: dg.TimeWindowPartitionMapping, *tables: Table) -> list[dg.AssetDep]:
-    return [dg.AssetDep(table_key(org.slug, table), partition_mapping=mapping) for table in tables]
-
-
-def _from_doors(org: Org, table: Table, doors: tuple[str, ...]) -> dg.AssetsDefinition:
-    deps = [dg.AssetDep([org.slug, LANDING_NAMES[door]], partition_mapping=same_day()) for door in doors]
-
+def _from_sources(org: Org, table: Table, sources: tuple[str, ...]) -> dg.AssetsDefinition:
     def build(run: DaysRun) -> list[DayReport]:
         landing, lake, accept_empty = run.platform.landing(), run.platform.lake(), run.platform.accept_empty
         return build_from_doors(
-            org, landing, lake, table, doors, run.days, note=run.note, on_day=run.on_day, accept_empty=accept_empty
+            org, landing, lake, table, sources, run.days, note=run.note, on_day=run.on_day, accept_empty=accept_empty
         )
 
-    return table_asset(org, table, deps, build)
+    return table_asset(org, table, build)
 
 
-def _attributed(org: Org) -> dg.AssetsDefinition:
-    deps = [*_deps(org, lookback(), ESP_EVENTS), *_deps(org, same_day(), CUSTOM_EVENTS)]
-
-    def build(run: DaysRun) -> list[DayReport]:
-        lake, on_day = run.platform.lake(), _saying_what_is_unbuilt(org, run)
-        if org.engine == "databricks":
-            return attributed_on_spark(run.context, org, lake, run.days, run.note, on_day)
-        budget = run.platform.memory_budget()
-        return build_attributed(org, lake, run.days, note=run.note, memory_budget=budget, on_day=on_day)
-
-    return table_asset(org, ATTRIBUTED_EVENTS, deps, build, engine=org.engine)
+def _attributed(org: Org, run: DaysRun) -> list[DayReport]:
+    lake, on_day = run.platform.lake(), _saying_what_is_unbuilt(org, run)
+    if org.engine == "databricks":
+        return attributed_on_spark(run.context, org, lake, run.days, run.note, on_day)
+    budget = run.platform.memory_budget()
+    return build_attributed(org, lake, run.days, note=run.note, memory_budget=budget, on_day=on_day)
 
 
-def _unified(org: Org) -> dg.AssetsDefinition:
-    def build(run: DaysRun) -> list[DayReport]:
-        lake = run.platform.lake()
-        if org.engine == "databricks":
-            return unified_on_spark(run.context, org, lake, run.days, run.note, run.on_day)
-        return build_unified(org, lake, run.days, note=run.note, on_day=run.on_day)
-
-    return table_asset(org, UNIFIED_EVENTS, _deps(org, same_day(), *stream_tables(org)), build, engine=org.engine)
+def _unified(org: Org, run: DaysRun) -> list[DayReport]:
+    lake = run.platform.lake()
+    if org.engine == "databricks":
+        return unified_on_spark(run.context, org, lake, run.days, run.note, run.on_day)
+    return build_unified(org, lake, run.days, note=run.note, on_day=run.on_day)
 
 
-def _metrics(org: Org) -> dg.AssetsDefinition:
-    mapping = lookback() if org.is_unified else same_day()
-
-    def build(run: DaysRun) -> list[DayReport]:
-        on_day = _saying_what_is_unbuilt(org, run) if org.is_unified else run.on_day
-        return _restating(build_metrics, org, replace(run, on_day=on_day))
-
-    return table_asset(org, ATTRIBUTION_METRICS, _deps(org, mapping, *stream_tables(org)), build)
+def _metrics(org: Org, run: DaysRun) -> list[DayReport]:
+    on_day = _saying_what_is_unbuilt(org, run) if org.is_unified else run.on_day
+    return _restating(build_metrics, org, replace(run, on_day=on_day))
 
 
-def _outcomes(org: Org) -> dg.AssetsDefinition:
-    deps = _deps(org, around(), *stream_tables(org))
-    if org.templates:
-        deps += _deps(org, day_before(), SERVED_COPIES)
-
-    def build(run: DaysRun) -> list[DayReport]:
-        return build_message_outcomes(org, run.platform.lake(), run.days, note=run.note, on_day=run.on_day)
-
-    return table_asset(org, MESSAGE_OUTCOMES, deps, build)
+def _outcomes(org: Org, run: DaysRun) -> list[DayReport]:
+    return build_message_outcomes(org, run.platform.lake(), run.days, note=run.note, on_day=run.on_day)
 
 
-def _copies(org: Org) -> dg.AssetsDefinition:
-    deps = _deps(org, same_day(), MESSAGE_OUTCOMES)
-    return table_asset(org, COPY_DAILY, deps, lambda run: _restating(build_copy_daily, org, run))
+def _copies(org: Org, run: DaysRun) -> list[DayReport]:
+    return _restating(build_copy_daily, org, run)
+
+
+BUILDS: Final[dict[Table, tuple[Callable[[Org, DaysRun], list[DayReport]], bool]]] = {
+    ATTRIBUTED_EVENTS: (_attributed, True),
+    UNIFIED_EVENTS: (_unified, True),
+    ATTRIBUTION_METRICS: (_metrics, False),
+    MESSAGE_OUTCOMES: (_outcomes, False),
+    COPY_DAILY: (_copies, False),
+}
+"""How a table is made of tables, and whether the org's engine makes it."""
 
 
 def _restating(build: Callable[..., list[DayReport]], org: Org, run: DaysRun) -> list[DayReport]:
@@ -132,11 +105,11 @@ def _saying_what_is_unbuilt(org: Org, run: DaysRun) -> Callable[[DayReport], Non
 
     The day is built all the same: the automation builds it again once they are.
     """
-    reach = Reach.of(org)
-    unbuilt = reach.unbuilt(run.platform.lake(), run.days)
+    lookback = Lookback.of(org)
+    unbuilt = lookback.unbuilt(run.platform.lake(), run.days)
     if not unbuilt:
         return run.on_day
-    sends = reach.base.name
+    sends = lookback.base.name
     run.context.log.warning(
         f"{sends} of {spans(unbuilt)} was never built: what was sent then is missing from these days"
     )

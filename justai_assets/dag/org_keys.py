@@ -4,7 +4,8 @@ import dagster as dg
 
 from justai_assets.contract.tables import Table
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.tables import org_tables
+from justai_assets.sources.lineage import org_tables
+from justai_assets.sources.registry import landing_of
 
 OWNER = "team:data-platform"
 
@@ -27,6 +28,11 @@ def pools_of(org: Org) -> tuple[str, ...]:
 def table_key(slug: str, table: Table) -> dg.AssetKey:
     """The key of an org's table."""
     return dg.AssetKey([slug, table.name])
+
+
+def landing_key(slug: str, source: str) -> dg.AssetKey:
+    """The key of what a source of an org has landed."""
+    return dg.AssetKey([slug, landing_of(source).asset])
 
 
 def table_keys(org: Org) -> tuple[dg.AssetKey, ...]:

@@ -6,7 +6,6 @@ from functools import cache
 import dagster as dg
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import LOOKBACK_DAYS
 
 
 @cache
@@ -15,26 +14,11 @@ def daily(start_date: date) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date.isoformat(), end_offset=1)
 
 
-def same_day() -> dg.TimeWindowPartitionMapping:
-    """Day D needs day D."""
-    return dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-
-
-def lookback() -> dg.TimeWindowPartitionMapping:
-    """Day D needs D-3 … D: rewriting D reopens D … D+3."""
-    return dg.TimeWindowPartitionMapping(start_offset=-LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True)
-
-
-def around() -> dg.TimeWindowPartitionMapping:
-    """Send day D needs D-3 … D+3: sends that may make its own repetitions, what followed, and what links keys."""
+def days_around(back: int = 0, ahead: int = 0) -> dg.TimeWindowPartitionMapping:
+    """Day D needs D-`back` … D+`ahead`: rewriting D reopens D-`ahead` … D+`back`."""
     return dg.TimeWindowPartitionMapping(
-        start_offset=-LOOKBACK_DAYS, end_offset=LOOKBACK_DAYS, allow_nonexistent_upstream_partitions=True
+        start_offset=-back, end_offset=ahead, allow_nonexistent_upstream_partitions=True
     )
-
-
-def day_before() -> dg.TimeWindowPartitionMapping:
-    """Day D needs D-1 and D."""
-    return dg.TimeWindowPartitionMapping(start_offset=-1, allow_nonexistent_upstream_partitions=True)
 
 
 def days_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Days:

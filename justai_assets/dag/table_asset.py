@@ -1,7 +1,7 @@
 """One table of an org as an asset, whatever makes its days."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,7 +9,7 @@ import dagster as dg
 
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import StorageError
-from justai_assets.contract.tables import FATES, QUARANTINE, TABLES, Table
+from justai_assets.contract.tables import FATES, QUARANTINE, Table
 from justai_assets.dag.automation import rebuild_when_upstream_changes
 from justai_assets.dag.metadata import (
     COLUMN_SCHEMA,
@@ -19,8 +19,8 @@ from justai_assets.dag.metadata import (
     reporter,
     run_metadata,
 )
-from justai_assets.dag.org_keys import OWNER, group_of, pool_of, table_key
-from justai_assets.dag.partitions import daily, days_of
+from justai_assets.dag.org_keys import OWNER, group_of, landing_key, pool_of, table_key
+from justai_assets.dag.partitions import daily, days_around, days_of
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.lake.built import BuiltDays
@@ -29,6 +29,7 @@ from justai_assets.lake.maintain import remove_superseded
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
+from justai_assets.sources.lineage import landed_in, reads
 
 BETWEEN_COMMITS = 3.0
 """Seconds that a run which is between its commits is given to make them."""
@@ -63,7 +64,7 @@ class TornDaysError(StorageError):
     code = "torn_days"
 
 
-def refuse_torn(lake: Lake, org: Org, days: Days, deps: Iterable[dg.AssetDep]) -> None:
+def refuse_torn(lake: Lake, org: Org, days: Days, table: Table) -> None:
     """Refuse to read days that a run left half done: what is counted on them is wrong, and nothing would say so.
 
     Days that were never built are no reason: an org has days on which nothing landed, and those before it began.
@@ -71,21 +72,18 @@ def refuse_torn(lake: Lake, org: Org, days: Days, deps: Iterable[dg.AssetDep]) -
     Raises:
         TornDaysError: naming the days and what builds them.
     """
-    for dep in deps:
-        mapping, table = dep.partition_mapping, TABLES.get(dep.asset_key.path[-1])
-        if table is None or not isinstance(mapping, dg.TimeWindowPartitionMapping):
-            continue
-        read = Days(days.first + timedelta(days=mapping.start_offset), days.last + timedelta(days=mapping.end_offset))
-        torn = _torn(lake, org, table, read)
+    for one in reads(org, table):
+        read = Days(days.first - timedelta(days=one.back), days.last + timedelta(days=one.ahead))
+        torn = _torn(lake, org, one.table, read)
         if torn:
             # A run that is between its commits just now is done with them within a second.
             time.sleep(BETWEEN_COMMITS)
-            torn = _torn(lake, org, table, read)
+            torn = _torn(lake, org, one.table, read)
         if torn:
             raise TornDaysError(
-                f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
+                f"{org.slug}/{one.table.name} of {spans(torn)} is half written: a run ended between its commits",
                 mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
-                f"--asset {table.name}",
+                f"--asset {one.table.name}",
             )
 
 
@@ -93,22 +91,32 @@ def _torn(lake: Lake, org: Org, table: Table, days: Days) -> list[date]:
     return sorted(day for day in BuiltDays.of(lake, org.slug, table).torn if day in days)
 
 
+def upstream_deps(org: Org, table: Table) -> list[dg.AssetDep]:
+    """What a table is made of: landed objects of its sources, day by day, and the tables that it reads."""
+    landed = [
+        dg.AssetDep(landing_key(org.slug, source), partition_mapping=days_around()) for source in landed_in(org, table)
+    ]
+    made = [
+        dg.AssetDep(table_key(org.slug, one.table), partition_mapping=days_around(one.back, one.ahead))
+        for one in reads(org, table)
+    ]
+    return [*landed, *made]
+
+
 def table_asset(
     org: Org,
     table: Table,
-    deps: list[dg.AssetDep],
     build: Build,
     *,
     is_automated: bool = True,
     engine: str = "polars",
     freshness_policy: dg.FreshnessPolicy | None = None,
 ) -> dg.AssetsDefinition:
-    """One table as an asset: a ranged run is one call and one commit.
+    """One table as an asset: a ranged run is one call and one commit. Its upstream comes from the lineage.
 
     Args:
         org: the org.
         table: the table.
-        deps: upstream, with partition mappings.
         build: replaces the days and reports them.
         is_automated: rebuild when upstream changes; false for what something else keeps up to date.
         engine: what makes it, shown in the UI.
@@ -118,7 +126,7 @@ def table_asset(
 
     @dg.asset(
         key=table_key(org.slug, table),
-        deps=deps,
+        deps=upstream_deps(org, table),
         partitions_def=daily(org.start_date),
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=rebuild_when_upstream_changes(batch_minutes=org.batch_minutes) if is_automated else None,
@@ -140,7 +148,7 @@ def table_asset(
                     f"{org.slug}/{table.name} has columns of another version: {', '.join(columns)}; days that this "
                     "one builds have no value there, so build them again after the upgrade"
                 )
-            refuse_torn(platform.lake(), org, days, deps)
+            refuse_torn(platform.lake(), org, days, table)
             reports = build(DaysRun(context, platform, days, note, reporter(context, len(days))))
         current = [day for day in days if day >= datetime.now(UTC).date() - timedelta(days=1)]
         if current:

@@ -6,8 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, SERVED_COPIES, UNIFIED_EVENTS, Table
-from justai_assets.dag.landing_assets import GENERATE, LANDING_NAMES
 from justai_assets.dag.metadata import day_metadata
 from justai_assets.dag.org_keys import OWNER, group_of
 from justai_assets.dag.resources import Platform
@@ -15,22 +13,15 @@ from justai_assets.dag.retries import verdicts
 from justai_assets.landing.refiled import refile
 from justai_assets.orgs.model import Org
 from justai_assets.sources.build import build_from_doors
+from justai_assets.sources.lineage import landed_by_table
 from justai_assets.storage import Root
 
 NAME = "undated_records"
 
 
-def doors_by_table(org: Org) -> dict[Table, tuple[str, ...]]:
-    """Which table each landing door of an org feeds."""
-    served: dict[Table, tuple[str, ...]] = {SERVED_COPIES: (GENERATE,)} if org.templates else {}
-    if org.is_unified:
-        return {UNIFIED_EVENTS: (org.engagement,), **served} if org.engagement in LANDING_NAMES else served
-    return {ESP_EVENTS: (org.engagement,), **({CUSTOM_EVENTS: org.custom} if org.custom else {}), **served}
-
-
 def refile_undated(org: Org, landing: Root) -> Iterator[tuple[str, date, int]]:
     """File undated records that have become dated under their day: (door, day, records), as each door is done."""
-    for doors in doors_by_table(org).values():
+    for doors in landed_by_table(org).values():
         for door in doors:
             for day, records in sorted(refile(landing, org.slug, door, org.start_date).items()):
                 yield door, day, records
@@ -56,7 +47,7 @@ def undated_asset(org: Org) -> dg.AssetsDefinition:
         with verdicts(context.retry_number):
             for door, day, records in refile_undated(org, platform.landing()):
                 context.log.info(f"{door}: {records:,} records that were undated are filed under {day} now")
-        for table, doors in doors_by_table(org).items():
+        for table, doors in landed_by_table(org).items():
             with verdicts(context.retry_number):
                 (report,) = build_from_doors(org, platform.landing(), platform.lake(), table, doors, None, note=note)
             metadata |= {f"{table.name}: {key}": value for key, value in day_metadata(report).items() if "/" not in key}

@@ -15,6 +15,7 @@ import polars as pl
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.demo.people import Happening
 from justai_assets.landing.paths import day_prefix, door_prefix
+from justai_assets.sources.warehouse_drop.spec import DATABRICKS, REDSHIFT
 from justai_assets.storage import Root
 
 _TYPES = {"event_timestamp": UTC_TIMESTAMP}
@@ -38,7 +39,7 @@ def land_redshift(landing: Root, slug: str, events: Iterable[Happening]) -> None
         }
     )
     for day, rows in sorted(by_day.items()):
-        folder = day_prefix("redshift", slug, day)
+        folder = day_prefix(REDSHIFT.name, slug, day)
         half = len(rows) // 2
         for part, piece in enumerate((rows[:half], rows[half:])):
             frame = pl.DataFrame(piece, schema=schema, orient="row")
@@ -51,9 +52,9 @@ def land_redshift(landing: Root, slug: str, events: Iterable[Happening]) -> None
         return
     last = max(by_day)
     stale = pl.DataFrame(by_day[last][:25], schema=schema, orient="row")
-    landing.write(f"{day_prefix('redshift', slug, last)}/0002_part_00.parquet", _parquet(stale))
+    landing.write(f"{day_prefix(REDSHIFT.name, slug, last)}/0002_part_00.parquet", _parquet(stale))
     manifest = json.dumps({"entries": entries}).encode()
-    landing.write(f"{door_prefix('redshift', slug)}/manifest", manifest)
+    landing.write(f"{door_prefix(REDSHIFT.name, slug)}/manifest", manifest)
 
 
 def write_files(folder: Path, events: Iterable[Happening]) -> None:
@@ -104,7 +105,7 @@ def land_databricks(landing: Root, slug: str, events: Iterable[Happening], luck:
     frame = frame.with_columns(pl.col("event_timestamp").dt.date().alias("event_date"))
     for (day,), one in sorted(frame.partition_by("event_date", as_dict=True).items()):
         assert isinstance(day, date)
-        folder = day_prefix("databricks", slug, day)
+        folder = day_prefix(DATABRICKS.name, slug, day)
         job = str(luck.randrange(10**18, 10**19))
         name = f"part-00000-tid-{job}-0001-c000.snappy.parquet"
         landing.write(f"{folder}/_started_{job}", b"")

@@ -15,6 +15,9 @@ from justai_assets.demo.orgs import PURCHASE_WORKFLOW
 from justai_assets.demo.people import Happening
 from justai_assets.landing.identity import event_id
 from justai_assets.landing.paths import day_prefix
+from justai_assets.sources.generate.spec import GENERATE
+from justai_assets.sources.iterable.spec import ITERABLE
+from justai_assets.sources.journey.spec import JOURNEY
 from justai_assets.storage import Root
 
 FILES_A_DAY = 4
@@ -44,11 +47,11 @@ def land_iterable(landing: Root, slug: str, events: Iterable[Happening], luck: r
         # One in fifty is delivered a day or two late: into the folder of its own day all the same.
         late = timedelta(hours=luck.uniform(24, 48)) if luck.random() < 0.02 else timedelta(seconds=luck.uniform(0, 5))
         received = event.at + late
-        line = _envelope(event_id("iterable_webhooks", body, ""), received, body, {"campaignId": event.arm.campaign_id})
+        line = _envelope(event_id(ITERABLE.name, body, ""), received, body, {"campaignId": event.arm.campaign_id})
         by_day[at.date()] += [(received, line)] * (2 if luck.random() < 0.01 else 1)
     for day, lines in by_day.items():
         broken = _broken_iterable(day, lines[0][1])
-        _land(landing, day_prefix("iterable_webhooks", slug, day), lines, broken)
+        _land(landing, day_prefix(ITERABLE.name, slug, day), lines, broken)
 
 
 def land_journeys(landing: Root, slug: str, events: Iterable[Happening], luck: random.Random) -> None:
@@ -57,14 +60,14 @@ def land_journeys(landing: Root, slug: str, events: Iterable[Happening], luck: r
     for event in events:
         is_known = luck.random() > 0.01
         body = {"email": event.person.email if is_known else "", "workflowId": PURCHASE_WORKFLOW}
-        identity = event_id("journey_webhooks", body, f"{event.at.isoformat()} {luck.random()}")
+        identity = event_id(JOURNEY.name, body, f"{event.at.isoformat()} {luck.random()}")
         by_day[event.at.date()].append((event.at, _envelope(identity, event.at, body, {})))
     for day, lines in by_day.items():
         stranger = {"email": "person1@example.com", "workflowId": "999999"}
         broken = [_envelope(f"{day}-stranger".encode().hex(), lines[0][0], stranger, {})]
-        _land(landing, day_prefix("journey_webhooks", slug, day), lines, broken)
+        _land(landing, day_prefix(JOURNEY.name, slug, day), lines, broken)
     undated = _envelope(f"{slug}-undated".encode().hex(), datetime(2000, 1, 1), {"workflowId": PURCHASE_WORKFLOW}, {})  # noqa: DTZ001 - a broken clock is the point
-    folder = day_prefix("journey_webhooks", slug, None)
+    folder = day_prefix(JOURNEY.name, slug, None)
     landing.write(f"{folder}/0000.jsonl.zst", zstandard.compress(f"{undated}\n".encode()))
 
 
@@ -93,9 +96,9 @@ def land_generate(landing: Root, slug: str, sends: Iterable[Happening], copies: 
             "vars": {"subject": "Hello", "cta": "Look"},
             "attrs": {"plan": "free"},
         }
-        by_day[at.date()].append((at, _envelope(event_id("generate", body, ""), at, body, {})))
+        by_day[at.date()].append((at, _envelope(event_id(GENERATE.name, body, ""), at, body, {})))
     for day, lines in by_day.items():
-        _land(landing, day_prefix("generate", slug, day), lines, [lines[0][1][:40]])
+        _land(landing, day_prefix(GENERATE.name, slug, day), lines, [lines[0][1][:40]])
 
 
 def _land(landing: Root, folder: str, lines: list[tuple[datetime, str]], broken: list[str]) -> None:
@@ -127,7 +130,7 @@ def _broken_iterable(day: date, sound: str) -> list[str]:
     received = datetime.fromisoformat(f"{day}T12:00:01+00:00")
     return [
         sound[: len(sound) // 2],
-        *(_envelope(event_id("iterable_webhooks", body, ""), received, body, {}) for body in bodies),
+        *(_envelope(event_id(ITERABLE.name, body, ""), received, body, {}) for body in bodies),
     ]
 
 

@@ -22,7 +22,7 @@ from justai_assets.contract.events import (
     UNSUBSCRIBES,
 )
 from justai_assets.contract.reasons import NO_SEND, OUTSIDE_WINDOW
-from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP, Table
+from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import VALUE, declared, has_value
 from justai_assets.orgs.model import Org
@@ -52,13 +52,6 @@ stream has none. send_timestamp: of the message that a custom event belongs to, 
 is_attributed, reason, window_hours: of custom events; null for the others. value: what a custom event was worth; null
 where the org
 declares no `value` or the event carries none, and for the others. source: where the record came from."""
-
-
-def stream_tables(org: Org) -> tuple[Table, ...]:
-    """The tables that `read_events` reads."""
-    if org.is_unified:
-        return (UNIFIED_EVENTS,)
-    return (ESP_EVENTS, ATTRIBUTED_EVENTS) if org.custom else (ESP_EVENTS,)
 
 
 def read_events(org: Org, lake: Lake, days: Days) -> pl.LazyFrame:

@@ -30,12 +30,12 @@ from justai_assets.events.event_stream import (
     UNSUBSCRIBE,
     read_events,
     send_names,
-    stream_tables,
 )
 from justai_assets.events.message_people import MessagePeople
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
+from justai_assets.sources.lineage import stream_tables
 
 ROWS_PER_PART: Final = 1_000_000
 """Events that are joined at once: about 200 MB; two parts are held, the one being joined and the one being written."""

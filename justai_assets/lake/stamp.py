@@ -115,10 +115,10 @@ def rule_hash(org: Org, table: Table) -> str:
 def _said(org: Org, table: Table) -> list[Any]:
     extra = of_org(org)
     sources: list[Any] = [org.engagement, sorted(org.custom), *([extra] if extra else [])]
-    if "journey_webhooks" in org.custom and org.sources.journey_webhooks is not None:
-        sources.append(org.sources.journey_webhooks.events)
-    if org.sources.delta_share is not None:
-        sources.append(org.sources.delta_share.table)
+    for one in org.sources.present():
+        settings = org.sources.of(one)
+        if settings is not None and one in (org.engagement, *org.custom):
+            sources += settings.rule
     if table is SERVED_COPIES:
         return []
     if table is ESP_EVENTS:

@@ -15,9 +15,10 @@ from urllib.parse import unquote_plus
 
 from justai_assets.landing.changes import Key
 from justai_assets.landing.memory import FOLDER
-from justai_assets.landing.paths import PREFIXES, UNDATED, partition_of
+from justai_assets.landing.paths import UNDATED, partition_of
 from justai_assets.landing.visit import Hints
 from justai_assets.orgs.model import SLUG
+from justai_assets.sources.registry import landings
 from justai_assets.storage import LandedObject, Root
 
 NOTES: Final = f"{FOLDER}/hints"
@@ -140,7 +141,8 @@ def _hint(root: Root, bucket: str, key: str) -> Hint | None:
     if bucket != mine or not key.startswith(f"{prefix}/" if prefix else ""):
         return None
     relative = key.removeprefix(f"{prefix}/") if prefix else key
-    for door, folder in PREFIXES.items():
+    for door, landing in landings().items():
+        folder = landing.prefix
         slug, slash, rest = relative.removeprefix(f"{folder}/").partition("/")
         if not relative.startswith(f"{folder}/") or not slash or not SLUG.fullmatch(slug):
             continue

@@ -1,11 +1,10 @@
 """What makes two webhook receipts the same event. Ids are computed, so that a redelivered event is the same event.
 
-| door | id |
-|---|---|
-| Iterable | sha256 of the canonical body |
-| Chameleon | the body's own `id`; without a usable one, sha256 of the canonical body |
-| Journey | sha256 of the canonical body and the receipt: a body cannot tell a repeat from a redelivery |
-| Generate | sha256 of the canonical body |
+A source says in its `spec.py` which of three ids its events have:
+
+- the sha256 of the canonical body (Iterable, Generate);
+- the id that the sender gives the event, and the sha256 of the canonical body where it gives none (Chameleon);
+- the sha256 of the canonical body and the receipt, where a body cannot tell a repeat from a redelivery (Journey).
 
 The canonical form of a body is JSON with keys sorted at every level, no white space between tokens, UTF-8, strings with
 the fewest escapes: what Python's `json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes,
@@ -17,9 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any
 
-MAX_ID_LENGTH: Final = 256
+from justai_assets.sources.registry import envelopes_of
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
@@ -38,23 +37,23 @@ def event_id(door: str, body: dict[str, Any], receipt: str, *, canonical_body: b
     """The id of one event.
 
     Args:
-        door: `iterable_webhooks`, `journey_webhooks`, `chameleon_webhooks` or `generate`.
+        door: a source that lands envelopes.
         body: the decoded body.
-        receipt: what tells one receipt from every other; only the Journey door uses it. The collector names the
+        receipt: what tells one receipt from every other, for a source that needs it. The collector names the
             journal record; a reader that finds an envelope without an id passes its `received_at`.
         canonical_body: `canonical(body)`, where the caller has it already.
 
     Returns:
-        64 hex digits, or the body's own id for Chameleon (a string of 1 to 256 characters, or an integer as text).
+        64 hex digits, or the id that the sender gave the event.
+
+    Raises:
+        UnknownSourceError: the source lands no envelopes.
     """
-    if door == "chameleon_webhooks":
-        own = body.get("id")
-        if isinstance(own, int) and not isinstance(own, bool):
-            own = str(own)
-        if isinstance(own, str) and 0 < len(own) <= MAX_ID_LENGTH:
-            return own
+    envelopes = envelopes_of(door)
+    if (own := envelopes.own_id(body)) is not None:
+        return own
     content = canonical(body) if canonical_body is None else canonical_body
-    if door == "journey_webhooks":
+    if envelopes.is_each_receipt_new:
         # Canonical JSON holds no raw line feed, so body and receipt cannot run into each other.
         content = content + b"\n" + receipt.encode()
     return hashlib.sha256(content).hexdigest()

@@ -12,11 +12,10 @@ from typing import Final
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing.links import split_links
 from justai_assets.landing.paths import day_of, day_prefix, door_prefix
+from justai_assets.sources.registry import landing_of
 from justai_assets.storage import LandedObject, Root
 
-SUFFIXES: Final = {"redshift": (".parquet",), "databricks": (".parquet",)}
 LANDING: Final = "JUSTAI_LANDING"
-WEBHOOK_SUFFIXES: Final = (".jsonl.zst", ".jsonl.gz", ".jsonl")
 MANIFEST: Final = "manifest"
 """What Redshift's UNLOAD … MANIFEST writes last, beside the parts or at the door's prefix."""
 
@@ -154,7 +153,7 @@ def is_bare(root: Root, door: str, slug: str) -> bool:
 
 def landed_day(root: Root, door: str, slug: str, day: date | None, objects: Iterable[LandedObject]) -> LandedDay:
     """The objects of one day, sorted out."""
-    suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
+    suffixes = landing_of(door).suffixes
     found, links = split_links(root, door, slug, objects)
     data = tuple(one for one in found if is_data(one, suffixes))
     return LandedDay(day, data, tuple(one for one in found if not is_data(one, suffixes)), links)

@@ -8,17 +8,8 @@ from urllib.parse import unquote
 
 from justai_assets.contract.days import day_or_none
 from justai_assets.contract.errors import StorageError
-from justai_assets.orgs.model import SLUG
-
-PREFIXES: Final = {
-    "iterable_webhooks": "webhooks/iterable",
-    "journey_webhooks": "webhooks/events",
-    "chameleon_webhooks": "webhooks/chameleon",
-    "generate": "generate",
-    "redshift": "redshift",
-    "databricks": "databricks",
-}
-"""Door → the folder that holds one folder an org."""
+from justai_assets.orgs.fields import SLUG
+from justai_assets.sources.registry import landing_of
 
 UNDATED: Final = "__HIVE_DEFAULT_PARTITION__"
 """The folder of records without a usable date; read as quarantine."""
@@ -30,7 +21,7 @@ def door_prefix(door: str, slug: str) -> str:
     """`webhooks/iterable/acme`: without a trailing slash; whatever lists it appends one."""
     if not SLUG.fullmatch(slug):
         raise StorageError(f"{slug!r} is not an org slug")
-    return f"{PREFIXES[door]}/{slug}"
+    return f"{landing_of(door).prefix}/{slug}"
 
 
 def day_prefix(door: str, slug: str, day: date | None) -> str:

@@ -17,20 +17,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import zstandard
 
+from justai_assets.contract.event_times import parse_time
 from justai_assets.contract.reasons import REJECTIONS
-from justai_assets.landing.event_time import filed_under, parse_time
+from justai_assets.landing.event_time import filed_under
 from justai_assets.landing.lines import UnreadableError, lines
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.landing.paths import day_prefix
+from justai_assets.sources.registry import is_collected
 from justai_assets.storage import Root
-
-DOORS: Final = ("iterable_webhooks", "journey_webhooks", "chameleon_webhooks")
-"""Doors whose objects the collector writes. What a warehouse files without a date has no time of its own."""
 
 _Lines = Mapping[date, list[tuple[int, bytes]]]
 
@@ -44,7 +42,8 @@ def refile(landing: Root, slug: str, door: str, start: date) -> dict[date, int]:
     Raises:
         StorageError: the landing zone cannot be read or written.
     """
-    if door not in DOORS:
+    # What a warehouse files without a date has no time of its own.
+    if not is_collected(door):
         return {}
     copied: dict[date, int] = defaultdict(int)
     shelf = _Shelf(landing, door, slug)

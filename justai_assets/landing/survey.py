@@ -13,8 +13,6 @@ from justai_assets.landing.commits import MANIFEST, MAX_LIST_BYTES
 from justai_assets.landing.completeness import SUCCESS, DoorSigns, Named, is_complete, parse_manifest
 from justai_assets.landing.links import split_links
 from justai_assets.landing.listing import (
-    SUFFIXES,
-    WEBHOOK_SUFFIXES,
     LandedDay,
     is_data,
     is_foreign,
@@ -22,6 +20,7 @@ from justai_assets.landing.listing import (
     list_day,
 )
 from justai_assets.landing.paths import UNDATED, door_prefix, partition_of
+from justai_assets.sources.registry import is_drop, landing_of
 from justai_assets.storage import LandedObject, Root
 
 CHECK_EVERY: Final = 1000
@@ -72,7 +71,7 @@ def survey(
     by_day: dict[Key, list[LandedObject]] = defaultdict(list)
     strays: set[str] = set()
     resume: date | None = None
-    suffixes = SUFFIXES.get(door, WEBHOOK_SUFFIXES)
+    suffixes = landing_of(door).suffixes
     for index, found in enumerate(_in_order(root, prefix, first), start=1):
         is_known, day = _day_of(prefix, found)
         if is_known:
@@ -108,7 +107,7 @@ def survey_days(root: Root, door: str, slug: str, days: Iterable[Key], manifests
 
 def door_signs(root: Root, door: str, slug: str, manifests: ManifestCache) -> DoorSigns:
     """What lies beside the days of a drop. A manifest that cannot be read says nothing, as when the day is read."""
-    if door not in SUFFIXES:
+    if not is_drop(door):
         return DoorSigns()
     beside = {found.name: found for found in split_links(root, door, slug, root.list_flat(door_prefix(door, slug)))[0]}
     manifest = beside.get(MANIFEST)

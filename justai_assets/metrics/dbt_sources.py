@@ -18,18 +18,18 @@ from justai_assets.contract.events import CLICKS, ENGAGEMENT, MAX_WINDOW_HOURS, 
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
-    CUSTOM_EVENTS,
     DELTA_SHARE,
     ESP_EVENTS,
     FATES,
     MESSAGE_OUTCOMES,
-    UNIFIED_EVENTS,
     Table,
 )
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.metric import event_of, is_conversion, metric_of
 from justai_assets.orgs.model import Org
 from justai_assets.settings import Settings
+from justai_assets.sources.lineage import table_of
+from justai_assets.sources.registry import lands
 from justai_assets.storage import Root
 
 if TYPE_CHECKING:
@@ -136,11 +136,9 @@ def _orgs(orgs: list[Org]) -> pa.Table:
 def _doors(orgs: list[Org]) -> pa.Table:
     rows = []
     for org in orgs:
-        engagement = (
-            DELTA_SHARE if org.engagement == "delta_share" else UNIFIED_EVENTS if org.is_unified else ESP_EVENTS
-        )
-        read = [(engagement, org.engagement), *((CUSTOM_EVENTS, door) for door in org.custom)]
-        rows += [(org.slug, org.start_date, table.name, door) for table, door in read]
+        for source in (org.engagement, *org.custom):
+            table = DELTA_SHARE if not lands(source) else table_of(org, source)
+            rows += [(org.slug, org.start_date, table.name, source)] if table else []
     return _table(("org", "start_date", "asset", "door"), rows, "sdss")
 
 

@@ -22,12 +22,13 @@ from justai_assets.contract.tables import (
     RESTATEMENTS,
     UNIFIED_EVENTS,
 )
-from justai_assets.events.event_stream import CUSTOM, read_events, send_names, stream_tables
+from justai_assets.events.event_stream import CUSTOM, read_events, send_names
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.explain_cohort import arms_of, template_of
 from justai_assets.orgs.doubts import closest, event_names
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.templates import Arm, Template
+from justai_assets.sources.lineage import stream_tables
 
 SHOWN: Final = 20
 _CLASSES: Final = {"open": OPENS, "click": CLICKS, "unsubscribe": UNSUBSCRIBES}

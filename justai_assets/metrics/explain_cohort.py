@@ -16,7 +16,7 @@ from justai_assets.contract.days import Days, parse_day
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
 from justai_assets.contract.tables import COHORT_RESTATEMENTS, MESSAGE_OUTCOMES, Table
-from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, UNSUBSCRIBE, read_events, stream_tables
+from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, UNSUBSCRIBE, read_events
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, FUNNEL_METRICS, MACHINE_OPEN, copy_counts
@@ -30,6 +30,7 @@ from justai_assets.metrics.experiments.metric import (
 from justai_assets.orgs.extra_columns import exact_sum
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.templates import Arm, Template
+from justai_assets.sources.lineage import stream_tables
 
 SHOWN: Final = 20
 _MICROSECONDS: Final = 3_600_000_000

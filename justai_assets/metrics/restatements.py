@@ -20,25 +20,26 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import (
-    ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
     COHORT_RESTATEMENTS,
     COPY_DAILY,
     CUSTOM_EVENTS,
+    DELTA_SHARE,
     ESP_EVENTS,
+    MESSAGE_OUTCOMES,
     RESTATEMENTS,
     SERVED_COPIES,
-    UNIFIED_EVENTS,
     Table,
 )
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
-from justai_assets.landing.paths import PREFIXES
 from justai_assets.metrics.experiments.copy_daily import counting_rule
 from justai_assets.orgs.extra_columns import VALUE as PAID
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
-from justai_assets.sources.generate import DOOR as GENERATE
+from justai_assets.sources.lineage import landed_in
+from justai_assets.sources.lineage import upstream as upstream_tables
+from justai_assets.sources.registry import lands
 from justai_assets.storage import Root
 
 UPSTREAM_NOTE: Final = "upstream"
@@ -78,9 +79,11 @@ class Given:
     @classmethod
     def read(cls, org: Org, lake: Lake, days: Days, table: Table = ATTRIBUTION_METRICS) -> Given:
         """What a table of numbers says of the days, and from what it was computed."""
-        tables = (UNIFIED_EVENTS,) if org.is_unified else (ESP_EVENTS, CUSTOM_EVENTS, ATTRIBUTED_EVENTS)
-        copies = (SERVED_COPIES,) if table is COPY_DAILY else ()
-        opened = {one.name: lake.open(org.slug, one) for one in (*tables, *copies)}
+        opened = {
+            one.name: lake.open(org.slug, one)
+            for one in upstream_tables(org, table)
+            if one not in (DELTA_SHARE, MESSAGE_OUTCOMES)
+        }
         now = {name: one.version() for name, one in opened.items() if one is not None}
         found = lake.open(org.slug, table)
         if found is None:
@@ -238,9 +241,10 @@ def changed_files(
     files: set[str] = set()
     if landing is not None and old.get(SERVED_COPIES.name) != given.now.get(SERVED_COPIES.name):
         # Generate is called before the send, on its day or the day before; its records do not name their object.
-        files |= _written_since(landing, GENERATE, org.slug, Days(day - timedelta(days=1), day), given.at[day])
+        (served,) = landed_in(org, SERVED_COPIES)
+        files |= _written_since(landing, served, org.slug, Days(day - timedelta(days=1), day), given.at[day])
     if org.is_unified:
-        if landing is None or org.engagement not in PREFIXES:
+        if landing is None or not lands(org.engagement):
             return None
         files |= _written_since(landing, org.engagement, org.slug, Days(first, last), given.at[day])
         return tuple(sorted(files))

@@ -25,14 +25,13 @@ def doubts(org: Org) -> Iterator[str]:
 
 
 def misspelt(org: Org) -> Iterator[str]:
-    """Event names of the org file that are close to a known name and not it, or that no door can bring.
+    """Event names of the org file that are close to a known name and not it, or that no source can bring.
 
-    Every name is known where Journeys alone bring custom events; a warehouse, Chameleon and a unified stream bring
-    names that no file lists.
+    Every name is known where the org file lists the events of all of its custom sources, as it does for Journeys.
     """
-    journeys = org.sources.journey_webhooks
-    known = {*ENGAGEMENT_METRICS, *(journeys.events.values() if journeys and "journey_webhooks" in org.custom else ())}
-    is_complete = org.custom == ("journey_webhooks",)
+    lists = [settings.event_names for one in org.custom if (settings := org.sources.of(one)) is not None]
+    known = {*ENGAGEMENT_METRICS, *(name for names in lists for name in (names or {}).values())}
+    is_complete = bool(lists) and None not in lists
     for key, name in event_names(org):
         if name in known:
             continue
@@ -43,7 +42,7 @@ def misspelt(org: Org) -> Iterator[str]:
         guess = metric_instead(guess) if guess in _ENGAGEMENT_NAMES else guess
         if guess or is_complete:
             meant = f"; {guess} is meant, perhaps" if guess else f"; known are {', '.join(sorted(known))}"
-            yield f"{key}: no door brings an event {name}{meant}"
+            yield f"{key}: no source brings an event {name}{meant}"
 
 
 def unknown_people(org: Org) -> Iterator[str]:

@@ -87,7 +87,7 @@ ExtraColumns = Annotated[dict[str, Kind], BeforeValidator(_as_mapping), AfterVal
 
 def of_source(org: Org, source: str) -> Mapping[str, Kind]:
     """The declared columns of a source: name → kind; none of a source that cannot declare any."""
-    found: Mapping[str, Kind] = getattr(getattr(org.sources, source), "extra_columns", {})
+    found: Mapping[str, Kind] = getattr(org.sources.of(source), "extra_columns", {})
     return found
 
 

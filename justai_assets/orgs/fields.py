@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -21,9 +21,6 @@ from justai_assets.orgs.secrets import SecretRef
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
-EngagementDoor = Literal["iterable_webhooks", "redshift", "databricks", "delta_share"]
-CustomDoor = Literal["journey_webhooks", "chameleon_webhooks", "redshift", "databricks"]
-
 
 def _check_slug(text: str) -> str:
     if not SLUG.fullmatch(text):
@@ -31,23 +28,9 @@ def _check_slug(text: str) -> str:
     return text
 
 
-def _check_table(text: str) -> str:
-    if not re.fullmatch(r"[^./\s]+\.[^./\s]+\.[^./\s]+", text):
-        raise ValueError("must be share.schema.table, three names with dots between")
-    return text
-
-
 def _id_as_text(value: Any) -> Any:
     # YAML reads an unquoted id as a number; ids are text everywhere.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _single_door(value: Any) -> Any:
-    if isinstance(value, list):
-        raise ValueError(  # noqa: TRY004 - the one exception pydantic reports with its key
-            "engagement events come from ONE door, because the same send can arrive through two; name one"
-        )
-    return value
 
 
 def _no_metric(name: str) -> str:
@@ -64,18 +47,6 @@ def _no_metric(name: str) -> str:
 
 def _one_as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
-
-
-def _custom_doors(value: Any) -> Any:
-    doors = _one_as_list(value)
-    for door in doors if isinstance(doors, list) else ():
-        if door in {"delta_share", "iterable_webhooks"}:
-            holds = "a unified stream, with its custom events in it" if door == "delta_share" else "engagement events"
-            raise ValueError(
-                f"{door} carries {holds}; remove it from custom, and name it under engagement if it is to be "
-                f"read; custom takes {', '.join(get_args(CustomDoor))}"
-            )
-    return doors
 
 
 def _day(value: Any) -> Any:
@@ -110,21 +81,11 @@ def _key_metric(name: str) -> str:
     return name
 
 
-def _journey_event(name: str) -> str:
-    if is_engagement(name):
-        raise ValueError(f"{name} is the name of an engagement event; give what the person did, for example purchase")
-    if "@" in name or not any(character.isalpha() for character in name):
-        # It may be somebody's: it is not repeated.
-        raise ValueError("an event name has a letter and no @; give what the person did, for example purchase")
-    return name
-
-
 EARLIEST_START = date(1970, 1, 1)
 Day = Annotated[date, BeforeValidator(_day)]
 Slug = Annotated[str, AfterValidator(_check_slug)]
 Id = Annotated[str, BeforeValidator(_id_as_text), Field(min_length=1, max_length=256)]
 EventName = Annotated[str, Field(min_length=1, max_length=256)]
-JourneyEvent = Annotated[EventName, AfterValidator(_journey_event)]
 EventNames = Annotated[tuple[EventName, ...], BeforeValidator(_one_as_list)]
 CountedEvent = Annotated[EventName, AfterValidator(_no_metric)]
 CountedEvents = Annotated[tuple[CountedEvent, ...], BeforeValidator(_one_as_list)]
@@ -133,6 +94,3 @@ SendEvents = Annotated[EventNames, Field(min_length=1)]
 Hours = Annotated[int, Field(ge=1, le=MAX_WINDOW_HOURS)]
 
 SecretRefs = Annotated[tuple[SecretRef, ...], BeforeValidator(_one_as_list)]
-SharedTable = Annotated[str, AfterValidator(_check_table)]
-Engagement = Annotated[EngagementDoor, BeforeValidator(_single_door)]
-CustomDoors = Annotated[tuple[CustomDoor, ...], BeforeValidator(_custom_doors)]

@@ -1,6 +1,6 @@
-"""The org: one YAML file says which doors it has and how its events are attributed.
+"""The org: one YAML file says which sources it has and how its events are attributed.
 
-Every rule here is the org file's documentation; the messages name the key and the mend.
+Every rule here is the org file's documentation; the messages name the key and the fix.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from justai_assets.orgs.extra_columns import of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
     CountedEvent,
-    CustomDoors,
     Day,
-    Engagement,
     Hours,
     SendEvents,
     Slug,
 )
 from justai_assets.orgs.secrets import SecretRef, StrictModel, resolve
-from justai_assets.orgs.source_settings import Sources
+from justai_assets.orgs.source_settings import CustomSources, EngagementSource, OrgSources
 from justai_assets.orgs.templates import Arm, Experiments, Template
+from justai_assets.sources.registry import SOURCES, http_sources
 
 
 class Attribution(StrictModel):
@@ -50,9 +49,9 @@ class Org(StrictModel):
     slug: Slug
     start_date: Day
     pseudonym_salt: SecretRef
-    engagement: Engagement
-    custom: CustomDoors = ()
-    sources: Sources
+    engagement: EngagementSource
+    custom: CustomSources = ()
+    sources: OrgSources
     attribution: Attribution = Attribution()
     templates: tuple[Template, ...] = ()
     experiments: Experiments = Experiments()
@@ -63,7 +62,7 @@ class Org(StrictModel):
 
     @property
     def is_unified(self) -> bool:
-        """True when the engagement door carries an already unified stream."""
+        """True when the engagement source carries an already unified stream."""
         return self.sources.content(self.engagement) == "unified_events"
 
     def secret(self, reference: str) -> SecretStr:
@@ -71,38 +70,39 @@ class Org(StrictModel):
         return resolve(reference, base=self._file.parent if self._file else None)
 
     @model_validator(mode="after")
-    def _each_class_has_one_door(self) -> Org:
+    def _each_class_has_one_source(self) -> Org:
         present = set(self.sources.present())
         if self.engagement not in present:
             raise ValueError(f"engagement: {self.engagement} has no entry under sources; add sources.{self.engagement}")
         if self.sources.content(self.engagement) == "custom_events":
             raise ValueError(
                 f"engagement: {self.engagement} carries custom_events; set sources.{self.engagement}.content "
-                "to unified_events, or name the door that carries sends and opens"
+                "to unified_events, or name the source that carries sends and opens"
             )
-        for door in self.custom:
-            if door not in present:
-                raise ValueError(f"custom: {door} has no entry under sources; add sources.{door}")
+        for source in self.custom:
+            if source not in present:
+                raise ValueError(f"custom: {source} has no entry under sources; add sources.{source}")
             if self.is_unified:
                 raise ValueError(
-                    f"custom: {door} cannot be attributed, because {self.engagement} carries a unified stream without "
-                    "user keys; remove it from custom, or take engagement from iterable_webhooks"
+                    f"custom: {source} cannot be attributed, because {self.engagement} carries a unified stream "
+                    f"without user keys; remove it from custom, or take engagement from {' or '.join(with_people())}"
                 )
-            if self.sources.content(door) != "custom_events":
+            if self.sources.content(source) != "custom_events":
                 raise ValueError(
-                    f"custom: {door} carries {self.sources.content(door)}, whose engagement events would come through "
-                    f"two doors; set sources.{door}.content to custom_events if that is what it holds, else remove it "
-                    "from custom: a unified stream is named under engagement, alone"
+                    f"custom: {source} carries {self.sources.content(source)}, whose engagement events would come "
+                    f"through two sources; set sources.{source}.content to custom_events if that is what it holds, "
+                    "else remove it from custom: a unified stream is named under engagement, alone"
                 )
         if len(set(self.custom)) != len(self.custom):
-            raise ValueError("custom: names a door twice; remove the repetition")
-        journeys = self.sources.journey_webhooks
-        for workflow, name in (journeys.events if journeys else {}).items():
-            if name in self.attribution.send_events:
-                raise ValueError(
-                    f"sources.journey_webhooks.events.{workflow}: {name} is one of attribution.send_events; a Journey "
-                    "says what a person did; give it another name, or take it out of send_events"
-                )
+            raise ValueError("custom: names a source twice; remove the repetition")
+        for source in self.sources.present():
+            settings = self.sources.of(source)
+            for key, name in ((settings.event_names if settings else None) or {}).items():
+                if name in self.attribution.send_events:
+                    raise ValueError(
+                        f"sources.{source}.{key}: {name} is one of attribution.send_events; this source says what a "
+                        "person did; give the event another name, or take it out of send_events"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -127,19 +127,15 @@ class Org(StrictModel):
         return self
 
     @property
-    def unread_doors(self) -> tuple[str, ...]:
-        """Doors that are configured but that no event class names: observed, never consumed."""
-        return tuple(door for door in self.sources.present() if door != self.engagement and door not in self.custom)
+    def unread_sources(self) -> tuple[str, ...]:
+        """Sources that are configured but that no event class names: observed, never consumed."""
+        return tuple(one for one in self.sources.present() if one != self.engagement and one not in self.custom)
 
     @property
-    def closed_doors(self) -> dict[str, str]:
-        """Webhook doors whose HTTP door can accept nothing, for want of a credential, and the mend of each."""
-        mends = {
-            "iterable_webhooks": "set api_key, authorization or allow_unauthenticated: true",
-            "journey_webhooks": "set api_key",
-        }
-        sources = ((door, getattr(self.sources, door)) for door in mends)
-        return {door: mends[door] for door, source in sources if source is not None and source.accepts_nothing}
+    def closed_sources(self) -> dict[str, str]:
+        """Sources for which the collector can accept nothing, for want of a credential, and the fix of each."""
+        settings = ((name, http, self.sources.of(name)) for name, http in http_sources().items())
+        return {name: http.fix for name, http, found in settings if found is not None and found.accepts_nothing}
 
     @model_validator(mode="after")
     def _template_ids_are_unique(self) -> Org:
@@ -164,3 +160,8 @@ class Org(StrictModel):
                     f"templates: experiment_start of {one.id} is before start_date, {self.start_date}; give a later day"
                 )
         return self
+
+
+def with_people() -> list[str]:
+    """Names of the sources whose engagement events say to whom a message went."""
+    return [one.name for one in SOURCES.values() if "engagement" in one.contents]

@@ -16,8 +16,10 @@ from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.orgs.load import OrgFileError, load_org
 from justai_assets.orgs.model import SLUG, Org
-from justai_assets.orgs.secrets import references
+from justai_assets.orgs.secrets import reference_of, references
 from justai_assets.orgs.templates import Template
+from justai_assets.sources.registry import SOURCES
+from justai_assets.sources.source import Asked
 
 
 class NewOrgError(JustAIError):
@@ -33,10 +35,10 @@ class Answers:
     Attributes:
         slug: its name in every path.
         start_date: first event_date.
-        engagement: the one door of sends, opens and clicks.
-        custom: doors of custom events.
-        events: workflowId → event name, for journey_webhooks.
-        share_table: share.schema.table, for delta_share.
+        engagement: the one source of sends, opens and clicks.
+        custom: sources of custom events.
+        events: workflowId → event name, for a source that asks for it.
+        share_table: share.schema.table, for a source that asks for it.
         window_hours: the attribution window.
         templates: what is measured, and by which ids.
     """
@@ -51,22 +53,16 @@ class Answers:
     templates: tuple[Template, ...] = ()
 
 
-def variable(slug: str, secret: str) -> str:
-    """The environment variable that a secret of an org is kept in by habit: `ACME_API_KEY`."""
-    name = slug.upper().replace("-", "_")
-    return f"ORG_{name}_{secret}" if name[0].isdigit() else f"{name}_{secret}"
-
-
 def document(answers: Answers) -> dict[str, Any]:
-    """The org file's content. A warehouse door named as engagement carries the unified stream, else custom events."""
-    doors = dict.fromkeys((answers.engagement, *answers.custom))
+    """The org file's content. A drop named as engagement carries the unified stream, else custom events."""
+    sources = dict.fromkeys((answers.engagement, *answers.custom))
     return {
         "slug": answers.slug,
         "start_date": answers.start_date,
-        "pseudonym_salt": f"env:{variable(answers.slug, 'SALT')}",
+        "pseudonym_salt": reference_of(answers.slug, "SALT"),
         "engagement": answers.engagement,
         **({"custom": list(answers.custom)} if answers.custom else {}),
-        "sources": {door: _source(door, answers) for door in doors},
+        "sources": {source: _section(source, answers) for source in sources},
         "attribution": {"window_hours": answers.window_hours},
         **({"templates": [_entry(one) for one in answers.templates]} if answers.templates else {}),
     }
@@ -144,11 +140,11 @@ def first_day(landed: Iterable[date], today: date) -> date:
 
 def next_steps(org: Org) -> list[str]:
     """The three things to do next, as text for a person."""
-    doors = " ".join(f"`justai connect {door} --org {org.slug}`" for door in org.sources.present())
+    connects = " ".join(f"`justai connect {source} --org {org.slug}`" for source in org.sources.present())
     secrets = ", ".join(dict.fromkeys(_named(references(org).values())))
     return [
         f"Set its secrets ({secrets}), then `justai org check {org.slug}`.",
-        f"Send the customer what to do: {doors}.",
+        f"Send the customer what to do: {connects}.",
         f"When events arrive, `justai doctor --org {org.slug}`; then materialize its days.",
     ]
 
@@ -157,17 +153,8 @@ def _named(found: Iterable[str]) -> list[str]:
     return [reference.removeprefix("env:") for reference in found]
 
 
-def _source(door: str, answers: Answers) -> dict[str, Any]:
-    # Without a key the HTTP door of an org refuses every call: a new org names one from the start.
-    api_key = f"env:{variable(answers.slug, 'API_KEY')}"
-    if door == "iterable_webhooks":
-        return {"api_key": api_key}
-    if door == "journey_webhooks":
-        return {"api_key": api_key, "events": dict(answers.events)}
-    if door == "chameleon_webhooks":
-        return {"signing_secret": f"env:{variable(answers.slug, 'CHAMELEON')}"}
-    if door in {"redshift", "databricks"}:
-        return {"content": "unified_events" if door == answers.engagement else "custom_events"}
-    if door == "delta_share":
-        return {"profile": f"env:{variable(answers.slug, 'SHARE')}", "table": answers.share_table or ""}
-    return {}
+def _section(source: str, answers: Answers) -> dict[str, Any]:
+    if source not in SOURCES:
+        return {}  # The org file's own check says what there is.
+    is_engagement = source == answers.engagement
+    return SOURCES[source].section(Asked(answers.slug, is_engagement, answers.events, answers.share_table))

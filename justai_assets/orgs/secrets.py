@@ -65,6 +65,17 @@ def resolve(reference: str, *, base: Path | None = None) -> SecretStr:
     return SecretStr(value)
 
 
+def variable(slug: str, secret: str) -> str:
+    """The environment variable that a secret of an org is kept in by habit: `ACME_API_KEY`."""
+    name = slug.upper().replace("-", "_")
+    return f"ORG_{name}_{secret}" if name[0].isdigit() else f"{name}_{secret}"
+
+
+def reference_of(slug: str, secret: str) -> str:
+    """The reference to it: `env:ACME_API_KEY`."""
+    return f"env:{variable(slug, secret)}"
+
+
 def references(model: BaseModel) -> dict[str, str]:
     """Every secret reference inside a model, by dotted key."""
     found: dict[str, str] = {}

@@ -1,124 +1,94 @@
-"""What an org file says of each source: its secrets, and how its records are read."""
+"""The sources of one org: the section `sources` of its file. Each section's keys are in the source's `spec.py`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, create_model
 
-from justai_assets.orgs.extra_columns import ExtraColumns
-from justai_assets.orgs.fields import SLUG as SLUG
-from justai_assets.orgs.fields import (
-    Id,
-    JourneyEvent,
-    SecretRefs,
-    SharedTable,
-)
-from justai_assets.orgs.secrets import SecretRef, StrictModel
+from justai_assets.orgs.secrets import StrictModel
+from justai_assets.sources.registry import SOURCES
+from justai_assets.sources.source import Content, Source, SourceSettings
 
-
-class IterableWebhooks(StrictModel):
-    """Iterable's project-wide system webhook.
-
-    With neither key nor authorization and without allow_unauthenticated the HTTP door of this org accepts nothing; the
-    landing zone is read all the same.
-
-    Attributes:
-        api_key: what the webhook's custom header X-Api-Key holds; several while one is being rotated.
-        authorization: what its Authorization header holds: a token, or user:password for Basic; several for rotation.
-        allow_unauthenticated: accept events without any credential, as the documented URL sends them. Whoever knows
-            the slug can then write events; they are marked.
-    """
-
-    api_key: SecretRefs = ()
-    authorization: SecretRefs = ()
-    allow_unauthenticated: bool = False
-
-    @property
-    def accepts_nothing(self) -> bool:
-        """Whether no request at all could pass the HTTP door."""
-        return not (self.api_key or self.authorization or self.allow_unauthenticated)
-
-
-class JourneyWebhooks(StrictModel):
-    """Iterable Journey webhooks: one custom event a call.
-
-    Attributes:
-        api_key: the X-Api-Key the Journeys send; several while one is being rotated.
-        events: workflowId → event name.
-    """
-
-    api_key: SecretRefs = ()
-    events: Annotated[dict[Id, JourneyEvent], Field(min_length=1)]
-
-    @property
-    def accepts_nothing(self) -> bool:
-        """Whether no request at all could pass the HTTP door."""
-        return not self.api_key
-
-
-class ChameleonWebhooks(StrictModel):
-    """Chameleon webhooks.
-
-    Attributes:
-        signing_secret: verifies X-Chameleon-Signature.
-        previous_signing_secret: still accepted while the secret is being rotated.
-    """
-
-    signing_secret: SecretRef
-    previous_signing_secret: SecretRefs = ()
-
-
-class Drop(StrictModel):
-    """Parquet that a warehouse drops under the org's prefix.
-
-    Attributes:
-        content: `custom_events` (event_timestamp, event_name, user_id_or_email) or `unified_events` (the contract).
-        extra_columns: columns beyond the contract that flow to unified_events: names, or name → text or number.
-        settle_seconds: how long a day must be unchanged before it is read, when no manifest says it is complete.
-    """
-
-    content: Literal["custom_events", "unified_events"]
-    extra_columns: ExtraColumns = Field(default_factory=dict)
-    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
-
-
-class DeltaShare(StrictModel):
-    """A Delta Sharing table or view in the unified model; profile is a reference to the credential file.
-
-    extra_columns: as in a drop.
-    """
-
-    profile: SecretRef
-    table: SharedTable
-    extra_columns: ExtraColumns = Field(default_factory=dict)
+S = TypeVar("S", bound=SourceSettings)
 
 
 class Sources(StrictModel):
-    """The doors an org has."""
-
-    iterable_webhooks: IterableWebhooks | None = None
-    journey_webhooks: JourneyWebhooks | None = None
-    chameleon_webhooks: ChameleonWebhooks | None = None
-    redshift: Drop | None = None
-    databricks: Drop | None = None
-    delta_share: DeltaShare | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_key_means_defaults(cls, value: Any) -> Any:
-        # `iterable_webhooks:` with nothing behind it is how YAML spells an empty mapping.
-        if isinstance(value, dict):
-            return {key: {} if inner is None else inner for key, inner in value.items()}
-        return value
+    """The sources that an org has: a field for each source of the registry, None where the org does not have it."""
 
     def present(self) -> tuple[str, ...]:
-        """Names of the doors that are configured."""
+        """Names of the sources that are configured, in the registry's order."""
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
-    def content(self, door: str) -> str:
-        """What a door carries: `engagement`, `custom_events` or `unified_events`."""
-        source = getattr(self, door)
-        if isinstance(source, Drop):
-            return source.content
-        return {"iterable_webhooks": "engagement", "delta_share": "unified_events"}.get(door, "custom_events")
+    def of(self, name: str) -> SourceSettings | None:
+        """What the org file says of a source; None where it says nothing."""
+        found: SourceSettings | None = getattr(self, name, None)
+        return found
+
+    def settings(self, source: Source, kind: type[S]) -> S | None:
+        """What the org file says of a source, as the class that the source's package has for it."""
+        found = self.of(source.name)
+        return found if isinstance(found, kind) else None
+
+    def content(self, name: str) -> Content:
+        """What a source brings: `engagement`, `custom_events`, `unified_events` or `served_copies`."""
+        return SOURCES[name].content(self.of(name))
+
+
+@cache
+def _with_fields(settings: tuple[tuple[str, type[SourceSettings]], ...]) -> type[Sources]:
+    fields: dict[str, Any] = {name: (kind | None, None) for name, kind in settings}
+    return create_model("Sources", __base__=Sources, **fields)
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Sources):
+        return value
+    if isinstance(value, dict):
+        # `iterable_webhooks:` with nothing behind it is how YAML spells an empty mapping.
+        value = {key: {} if inner is None else inner for key, inner in value.items()}
+    known = tuple((name, one.settings) for name, one in SOURCES.items() if one.settings is not None)
+    # Made when an org file is read, not when this module is: the registry may have grown since.
+    return _with_fields(known).model_validate(value)
+
+
+def _one_source(value: Any) -> Any:
+    if isinstance(value, list):
+        raise ValueError(  # noqa: TRY004 - the one exception pydantic reports with its key
+            "engagement events come from ONE source, because the same send can arrive through two; name one"
+        )
+    return value
+
+
+def _engagement(name: str) -> str:
+    able = [one.name for one in SOURCES.values() if one.brings_engagement]
+    if name not in able:
+        raise ValueError(f"must be {_either(able)}")
+    return name
+
+
+def _custom(name: str) -> str:
+    able = [one.name for one in SOURCES.values() if one.brings_custom_events]
+    if name in able:
+        return name
+    if name not in SOURCES or SOURCES[name].settings is None:
+        raise ValueError(f"must be {_either(able)}")
+    is_unified = "unified_events" in SOURCES[name].contents
+    holds = "a unified stream, with its custom events in it" if is_unified else "engagement events"
+    raise ValueError(
+        f"{name} carries {holds}; remove it from custom, and name it under engagement if it is to be "
+        f"read; custom takes {', '.join(able)}"
+    )
+
+
+def _either(names: list[str]) -> str:
+    return f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
+
+
+OrgSources = Annotated[Sources, BeforeValidator(_read)]
+EngagementSource = Annotated[str, AfterValidator(_engagement), BeforeValidator(_one_source)]
+CustomSource = Annotated[str, AfterValidator(_custom)]
+CustomSources = Annotated[
+    tuple[CustomSource, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]

@@ -29,11 +29,12 @@ from justai_assets.lake.ledger import (
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
-from justai_assets.landing.listing import SUFFIXES, days_and_strays, is_bare, named, stray_note
+from justai_assets.landing.listing import days_and_strays, is_bare, named, stray_note
 from justai_assets.landing.paths import door_prefix
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
 from justai_assets.sources.intake import Intake, open_day
+from justai_assets.sources.registry import is_drop
 from justai_assets.storage import Root
 
 
@@ -83,7 +84,7 @@ def build_from_doors(
     """
     asset, table = table.name, declared(org, table)
     reports = []
-    if any(door in SUFFIXES for door in doors):
+    if any(is_drop(door) for door in doors):
         decoder.start()
     astray = [mark for door in doors for mark in _astray(landing, door, org.slug)] if days is not None else []
     held = {} if accept_empty or days is None else _held(lake, org.slug, table, days)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
@@ -23,30 +22,13 @@ from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.extra_columns import dtype_of, of_source
 from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
-from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.day_parts import Parts
-from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.extra_values import faults
 from justai_assets.sources.identity import PLACEHOLDER, plain_person
+from justai_assets.sources.registry import envelopes_of, source_named
+from justai_assets.sources.source import EnvelopeReader, FileReader
 from justai_assets.sources.undated import with_cause, without_copied
 from justai_assets.storage import LandedObject, Root
-
-
-@dataclass(frozen=True)
-class WebhookDoor:
-    """How a webhook door reads its envelopes."""
-
-    body: pl.Struct
-    typed: Callable[[pl.LazyFrame, Org, date | None], pl.LazyFrame]
-    with_line: bool = False
-
-
-WEBHOOKS: Final = {
-    iterable.DOOR: WebhookDoor(iterable.BODY, iterable.typed),
-    journey.DOOR: WebhookDoor(journey.BODY, journey.typed),
-    chameleon.DOOR: WebhookDoor(chameleon.BODY, chameleon.typed, chameleon.WITH_LINE),
-    generate.DOOR: WebhookDoor(generate.BODY, generate.typed),
-}
 
 
 @dataclass(frozen=True)
@@ -94,14 +76,16 @@ def open_day(landing: Root, org: Org, door: str, day: date | None, table: Table)
     """
     landed = list_day(landing, door, org.slug, day)
     with scratch_folder("intake") as scratch:
-        if door in WEBHOOKS:
-            yield _webhooks(landing, org, door, landed, table, scratch)
+        if (files := source_named(door).files) is not None:
+            yield _drop(landing, org, door, files(), landed, table, scratch)
         else:
-            yield _drop(landing, org, door, landed, table, scratch)
+            reader = envelopes_of(door).reader()
+            yield _webhooks(landing, org, door, reader, landed, table, scratch)
 
 
-def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
-    reader = WEBHOOKS[door]
+def _webhooks(
+    landing: Root, org: Org, door: str, reader: EnvelopeReader, landed: LandedDay, table: Table, scratch: Path
+) -> Intake:
     parts = Parts(scratch)
     received = parts.refuse_links(landed)
     with (
@@ -127,7 +111,9 @@ def _webhooks(landing: Root, org: Org, door: str, landed: LandedDay, table: Tabl
     return _intake(received, parts, landed, table, {}, marks)
 
 
-def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, scratch: Path) -> Intake:
+def _drop(
+    landing: Root, org: Org, door: str, reader: FileReader, landed: LandedDay, table: Table, scratch: Path
+) -> Intake:
     declared = of_source(org, door)
     files = committed(landing, door, org.slug, landed)
     parts = Parts(scratch)
@@ -137,7 +123,7 @@ def _drop(landing: Root, org: Org, door: str, landed: LandedDay, table: Table, s
     received = parts.refuse_links(landed)
     for found in files.live:
         with landing.on_disk([found.key]) as (path,):
-            received += _one_drop_file(parts, path, found, extra, lacking, org, landed.day, door)
+            received += _one_drop_file(parts, path, found, reader, extra, lacking, org, landed.day, door)
     for found in files.stale:
         with landing.on_disk([found.key]) as (path,):
             records = _rows_of(path, found)
@@ -166,6 +152,7 @@ def _one_drop_file(
     parts: Parts,
     path: Path,
     found: LandedObject,
+    reader: FileReader,
     extra: Counter[str],
     lacking: set[str],
     org: Org,
@@ -173,9 +160,9 @@ def _one_drop_file(
     door: str,
 ) -> int:
     target, declared = parts.folder / "decoded.arrow", of_source(org, door)
-    kinds = drops.kinds_of(org, door)
+    kinds = {**reader.kinds[org.sources.content(door)], **declared}
     try:
-        file = parquet.decoded(path, found.name, kinds, target, known=drops.OPTIONAL, optional=declared)
+        file = parquet.decoded(path, found.name, kinds, target, known=reader.optional, optional=declared)
         absent = {name: dtype_of(kind) for name, kind in declared.items() if name not in file.columns}
         lacking.update(absent)
         extra.update(dict.fromkeys(file.extra, file.rows))
@@ -185,8 +172,7 @@ def _one_drop_file(
             pl.lit(safe_key(found.key)).alias("source_file"),
             *(pl.lit(None, dtype).alias(name) for name, dtype in absent.items()),
         )
-        is_custom = org.sources.content(door) == "custom_events"
-        typed = drops.typed_custom(rows, org, day, door) if is_custom else judged(rows, day, declared)
+        typed = reader.typed(rows, org, day, door)
         parts.add(typed.with_columns(pl.lit(None, pl.String).alias("record_id")))
     except parquet.DropFileError as error:
         parts.refuse(error.code, found.key, error.rows)

@@ -10,8 +10,9 @@ import polars as pl
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing.envelopes import LINE_NUMBER, Batch
 from justai_assets.landing.listing import LandedDay
-from justai_assets.landing.refiled import DOORS, copied_lines
+from justai_assets.landing.refiled import copied_lines
 from justai_assets.orgs.model import Org
+from justai_assets.sources.registry import is_collected
 from justai_assets.sources.verdict import REASON, first_reason, when
 from justai_assets.storage import Root
 
@@ -29,7 +30,7 @@ def without_copied(
         landed: the folder.
         paths: its data objects on disk, in their order.
     """
-    copied = copied_lines(landing, org.slug, landed, paths, door, org.start_date) if door in DOORS else ()
+    copied = copied_lines(landing, org.slug, landed, paths, door, org.start_date) if is_collected(door) else ()
     keys = [(safe_key(key), number) for key, number in copied]
     elsewhere = pl.DataFrame(keys, schema={"source_file": pl.String, LINE_NUMBER: pl.Int64}, orient="row")
     for batch in batches:

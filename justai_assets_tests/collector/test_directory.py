@@ -114,16 +114,16 @@ def test_a_door_that_accepts_nothing_is_told(base: Path) -> None:
 
 def test_a_bare_entry_is_a_valid_org_file_whose_door_is_closed(base: Path) -> None:
     file = base / "orgs" / "acme.yaml"
-    assert load_org(file).closed_doors == {}
+    assert load_org(file).closed_sources == {}
     text = file.read_text()
     file.write_text(
         text.replace("{api_key: env:ACME_KEY, authorization: env:ACME_AUTHORIZATION}", "{}").replace(
             "{api_key: env:ACME_JOURNEY_KEY, events", "{events"
         )
     )
-    assert set(load_org(file).closed_doors) == {"iterable_webhooks", "journey_webhooks"}
+    assert set(load_org(file).closed_sources) == {"iterable_webhooks", "journey_webhooks"}
     open_org = load_org(base / "orgs" / "open-org.yaml")
-    assert open_org.closed_doors == {}
+    assert open_org.closed_sources == {}
 
 
 def test_every_credential_of_a_door_is_a_reference_that_org_check_resolves(

@@ -3,8 +3,9 @@ from collections import Counter
 from pathlib import Path
 
 from justai_assets.collector.accounts import FATES
-from justai_assets.collector.openapi import PATHS, document
+from justai_assets.collector.openapi import document
 from justai_assets.collector.pages import prometheus
+from justai_assets.sources.registry import http_sources
 from justai_assets_tests.collector.service import JSON, KEY, in_process, iterable_body, run, settings
 
 SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="(\\.|[^"\\])*"(,[a-z]+="(\\.|[^"\\])*")*\})? [0-9.e+-]+')
@@ -54,7 +55,7 @@ def test_the_openapi_document_names_every_door_and_page(base: Path) -> None:
 
     statuses = run(scenario())
     assert statuses == {"/healthz": 200, "/readyz": 200, "/metrics": 200, "/openapi.json": 200}
-    assert set(PATHS.values()) | set(statuses) == set(document()["paths"])
+    assert {f"{http.path}/{{org_slug}}" for http in http_sources().values()} | set(statuses) == set(document()["paths"])
 
 
 def test_every_fate_is_described() -> None:

@@ -13,11 +13,12 @@ import yaml
 
 from justai_assets.cli import app, run
 from justai_assets.connect.customer import Customer
-from justai_assets.connect.kit import DOORS, kit
+from justai_assets.connect.kit import kit
 from justai_assets.connect.policies import ConnectError
 from justai_assets.connect.step import Step, rendered
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
+from justai_assets.sources.registry import configurable
 from justai_assets_tests.grammar import parsed, split, statements_of_python
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
@@ -40,7 +41,7 @@ def customer(world: World, monkeypatch: pytest.MonkeyPatch) -> Customer:
 def add(door: str, customer: Customer, folder: Path) -> Org:
     """The org file with the lines that the kit's last step gives."""
     *_, last = kit(door, customer)
-    assert last.title == f"We add the door to {customer.org.slug}.yaml"
+    assert last.title == f"We add the source to {customer.org.slug}.yaml"
     file = folder / "orgs" / f"{customer.org.slug}.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     changes = yaml.safe_load(last.code)
@@ -55,7 +56,7 @@ def codes(steps: list[Step], language: str) -> list[str]:
     return [step.code for step in steps if step.language == language and step.code]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", configurable())
 def test_every_text_to_paste_is_what_its_language_says(customer: Customer, door: str) -> None:
     steps = kit(door, customer)
     dialect = "redshift" if door == "redshift" else "databricks"
@@ -85,7 +86,7 @@ def test_every_text_to_paste_is_what_its_language_says(customer: Customer, door:
             assert json.loads(arguments[3])["aws_iam_role"]["role_arn"].endswith("role/justai-databricks-acme")
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("door", configurable())
 def test_no_secret_is_printed_and_nothing_is_left_open_that_was_given(customer: Customer, door: str) -> None:
     text = rendered(kit(door, customer))
     for secret in SECRETS.values():
@@ -130,7 +131,7 @@ def test_a_role_without_delete_gets_the_manifest_form_and_no_delete(customer: Cu
 
 @pytest.mark.parametrize("chosen", [None, "custom_events"])
 @pytest.mark.parametrize("door", ["redshift", "databricks", "delta_share", "chameleon_webhooks", "journey_webhooks"])
-def test_a_door_the_org_lacks_ends_with_lines_that_make_an_org_which_reads_it(
+def test_a_source_the_org_lacks_ends_with_lines_that_make_an_org_which_reads_it(
     world: World, door: str, chosen: str | None
 ) -> None:
     sources = {"iterable_webhooks": {"api_key": "env:K"}, "journey_webhooks": {"events": {"7": "signup"}}}
@@ -139,8 +140,8 @@ def test_a_door_the_org_lacks_ends_with_lines_that_make_an_org_which_reads_it(
     else:
         org = world.add_org({**WEBHOOK_ORG, "custom": ["journey_webhooks"], "sources": sources})
     after = add(door, Customer(org, "s3://drops", chosen=chosen), world.folder)
-    assert door not in after.unread_doors
-    assert door not in after.closed_doors
+    assert door not in after.unread_sources
+    assert door not in after.closed_sources
     if door in {"redshift", "databricks"}:
         assert after.sources.content(door) == (chosen or "unified_events")
         assert after.is_unified == (chosen is None)

@@ -26,7 +26,7 @@ def codes_given() -> set[str]:
     """Texts that the readers hand to whatever gives a reason."""
     found: set[str] = set()
     for folder in ("landing", "sources"):
-        for path in (PACKAGE / folder).glob("*.py"):
+        for path in (PACKAGE / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call):
                     name = getattr(node.func, "id", getattr(node.func, "attr", ""))

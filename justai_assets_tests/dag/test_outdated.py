@@ -17,9 +17,9 @@ from justai_assets.dag.headless import materialize_days
 from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.outdated import UNSTAMPED, outdated_days
 from justai_assets.lake.stamp import stamp_of
-from justai_assets.orgs.tables import org_tables
 from justai_assets.settings import Settings
 from justai_assets.show import show_fates
+from justai_assets.sources.lineage import org_tables
 from justai_assets.status import read_status, show_status
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.world import TODAY, WEBHOOK_ORG, World, esp, journey

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from justai_assets.contract.days import Days
-from justai_assets.dag.partitions import daily, lookback, range_tags, same_day
+from justai_assets.dag.partitions import daily, days_around, range_tags
 
 START = date(2026, 1, 1)
 NOW = datetime(2026, 1, 20, 0, 30, tzinfo=UTC)
@@ -22,11 +22,11 @@ def test_today_is_a_day_and_tomorrow_is_not() -> None:
 
 
 def test_a_late_send_reopens_the_three_days_it_can_change() -> None:
-    reopened = lookback().get_downstream_partitions_for_partitions(
+    reopened = days_around(back=3).get_downstream_partitions_for_partitions(
         subset("2026-01-05"), daily(START), daily(START), current_time=NOW
     )
     assert list(reopened.get_partition_keys()) == ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]
-    nothing_more = same_day().get_downstream_partitions_for_partitions(
+    nothing_more = days_around().get_downstream_partitions_for_partitions(
         subset("2026-01-05"), daily(START), daily(START), current_time=NOW
     )
     assert list(nothing_more.get_partition_keys()) == ["2026-01-05"]
@@ -34,7 +34,7 @@ def test_a_late_send_reopens_the_three_days_it_can_change() -> None:
 
 @pytest.mark.parametrize(("day", "needed"), [("2026-01-05", 4), ("2026-01-02", 2), ("2026-01-01", 1)])
 def test_a_day_needs_the_three_before_it_that_exist(day: str, needed: int) -> None:
-    found = lookback().get_upstream_mapped_partitions_result_for_partitions(
+    found = days_around(back=3).get_upstream_mapped_partitions_result_for_partitions(
         subset(day), daily(START), daily(START), current_time=NOW
     )
     keys = list(found.partitions_subset.get_partition_keys())

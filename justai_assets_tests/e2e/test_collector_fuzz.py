@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from justai_assets.collector.openapi import PATHS, document
+from justai_assets.collector.openapi import document
+from justai_assets.sources.registry import http_sources
 from justai_assets_tests.collector.nursery import running
 from justai_assets_tests.collector.service import (
     JOURNEY_KEY,
@@ -257,7 +258,11 @@ def test_garbage_on_the_wire_harms_nobody(tmp_path: Path) -> None:
 
 def _conforms(schema: Any, url: str) -> None:
     """Every answer of the running service is one that its OpenAPI document describes."""
-    keys = {PATHS["iterable_webhooks"]: KEY, PATHS["journey_webhooks"]: JOURNEY_KEY}
+    http = http_sources()
+    keys = {
+        f"{http[name].path}/{{org_slug}}": key
+        for name, key in (("iterable_webhooks", KEY), ("journey_webhooks", JOURNEY_KEY))
+    }
     sent = 0
     for result in schema.get_all_operations():
         operation = result.ok()

@@ -20,11 +20,11 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.dag.headless import materialize_days
-from justai_assets.dag.undated import doors_by_table
 from justai_assets.lake.ledger import read_fates, total
 from justai_assets.landing.identity import event_id
 from justai_assets.orgs.load import load_org
 from justai_assets.sources.build import build_from_doors
+from justai_assets.sources.lineage import landed_by_table
 from justai_assets_tests.collector.nursery import running
 from justai_assets_tests.collector.service import JOURNEY_KEY, KEY, iterable_body, landed, settings, sign, write_orgs
 from justai_assets_tests.conftest import make_world
@@ -170,7 +170,7 @@ def reconcile_lake(world: World, day: Day, counts: Counter[str]) -> None:
     # A run over midnight files journeys under two days.
     received = Days(today - timedelta(days=1), today)
     assert materialize_days(org, received, today=today)
-    for table, doors in doors_by_table(org).items():
+    for table, doors in landed_by_table(org).items():
         build_from_doors(org, world.landing, world.lake, table, doors, None, note={})
 
     def distinct(door: str) -> int:

@@ -13,7 +13,7 @@ from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.orgs.model import Org
 from justai_assets.sources.build import build_from_doors
 from justai_assets_tests.sources.doors import DAY
-from justai_assets_tests.sources.test_generate import NOON, record
+from justai_assets_tests.sources.generate.test_parse import NOON, record
 from justai_assets_tests.world import WEBHOOK_ORG, World
 
 DAY_SECONDS = 86_400

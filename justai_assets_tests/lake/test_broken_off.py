@@ -23,19 +23,19 @@ from justai_assets.contract.tables import (
     UNIFIED_EVENTS,
     Table,
 )
-from justai_assets.dag.reach import Reach
+from justai_assets.dag.lookback import Lookback
 from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.lake.ledger import ACCEPTED, Fate, fates_frame
 from justai_assets.lake.maintain import compact
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
-from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.punctuality import built_at
 from justai_assets.sources.build import build_from_doors
 from justai_assets.sources.delta_share.unified import build_unified_from_mirror
 from justai_assets.sources.delta_share.write import days_in_commit
-from justai_assets_tests.sources.test_generate import NOON, record
+from justai_assets.sources.lineage import org_tables
+from justai_assets_tests.sources.generate.test_parse import NOON, record
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 DAY = date(2026, 1, 5)
@@ -233,9 +233,9 @@ def test_days_that_a_run_left_half_done_are_built_before_the_days_that_read_them
         with ending_before(commit, monkeypatch) as done, pytest.raises(BrokenOffError):
             engagement(world, 3 + commit)
         assert len(done) == commit
-        reach = Reach.of(org)
-        assert DAY in reach.unbuilt(world.lake, next_day)
-        assert DAY in reach.needed(world.lake, world.landing, next_day)
+        lookback = Lookback.of(org)
+        assert DAY in lookback.unbuilt(world.lake, next_day)
+        assert DAY in lookback.needed(world.lake, world.landing, next_day)
     assert world.materialize("2026-01-06", "2026-01-06")
     assert len(rows_of(world, ESP_EVENTS)) == 5
-    assert DAY not in Reach.of(org).unbuilt(world.lake, next_day)
+    assert DAY not in Lookback.of(org).unbuilt(world.lake, next_day)

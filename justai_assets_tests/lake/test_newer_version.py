@@ -18,10 +18,10 @@ from justai_assets.contract.tables import TABLES, UNIFIED_EVENTS, Column, Table
 from justai_assets.dag.headless import materialize_days
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.contract import contract
 from justai_assets.quality.pii import no_pii
 from justai_assets.quality.table_log import read_log
+from justai_assets.sources.lineage import org_tables
 from justai_assets_tests.lake.week import FIRST
 from justai_assets_tests.world import TODAY, WEBHOOK_ORG, World, esp
 

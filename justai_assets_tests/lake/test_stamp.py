@@ -7,7 +7,7 @@ import pytest
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES, UNIFIED_EVENTS
 from justai_assets.lake.stamp import NO_SALT, has_pseudonyms, stamp_of
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.tables import org_tables
+from justai_assets.sources.lineage import org_tables
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 WEBHOOKS = {**WEBHOOK_ORG["sources"], "redshift": {"content": "custom_events", "extra_columns": ["value"]}}

@@ -11,8 +11,8 @@ import pytest
 from justai_assets.landing import decoder, envelope_files
 from justai_assets.landing.envelope_files import File, parse_envelopes
 from justai_assets.landing.envelopes import Batch, read_envelopes
-from justai_assets.sources import chameleon
-from justai_assets.sources.iterable import BODY
+from justai_assets.sources.chameleon import parse as chameleon
+from justai_assets.sources.iterable.parse import BODY
 from justai_assets_tests.landing.test_decoder import ABORTS
 from justai_assets_tests.landing.test_envelopes import BAD, GOOD, sound
 
@@ -49,7 +49,9 @@ def whole(batches: Iterable[Batch]) -> tuple[int, pl.DataFrame, pl.DataFrame]:
     return sum(one.received for one in some), envelopes, rejected
 
 
-@pytest.mark.parametrize(("door", "body", "with_line"), [(DOOR, BODY, False), (chameleon.DOOR, chameleon.BODY, True)])
+@pytest.mark.parametrize(
+    ("door", "body", "with_line"), [(DOOR, BODY, False), ("chameleon_webhooks", chameleon.BODY, True)]
+)
 def test_children_give_the_batches_of_one_process_in_their_order(
     files: list[File], tmp_path: Path, door: str, body: pl.Struct, with_line: bool
 ) -> None:

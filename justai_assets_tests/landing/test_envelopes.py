@@ -17,7 +17,7 @@ from justai_assets.landing import envelopes
 from justai_assets.landing import lines as landed_lines
 from justai_assets.landing.envelopes import read_envelopes
 from justai_assets.landing.identity import event_id
-from justai_assets.sources.iterable import BODY
+from justai_assets.sources.iterable.parse import BODY
 
 
 def sound(number: int = 1, **more: object) -> bytes:

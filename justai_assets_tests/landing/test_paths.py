@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from justai_assets.contract.errors import StorageError
-from justai_assets.landing.paths import PREFIXES, day_of, day_prefix, door_prefix, partition_of
+from justai_assets.landing.paths import day_of, day_prefix, door_prefix, partition_of
 from justai_assets.orgs.model import SLUG
+from justai_assets.sources.registry import landings
 
 DAY = date(2026, 1, 5)
 
@@ -36,7 +37,7 @@ def test_what_is_no_slug_never_becomes_a_path(slug: str) -> None:
         door_prefix("redshift", slug)
 
 
-@given(st.sampled_from(sorted(PREFIXES)), st.from_regex(SLUG, fullmatch=True), st.dates())
+@given(st.sampled_from(sorted(landings())), st.from_regex(SLUG, fullmatch=True), st.dates())
 def test_a_day_is_read_back_from_every_key_below_its_folder(door: str, slug: str, day: date) -> None:
     folder = day_prefix(door, slug, day)
     assert day_of(f"{folder}/part-0.parquet") == day

@@ -21,17 +21,17 @@ def template(key_metric: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"templates": [template("purchse")]}, "templates.0.key_metric: no door brings an event purchse; purchase is"),
-        ({"templates": [template("Clicks")]}, "templates.0.key_metric: no door brings an event Clicks; click is meant"),
-        ({"attribution": {"windows": {"Purchase": 72}}}, "attribution.windows.Purchase: no door brings"),
-        ({"experiments": {"events": ["purchases"]}}, "experiments.events.0: no door brings an event purchases"),
-        ({"templates": [template("emailOpenn")]}, "no door brings an event emailOpenn; open is meant, perhaps"),
+        ({"templates": [template("purchse")]}, "templates.0.key_metric: no source brings an event purchse; purchase is"),
+        ({"templates": [template("Clicks")]}, "templates.0.key_metric: no source brings an event Clicks; click is meant"),
+        ({"attribution": {"windows": {"Purchase": 72}}}, "attribution.windows.Purchase: no source brings"),
+        ({"experiments": {"events": ["purchases"]}}, "experiments.events.0: no source brings an event purchases"),
+        ({"templates": [template("emailOpenn")]}, "no source brings an event emailOpenn; open is meant, perhaps"),
         ({"experiments": {"events": ["emailOpen"]}}, "experiments.events.0: emailOpen is an engagement event"),
         ({"attribution": {"windows": {"smsClick": 5}}}, "windows.smsClick: smsClick is an engagement event"),
         ({"templates": [template("refund")], **JOURNEYS_ALONE}, "refund; known are click, open, purchase, unsubscribe"),
     ],
 )
-def test_a_name_that_is_nearly_another_or_that_no_door_can_bring_is_named(
+def test_a_name_that_is_nearly_another_or_that_no_source_can_bring_is_named(
     world: World, changes: dict[str, Any], said: str
 ) -> None:
     (found,) = misspelt(world.add_org(WEBHOOK_ORG, **changes))

@@ -69,7 +69,7 @@ def test_the_documented_example_is_valid_word_for_word(tmp_path: Path) -> None:
     assert org.attribution.window_for("purchase") == 72
     assert org.attribution.window_for("signup") == 24
     assert org.templates[0].control is not None
-    assert org.unread_doors == ("databricks", "delta_share")
+    assert org.unread_sources == ("databricks", "delta_share")
     assert not org.is_unified
 
 
@@ -153,11 +153,11 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"slug": "globex"}, "slug", "rename the file to globex.yaml"),
     ({"start_date": "soon"}, "start_date", "date"),
     ({"engagement": "journey_webhooks"}, "engagement", "iterable_webhooks"),
-    ({"engagement": ["iterable_webhooks", "redshift"]}, "engagement", "ONE door.*name one"),
+    ({"engagement": ["iterable_webhooks", "redshift"]}, "engagement", "ONE source.*name one"),
     ({"sources__iterable_webhooks": ...}, "engagement: iterable_webhooks", "add sources.iterable_webhooks"),
     ({"engagement": "redshift"}, "engagement: redshift", "set sources.redshift.content to unified_events"),
     ({"sources__journey_webhooks": ...}, "custom: journey_webhooks", "add sources.journey_webhooks"),
-    ({"custom": ["databricks"]}, "custom: databricks", "two doors; set sources.databricks.content to custom_events"),
+    ({"custom": ["databricks"]}, "custom: databricks", "two sources; set sources.databricks.content to custom_events"),
     ({"custom": ["redshift", "redshift"]}, "custom", "twice; remove the repetition"),
     ({"custom": ["iterable_webhooks"]}, "custom", "carries engagement events; remove it from custom.*journey_webhooks"),
     ({"custom": ["delta_share"]}, "custom", "carries a unified stream.*remove it from custom.*under engagement"),

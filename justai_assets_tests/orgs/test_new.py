@@ -32,8 +32,8 @@ def test_the_file_loads_as_what_was_answered(tmp_path: Path, answers: Answers) -
     assert (org.slug, org.start_date, org.engagement) == (answers.slug, DAY, answers.engagement)
     assert org.custom == answers.custom
     assert org.attribution.window_hours == answers.window_hours
-    assert org.unread_doors == ()
-    assert org.closed_doors == {}
+    assert org.unread_sources == ()
+    assert org.closed_sources == {}
 
 
 def test_an_org_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

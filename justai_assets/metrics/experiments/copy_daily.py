@@ -78,13 +78,14 @@ def _arm_id(arm: OrgArm) -> str:
 def counted_events(org: Org) -> tuple[str, ...]:
     """The custom events that the org file names.
 
-    These are key metrics, names with a window of their own, what the read Journey webhooks are mapped to, and
+    These are key metrics, names with a window of their own, what a custom source lists in the org file (Journeys), and
     `experiments.events`.
     """
     names = {one.key_metric for one in org.templates if one.key_metric} - set(ENGAGEMENT_METRICS)
     names |= {*org.attribution.windows, *org.experiments.events}
-    if "journey_webhooks" in org.custom and org.sources.journey_webhooks is not None:
-        names |= set(org.sources.journey_webhooks.events.values())
+    for source in org.custom:
+        settings = org.sources.of(source)
+        names |= set(((settings.event_names if settings else None) or {}).values())
     return tuple(sorted(names))
 
 

@@ -12,7 +12,6 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import COHORT_RESTATEMENTS, ESP_EVENTS, FATES
 from justai_assets.lake.ledger import NOTES, read_undated_fates
 from justai_assets.lake.store import Lake
-from justai_assets.landing.paths import PREFIXES
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import FUNNEL_METRICS
 from justai_assets.metrics.experiments.metric import conversion, is_conversion, is_revenue, label
@@ -27,6 +26,7 @@ from justai_assets.metrics.report.data import (
 )
 from justai_assets.metrics.restatements import VALUE
 from justai_assets.orgs.model import Org
+from justai_assets.sources.registry import lands
 
 
 def report_data(
@@ -137,7 +137,7 @@ def _completeness(org: Org, lake: Lake, days: Days) -> Iterator[Completeness]:
     )
     by_door = {door: (int(count), latest) for door, count, latest in received.iter_rows()}
     for door in dict.fromkeys((org.engagement, *org.custom)):
-        if door in PREFIXES:
+        if lands(door):
             count, latest = by_door.get(door, (0, None))
             late = _late(org, lake, days) if door == org.engagement else None
             yield Completeness(door, len(days), count, latest, late)

@@ -16,6 +16,7 @@ from justai_assets.quality.doctor.named import examine_named
 from justai_assets.quality.doctor.shared import examine_share
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.quality.doctor.twice import examine_twice
+from justai_assets.sources.registry import lands
 from justai_assets.storage import Root
 
 
@@ -35,10 +36,10 @@ def examine(landing: Root, lake: Lake, org: Org, now: datetime) -> Iterator[Find
         yield Finding(org.slug, "org file", "warning", *doubt.split("; ", 1))
     landed = {}
     for door in org.sources.present():
-        if door == "delta_share":
+        if not lands(door):
             yield from examine_share(org, now)
             continue
-        if getattr(getattr(org.sources, door), "accepts_nothing", False):
+        if door in org.closed_sources:
             said = "the HTTP door refuses every request: the org file names no key for it"
             mend = f"name the key under sources.{door}, unless others write its landing folder"
             yield Finding(door, "credential", "warning", said, mend)

@@ -7,14 +7,15 @@ from statistics import median
 
 from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.commits import committed
-from justai_assets.landing.listing import SUFFIXES, LandedDay, days_and_strays, list_day, list_days, named, stray_note
-from justai_assets.landing.refiled import DOORS, Undated
+from justai_assets.landing.listing import LandedDay, days_and_strays, list_day, list_days, named, stray_note
+from justai_assets.landing.refiled import Undated
 from justai_assets.orgs.model import Org
 from justai_assets.quality.band import DAYS_BACK, MIN_DAYS
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.files import SEVERAL, SMALL_BYTES
 from justai_assets.quality.skew import FACTOR
 from justai_assets.quality.stale import GENERATION
+from justai_assets.sources.registry import is_collected, is_drop, source_named
 from justai_assets.storage import Root
 
 SILENT_AFTER = timedelta(days=2)
@@ -49,7 +50,7 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
         message = f"{len(outside)} days lie before {org.start_date} or after tomorrow, the first {outside[0]}"
         mend = "move start_date back, or mend the sender's clock; these days are not built"
         findings.append(Finding(door, "days", "warning", message, mend))
-    if door in SUFFIXES and days:
+    if is_drop(door) and days:
         recent = [days[day] for day in sorted(days)[-RECENT_DAYS:]]
         findings += _parts(root, org, door, recent)
         findings.append(_small_files(door, recent))
@@ -60,7 +61,7 @@ def examine_landed(root: Root, org: Org, door: str, now: datetime) -> tuple[list
 def _undated(root: Root, org: Org, door: str, undated: LandedDay) -> list[Finding]:
     if not undated.data:
         return []
-    if door not in DOORS:
+    if not is_collected(door):
         message = f"{len(undated.data)} files without a usable date lie in the default partition"
         mend = "see the quarantine's reasons; a warehouse writes them for rows whose event_timestamp is null"
         return [Finding(door, "undated", "warning", message, mend)]
@@ -124,8 +125,7 @@ def _parts(root: Root, org: Org, door: str, recent: list[LandedDay]) -> list[Fin
 
 
 def _clean_export(org: Org, door: str) -> str:
-    how = "CLEANPATH" if door == "redshift" else "one that replaces whole days"
-    return f"export with {how}: justai sql --dialect {door} --org {org.slug}"
+    return f"export with {source_named(door).clean_export}: justai sql --dialect {door} --org {org.slug}"
 
 
 def _small_files(door: str, recent: list[LandedDay]) -> Finding:

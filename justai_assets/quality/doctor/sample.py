@@ -14,16 +14,14 @@ from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.foreign_names import is_personal_column, safe_columns
 from justai_assets.landing import parquet
 from justai_assets.landing.identity import event_id
-from justai_assets.landing.listing import SUFFIXES
 from justai_assets.landing.paths import day_of, day_prefix
 from justai_assets.orgs.extra_columns import of_source
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.source_settings import Drop
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.quality.doctor.taken import examine_day
 from justai_assets.scratch import scratch_folder
-from justai_assets.sources.drops import KINDS, OPTIONAL, kinds_of
-from justai_assets.sources.times import utc
+from justai_assets.sources.registry import SOURCES, envelopes_of, is_drop, lands, source_named
+from justai_assets.sources.source import Asked, FileReader
 from justai_assets.storage import Root
 
 MAX_BYTES = 256 << 20
@@ -70,7 +68,7 @@ def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = No
             days, more = _land_parquet(root, org, door, file, now.date())
         else:
             door, days, more = _land_bodies(root, org, file, now, door)
-            if getattr(org.sources, door) is None:
+            if org.sources.of(door) is None:
                 mend = f"add sources.{door} to {org.slug}.yaml"
                 return [Finding(door, "contract", "problem", f"{org.slug} has no {door} door", mend)]
         findings = [one for day in days for one in examine_day(root, org, door, day, now, is_sample=True)]
@@ -82,12 +80,15 @@ def examine_sample(org: Org, file: Path, now: datetime, *, door: str | None = No
 
 
 def _refuse_another_kind(file: Path, door: str | None, *, is_parquet: bool) -> None:
-    if door == "delta_share":
-        mend = "check a Parquet file of the shared table with --door databricks; justai doctor asks the share itself"
-        raise SampleError("a Delta Share takes no files, its table is asked", mend=mend)
-    if door in SUFFIXES and not is_parquet:
+    if door is None:
+        return
+    if not lands(door):
+        drops = ", ".join(name for name in SOURCES if is_drop(name))
+        mend = f"check a Parquet file of the shared table with --door ({drops}); justai doctor asks {door} itself"
+        raise SampleError(f"{door} takes no files, its table is asked", mend=mend)
+    if is_drop(door) and not is_parquet:
         raise SampleError(f"{file.name} is not Parquet, and {door} brings nothing else", mend="give a Parquet file")
-    if door is not None and door not in SUFFIXES and is_parquet:
+    if not is_drop(door) and is_parquet:
         raise SampleError(f"{file.name} is Parquet, and {door} brings JSON", mend="give a body as it is sent")
 
 
@@ -104,7 +105,8 @@ def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
     columns = _columns(file)
     content = org.sources.content(door)
     other = "custom_events" if content == "unified_events" else "unified_events"
-    own, others = KINDS[content].keys(), KINDS[other].keys()
+    reader = _reader(door)
+    own, others = reader.kinds[content].keys(), reader.kinds[other].keys()
     if not columns or own <= columns or not others <= columns:
         return []
     said = f"the file has the columns of {other}, and {org.slug}.yaml says sources.{door}.content: {content}"
@@ -115,7 +117,7 @@ def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
     )
     mend = f"export {content} (justai sql --dialect {door} --org {org.slug}), or in the org file {change}"
     findings = [Finding(door, "contract", "problem", said, mend)]
-    beyond = sorted(columns - others - {*OPTIONAL})
+    beyond = sorted(columns - others - {*reader.optional})
     personal = [name for name in safe_columns(enumerate(beyond, start=1)) if is_personal_column(name)]
     if personal:
         said = f"personal data by its name: {', '.join(personal)}"
@@ -126,11 +128,15 @@ def _unlike_its_content(org: Org, door: str, file: Path) -> list[Finding]:
 def _with_drop(org: Org, file: Path, door: str | None) -> tuple[Org, str]:
     """The door that a Parquet file is for, and the org with it."""
     columns = _columns(file)
-    drops = [one for one in SUFFIXES if getattr(org.sources, one) is not None]
-    door = door or (drops[0] if drops else "redshift")
-    if door not in drops:
-        content = "custom_events" if "user_id_or_email" in columns else "unified_events"
-        sources = org.sources.model_copy(update={door: Drop.model_validate({"content": content})})
+    drops = [one for one in SOURCES if is_drop(one)]
+    mine = [one for one in drops if org.sources.of(one) is not None]
+    door = door or (mine or drops)[0]
+    if door not in mine:
+        is_unified = "user_id_or_email" not in columns
+        section = source_named(door).section(Asked(org.slug, is_engagement=is_unified))
+        settings = source_named(door).settings
+        assert settings is not None, "a drop has a section in the org file"
+        sources = org.sources.model_copy(update={door: settings.model_validate(section)})
         org = org.model_copy(update={"sources": sources})
     return org, door
 
@@ -158,8 +164,9 @@ def _decoded(root: Root, org: Org, door: str, file: Path) -> parquet.DropFile | 
     target = root.local("sample.arrow")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        declared = of_source(org, door)
-        return parquet.decoded(file, file.name, kinds_of(org, door), target, known=OPTIONAL, optional=declared)
+        declared, reader = of_source(org, door), _reader(door)
+        kinds = {**reader.kinds[org.sources.content(door)], **declared}
+        return parquet.decoded(file, file.name, kinds, target, known=reader.optional, optional=declared)
     except parquet.DropFileError:
         return None
 
@@ -223,17 +230,16 @@ def _out_of_envelope(one: Any) -> Any:
 
 def _door_of(body: Any) -> str | None:
     names = body.keys() if isinstance(body, dict) else set()
-    known = {"eventName": "iterable_webhooks", "workflowId": "journey_webhooks", "kind": "chameleon_webhooks"}
-    return next((door for name, door in known.items() if name in names), None)
+    return next((name for name, one in SOURCES.items() if one.envelopes and one.envelopes.mark in names), None)
 
 
 def _day(door: str, body: Any, now: datetime) -> date:
     """The folder the writer would choose; a time that cannot be read stays with today, where it is refused."""
-    fields = body if isinstance(body, dict) else {}
-    nested = fields.get("dataFields")
-    time = {
-        "iterable_webhooks": nested.get("createdAt") if isinstance(nested, dict) else None,
-        "chameleon_webhooks": fields.get("sent_at"),
-    }.get(door)
-    moment = pl.select(utc(pl.lit(time if isinstance(time, str) else None, pl.String))).item()
+    moment = envelopes_of(door).event_time(body if isinstance(body, dict) else {}, now)
     return moment.date() if moment is not None else now.date()
+
+
+def _reader(source: str) -> FileReader:
+    reader = source_named(source).files
+    assert reader is not None, "only a drop's files are Parquet"
+    return reader()

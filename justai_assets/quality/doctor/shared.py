@@ -7,8 +7,7 @@ from datetime import datetime
 from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding
-
-DOOR = "delta_share"
+from justai_assets.sources.delta_share.spec import SHARE, DeltaShare
 
 
 def examine_share(org: Org, now: datetime) -> list[Finding]:
@@ -19,7 +18,7 @@ def examine_share(org: Org, now: datetime) -> list[Finding]:
     from justai_assets.sources.delta_share.patience import Patience
     from justai_assets.sources.delta_share.profile import Profile
 
-    source = org.sources.delta_share
+    source = org.sources.settings(SHARE, DeltaShare)
     if source is None:
         return []
     findings = []
@@ -28,23 +27,23 @@ def examine_share(org: Org, now: datetime) -> list[Finding]:
         table = TableName.parse(source.table)
         warning = profile.expiry_warning(now)
         if warning:
-            findings.append(Finding(DOOR, "credential", "warning", warning, "ask the provider to rotate it"))
+            findings.append(Finding(SHARE.name, "credential", "warning", warning, "ask the provider to rotate it"))
         # A person waits for the answer and can ask again; retries would only be logged between the findings.
         with ShareClient(profile, patience=Patience(attempts=1)) as client:
             version = client.version(table)
-            findings.append(Finding(DOOR, "reachable", "ok", f"{table} is at version {version}"))
+            findings.append(Finding(SHARE.name, "reachable", "ok", f"{table} is at version {version}"))
             files = len(list_files(client, table, extra=source.extra_columns).files)
     except TransientShareError as error:
         mend = (
             "see that this machine reaches the endpoint named in the profile (address, proxy, firewall), and run the "
             "doctor again; if others reach it, ask the provider"
         )
-        return [*findings, Finding(DOOR, "reachable", "problem", str(error.args[0]), mend)]
+        return [*findings, Finding(SHARE.name, "reachable", "problem", str(error.args[0]), mend)]
     except JustAIError as error:
-        mend = error.mend or f"follow justai connect {DOOR} --org {org.slug}"
-        return [*findings, Finding(DOOR, "reachable", "problem", str(error.args[0]), mend)]
+        mend = error.mend or f"follow justai connect {SHARE.name} --org {org.slug}"
+        return [*findings, Finding(SHARE.name, "reachable", "problem", str(error.args[0]), mend)]
     if not files:
-        findings.append(Finding(DOOR, "files", "problem", "the table has no file", "see that the view has rows"))
+        findings.append(Finding(SHARE.name, "files", "problem", "the table has no file", "see that the view has rows"))
     else:
-        findings.append(Finding(DOOR, "files", "ok", f"{files:,} files; the columns are the contract's"))
+        findings.append(Finding(SHARE.name, "files", "ok", f"{files:,} files; the columns are the contract's"))
     return findings

@@ -26,7 +26,7 @@ def examine_twice(root: Root, org: Org, landed: Mapping[str, Mapping[date, Lande
     Two events are the same when name, person and second are; a fifth of the smaller door's events shared is no chance.
     """
     findings = []
-    for door in org.unread_doors:
+    for door in org.unread_sources:
         if landed.get(door):
             said = f"files arrive, but neither engagement nor custom names {door}"
             mend = f"name it under custom, or stop the sender: what {org.engagement} brings must not come twice"

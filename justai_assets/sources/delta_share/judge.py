@@ -17,10 +17,10 @@ from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.orgs.extra_columns import Kind, dtype_of
 from justai_assets.sources.delta_share.days import Day
-from justai_assets.sources.drops import typed_unified
 from justai_assets.sources.extra_values import judged_extra
 from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
 from justai_assets.sources.verdict import first_reason, time_reason, when
+from justai_assets.sources.warehouse_drop.parse import typed_unified
 
 _TEXT = ("event_name", "message_id", "template_id", "campaign_id")
 # Not one of these characters takes part in an email, an address, a phone number, JSON or white space.

@@ -20,7 +20,7 @@ from justai_assets.sources.delta_share.answers import SharedFile
 from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
 from justai_assets.sources.delta_share.download import local_name
 from justai_assets.sources.delta_share.errors import CorruptFileError
-from justai_assets.sources.drops import KINDS
+from justai_assets.sources.warehouse_drop.parse import KINDS
 
 _UNIFIED = KINDS["unified_events"]
 _MANIFEST = "days.txt"

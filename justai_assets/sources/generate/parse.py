@@ -19,8 +19,6 @@ from justai_assets.sources.privacy import refusal
 from justai_assets.sources.rows import has_no_body, present
 from justai_assets.sources.verdict import first_reason, time_reason, when
 
-DOOR: Final = "generate"
-
 BODY: Final = pl.Struct(
     dict.fromkeys(("event_timestamp", "user_id", "copy_id", "template_id", "tracking_id"), pl.String())
 )

@@ -11,27 +11,18 @@ from datetime import date, datetime, timedelta
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS
-from justai_assets.contract.tables import (
-    ATTRIBUTED_EVENTS,
-    ATTRIBUTION_METRICS,
-    COPY_DAILY,
-    DELTA_SHARE,
-    ESP_EVENTS,
-    MESSAGE_OUTCOMES,
-    UNIFIED_EVENTS,
-    Table,
-)
-from justai_assets.events.event_stream import stream_tables
+from justai_assets.contract.tables import MESSAGE_OUTCOMES, Table
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
-from justai_assets.landing.paths import PREFIXES
 from justai_assets.orgs.model import Org
 from justai_assets.quality.punctuality import built_at
+from justai_assets.sources.lineage import downstream, org_tables, reads, stream_tables, table_of, upstream
+from justai_assets.sources.registry import lands
 from justai_assets.storage import Root
 
 
 @dataclass(frozen=True)
-class Reach:
+class Lookback:
     """How the days of an org's tables hang together.
 
     Attributes:
@@ -45,15 +36,15 @@ class Reach:
     below: tuple[Table, ...]
 
     @classmethod
-    def of(cls, org: Org) -> Reach:
-        """How an org's tables hang together. Without custom events the first table that looks back is of outcomes."""
-        outcomes = (MESSAGE_OUTCOMES, COPY_DAILY) if org.templates else (MESSAGE_OUTCOMES,)
-        if org.is_unified:
-            mirror = () if org.engagement in PREFIXES else (DELTA_SHARE,)
-            return cls(org, (*mirror, UNIFIED_EVENTS), (ATTRIBUTION_METRICS, *outcomes))
-        if org.custom:
-            return cls(org, (ESP_EVENTS,), (ATTRIBUTED_EVENTS, UNIFIED_EVENTS, ATTRIBUTION_METRICS, *outcomes))
-        return cls(org, (ESP_EVENTS,), outcomes)
+    def of(cls, org: Org) -> Lookback:
+        """How an org's tables hang together, by its lineage."""
+        base = table_of(org, org.engagement)
+        assert base is not None, "an org reads its engagement source"
+        looking = [
+            one for one in org_tables(org) if any(read.table == base and read.back > 1 for read in reads(org, one))
+        ]
+        below = {one.name for table in looking for one in (table, *downstream(org, table))}
+        return cls(org, (*upstream(org, base), base), tuple(one for one in org_tables(org) if one.name in below))
 
     @property
     def base(self) -> Table:
@@ -80,7 +71,7 @@ class Reach:
     def needed(self, lake: Lake, landing: Root, days: Days) -> list[date]:
         """Of the days before a range, those to build first: never built, or landed since they were.
 
-        A file that vanished is not noticed here; the door sensors, which compare contents, notice it.
+        A file that vanished is not noticed here; the sensors of the sources, which compare contents, notice it.
         """
         before = self.before(days)
         if before is None:
@@ -128,7 +119,7 @@ class Reach:
         )
 
     def _has_landed_since(self, landing: Root, day: date, built: datetime) -> bool:
-        if self.org.engagement not in PREFIXES:
+        if not lands(self.org.engagement):
             return False
         newest = list_day(landing, self.org.engagement, self.org.slug, day).newest
         return newest is not None and newest > built

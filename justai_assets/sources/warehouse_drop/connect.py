@@ -1,4 +1,4 @@
-"""Connecting the doors of a warehouse: Redshift and Databricks drops, and a Delta Share."""
+"""What a customer does to drop Parquet from Redshift or Databricks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.sql import databricks as databricks_sql
 from justai_assets.attribution.sql.dialects import Dialect
-from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script, statements
+from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script
 from justai_assets.attribution.sql.span import Span
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.policies import (
@@ -21,6 +21,7 @@ from justai_assets.connect.policies import (
 )
 from justai_assets.connect.step import Step
 from justai_assets.landing.drop_place import DropPlace
+from justai_assets.sources.warehouse_drop.spec import DATABRICKS, REDSHIFT
 
 _CUSTOM_EVENTS = "event_timestamp, event_date, event_name, user_id_or_email"
 _REDSHIFT_KMS = (
@@ -28,10 +29,10 @@ _REDSHIFT_KMS = (
 )
 
 
-def redshift(customer: Customer) -> list[Step]:
+def redshift_steps(customer: Customer) -> list[Step]:
     """A role for UNLOAD, and the UNLOAD itself."""
     role = Role(customer.account, f"justai-redshift-{customer.org.slug}"[:64])
-    place = DropPlace.of(customer.landing, "redshift", customer.org.slug, bucket=customer.bucket)
+    place = DropPlace.of(customer.landing, REDSHIFT.name, customer.org.slug, bucket=customer.bucket)
     form: Form = "export" if customer.may_delete else "manifest"
     trust = redshift_trust(role, customer.region, customer.cluster, customer.database_user)
     return [
@@ -55,7 +56,7 @@ def redshift(customer: Customer) -> list[Step]:
         _ours(bucket_policy(place, role, may_delete=customer.may_delete), _REDSHIFT_KMS),
         Step(
             "Run the export daily",
-            f"{_content(customer, 'redshift')} REGION is the bucket's; leave it out when the cluster is there.",
+            f"{_content(customer, REDSHIFT.name)} REGION is the bucket's; leave it out when the cluster is there.",
             _script(customer, "redshift", form, Target(place, role.arn, customer.bucket_region)),
             "sql",
         ),
@@ -63,7 +64,7 @@ def redshift(customer: Customer) -> list[Step]:
     ]
 
 
-def databricks(customer: Customer) -> list[Step]:
+def databricks_steps(customer: Customer) -> list[Step]:
     """A role, a storage credential, an external location, and the export.
 
     Raises:
@@ -76,7 +77,7 @@ def databricks(customer: Customer) -> list[Step]:
             mend="leave --no-delete out: overwriting a day removes the files of the earlier run",
         )
     role = Role(customer.account, f"justai-databricks-{org.slug}"[:64])
-    place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
+    place = DropPlace.of(customer.landing, DATABRICKS.name, org.slug, bucket=customer.bucket)
     name = f"justai_{org.slug.replace('-', '_')}"
     credential = json.dumps({"name": name, "aws_iam_role": {"role_arn": role.arn}})
     return [
@@ -119,60 +120,13 @@ def databricks(customer: Customer) -> list[Step]:
         ),
         Step(
             "Run the export daily, in Python",
-            f"{_content(customer, 'databricks')} It runs on classic and serverless compute. A script in SQL that knows "
-            f"its days by itself needs classic compute: `justai sql --dialect databricks --org {org.slug}`; with "
+            f"{_content(customer, DATABRICKS.name)} It runs on classic and serverless compute. A script in SQL that "
+            f"knows its days by itself needs classic compute: `justai sql --dialect databricks --org {org.slug}`; with "
             "--from and --to it runs in a SQL warehouse too.",
             _script(customer, "databricks", "pyspark", Target(place)),
             "python",
         ),
         Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {org.slug}", "shell"),
-    ]
-
-
-def delta_share(customer: Customer) -> list[Step]:
-    """A view of the unified stream, shared."""
-    org = customer.org
-    place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
-    source = org.sources.delta_share
-    catalog, schema = databricks_sql.SCHEMA.split(".")
-    table = source.table if source else f"{databricks_sql.SHARE}.{schema}.{databricks_sql.VIEW.rpartition('.')[2]}_v1"
-    share, schema, name = table.split(".")
-    base, _, version = name.rpartition("_v")
-    base, number = (base, int(version)) if base and version.isdecimal() else (name, 1)
-    shared = f"{share}.{schema}.{base}_v{number}"
-    target = Target(place, view=f"{catalog}.{schema}.{base}", version=number, share=share)
-    inputs = customer.inputs(databricks=True)
-    made, view, *grants = statements(Rule.of(org.attribution), inputs, "databricks", "share", target, Span())
-    named = "The org file names the table as share.schema.table:"
-    if source and source.table != shared:
-        named = f"A version stands at the end of its name: the org file's table, {source.table}, becomes"
-    profile = source.profile if source else "file:/run/secrets/<slug>.share"
-    return [
-        Step(
-            "Create the view",
-            "The join runs in your workspace; the view has the six columns and no user. It covers all days. Another "
-            f"catalog than {catalog} does as well.",
-            f"{made};\n\n{view};",
-            "sql",
-        ),
-        Step(
-            "Share it",
-            "A view is added with ADD VIEW. The last statement shows the activation link.",
-            "\n\n".join(f"{one};" for one in grants),
-            "sql",
-        ),
-        Step(
-            "Send us the activation link and the view's name in the share",
-            f"The credential file it gives is kept as a secret, behind {profile}. {named}",
-            shared,
-        ),
-        Step(
-            "When the schema changes, share a new version beside the old one",
-            "New columns are nullable. The old view stays until we have moved.",
-            f"justai sql --dialect databricks --org {org.slug} --form share --view {target.view} "
-            f"--view-version {number + 1}",
-            "shell",
-        ),
     ]
 
 
@@ -189,10 +143,10 @@ def _deletes(customer: Customer, what: str) -> str:
 
 
 def _grants(customer: Customer) -> str:
-    inputs = customer.inputs(databricks=True, content=customer.content("databricks"))
+    inputs = customer.inputs(databricks=True, content=customer.content(DATABRICKS.name))
     catalog = databricks_sql.SCHEMA.partition(".")[0]
     read = [inputs.custom_table]
-    if customer.content("databricks") == "unified_events":
+    if customer.content(DATABRICKS.name) == "unified_events":
         read.insert(0, inputs.engagement_table)
     granted = [
         ("USE CATALOG", f"CATALOG {catalog}"),

@@ -15,9 +15,9 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS
 from justai_assets.dag.headless import materialize_days
 from justai_assets.dag.location import location
+from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
-from justai_assets.dag.reach import Reach
 from justai_assets.orgs.load import Orgs
 from justai_assets_tests.world import TODAY, UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
@@ -25,8 +25,8 @@ DAY = Days.parse("2026-01-06", "2026-01-06")
 BEFORE = [date(2026, 1, day) for day in (3, 4, 5)]
 
 
-def reach_of(world: World, slug: str = "acme") -> Reach:
-    return Reach.of(world.orgs[slug])
+def lookback_of(world: World, slug: str = "acme") -> Lookback:
+    return Lookback.of(world.orgs[slug])
 
 
 def said(world: World, day: Days, *names: str) -> str:
@@ -38,16 +38,16 @@ def said(world: World, day: Days, *names: str) -> str:
 
 def test_an_org_without_custom_events_looks_back_for_its_outcomes_alone(world: World) -> None:
     world.add_org(WEBHOOK_ORG, custom=[])
-    assert reach_of(world).reader is MESSAGE_OUTCOMES
-    assert reach_of(world).needed(world.lake, world.landing, DAY) == BEFORE
+    assert lookback_of(world).reader is MESSAGE_OUTCOMES
+    assert lookback_of(world).needed(world.lake, world.landing, DAY) == BEFORE
 
 
 def test_days_before_the_org_began_are_not_needed(world: World) -> None:
     world.add_org(WEBHOOK_ORG)
     first = Days.parse("2026-01-01", "2026-01-03")
-    assert reach_of(world).needed(world.lake, world.landing, first) == []
+    assert lookback_of(world).needed(world.lake, world.landing, first) == []
     second = Days.parse("2026-01-02", "2026-01-03")
-    assert reach_of(world).needed(world.lake, world.landing, second) == [date(2026, 1, 1)]
+    assert lookback_of(world).needed(world.lake, world.landing, second) == [date(2026, 1, 1)]
 
 
 @pytest.mark.parametrize("base", [WEBHOOK_ORG, UNIFIED_ORG], ids=["webhooks", "unified"])
@@ -55,13 +55,13 @@ def test_the_days_before_are_needed_until_they_are_built_and_again_when_somethin
     base: dict[str, object], world: World
 ) -> None:
     org = world.add_org(base)
-    assert reach_of(world, org.slug).needed(world.lake, world.landing, DAY) == BEFORE
+    assert lookback_of(world, org.slug).needed(world.lake, world.landing, DAY) == BEFORE
     assert world.materialize("2026-01-03", "2026-01-05", org=org.slug)
-    assert reach_of(world, org.slug).needed(world.lake, world.landing, DAY) == []
+    assert lookback_of(world, org.slug).needed(world.lake, world.landing, DAY) == []
     key = world.land(org.engagement, org.slug, "2026-01-04", ["{}"])
     later = time.time() + 5
     os.utime(world.landing.local(key), (later, later))
-    assert reach_of(world, org.slug).needed(world.lake, world.landing, DAY) == [date(2026, 1, 4)]
+    assert lookback_of(world, org.slug).needed(world.lake, world.landing, DAY) == [date(2026, 1, 4)]
 
 
 def test_what_is_built_beside_the_days_asked_for_is_said(world: World) -> None:

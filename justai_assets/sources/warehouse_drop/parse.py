@@ -45,9 +45,13 @@ _DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
 OPTIONAL: Final = ("event_date",)
 
 
-def kinds_of(org: Org, door: str) -> dict[str, str]:
-    """The columns of a source's files, the declared ones last: name → how it is read."""
-    return {**KINDS[org.sources.content(door)], **of_source(org, door)}
+def typed(rows: pl.LazyFrame, org: Org, day: date | None, source: str) -> pl.LazyFrame:
+    """Rows of a drop, by what the org file says that it brings, each with its `reason` (null: accepted)."""
+    if org.sources.content(source) == "custom_events":
+        return typed_custom(rows, org, day, source)
+    from justai_assets.sources.delta_share.judge import judged  # which builds on this module
+
+    return judged(rows, day, of_source(org, source))
 
 
 def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> pl.LazyFrame:
@@ -57,7 +61,7 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
         rows: KINDS["custom_events"], the declared columns, source_row, UNDECODABLE and source_file.
         org: gives the salt.
         day: the folder's day; None for the default partition.
-        door: `redshift` or `databricks`.
+        door: the drop.
 
     A value of user_id_or_email that is an address is an email, and a user id too: some orgs have addresses as user ids.
     Anything else is a user id.

@@ -9,6 +9,7 @@ import polars as pl
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import EMAIL, USER_ID, first_given
+from justai_assets.sources.iterable.spec import ITERABLE
 from justai_assets.sources.rows import (
     REJECTED,
     canonical,
@@ -19,8 +20,6 @@ from justai_assets.sources.rows import (
 )
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
-
-DOOR = "iterable_webhooks"
 
 _TEXT = (
     "createdAt", "messageId", "templateId", "campaignId", "email", "userId", "proxySource", "isBot", "ip",
@@ -80,7 +79,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     )
     return finished(
         rows,
-        door=DOOR,
+        door=ITERABLE.name,
         day=day,
         salt=org.secret(org.pseudonym_salt),
         reasons=[when(pl.col("event_name").is_null(), "missing_event_name")],

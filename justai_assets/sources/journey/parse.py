@@ -10,15 +10,14 @@ from datetime import date
 
 import polars as pl
 
-from justai_assets.contract.errors import JustAIError
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.model import Org
 from justai_assets.sources.identity import EMAIL, USER_ID, given
+from justai_assets.sources.journey.spec import JOURNEY, JourneyWebhooks
+from justai_assets.sources.registry import UnknownSourceError
 from justai_assets.sources.rows import REJECTED, finished, has_no_body, refused_at_the_door
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
-
-DOOR = "journey_webhooks"
 
 BODY = pl.Struct({**REJECTED, "email": pl.String(), "userId": pl.String(), "workflowId": pl.String()})
 
@@ -29,10 +28,10 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     Handlebars renders a missing value as "": it is the same as an absent one. An event with neither email nor user id
     is accepted; attribution gives its reason.
     """
-    source = org.sources.journey_webhooks
-    if source is None:
-        raise JustAIError(f"{org.slug} has no journey_webhooks door", mend="add sources.journey_webhooks")
-    events = source.events
+    settings = org.sources.settings(JOURNEY, JourneyWebhooks)
+    if settings is None:
+        raise UnknownSourceError(f"{org.slug} has no {JOURNEY.name}", mend=f"add sources.{JOURNEY.name}")
+    events = settings.events
     body = pl.col("body").struct
     workflow = body.field("workflowId").str.strip_chars()
     rows = envelopes.select(
@@ -56,7 +55,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     )
     return finished(
         rows,
-        door=DOOR,
+        door=JOURNEY.name,
         day=day,
         salt=org.secret(org.pseudonym_salt),
         reasons=[

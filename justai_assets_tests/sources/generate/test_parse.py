@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from justai_assets.contract.tables import SERVED_COPIES
-from justai_assets.sources.generate import message_of
+from justai_assets.sources.generate.parse import message_of
 from justai_assets_tests.sources.doors import DAY, Taken, take
 from justai_assets_tests.world import WEBHOOK_ORG, World
 

@@ -10,14 +10,11 @@ import polars as pl
 
 from justai_assets.landing.envelopes import LINE_NUMBER, digits
 from justai_assets.orgs.model import Org
+from justai_assets.sources.chameleon.spec import CHAMELEON, THINGS
 from justai_assets.sources.identity import EMAIL, USER_ID, first_given, given
 from justai_assets.sources.rows import REJECTED, finished, has_no_body, present, refused_at_the_door
 from justai_assets.sources.times import utc
 from justai_assets.sources.verdict import when
-
-DOOR = "chameleon_webhooks"
-
-_THINGS = ("tour", "survey", "embed", "demo")
 
 _ID = pl.Struct({"id": pl.String()})
 
@@ -28,13 +25,10 @@ BODY = pl.Struct(
         "kind": pl.String(),
         "sent_at": pl.String(),
         "data": pl.Struct(
-            {"profile": pl.Struct({"uid": pl.String(), "email": pl.String()}), **dict.fromkeys(_THINGS, _ID)}
+            {"profile": pl.Struct({"uid": pl.String(), "email": pl.String()}), **dict.fromkeys(THINGS, _ID)}
         ),
     }
 )
-
-WITH_LINE = True
-"""`copy_id_<tour_id>` may sit anywhere in the body, under a name that only the row knows: hence the line."""
 
 PING = "ping"
 """The kind of a connection test, which an admin sends from Chameleon's settings: nobody did anything."""
@@ -56,7 +50,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     body = pl.col("body").struct
     data = body.field("data").struct
     profile = data.field("profile").struct
-    template = pl.coalesce(*(present(data.field(name).struct.field("id")) for name in _THINGS))
+    template = pl.coalesce(*(present(data.field(name).struct.field("id")) for name in THINGS))
     hint = pl.when(pl.col("line").str.contains(_HINT)).then(pl.col("line"))
     found = (
         pl.struct(hint.alias("line"), template.alias("template_id"))
@@ -78,7 +72,7 @@ def typed(envelopes: pl.LazyFrame, org: Org, day: date | None) -> pl.LazyFrame:
     )
     return finished(
         rows,
-        door=DOOR,
+        door=CHAMELEON.name,
         day=day,
         salt=org.secret(org.pseudonym_salt),
         reasons=[

@@ -1,0 +1,1 @@
+"""Iterable's system webhook: one engagement event a call. Its rows become esp_events."""
