@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from justai_assets.contract.tables import DELTA_SHARE, QUARANTINE, UNIFIED_EVENTS
-from justai_assets.dag.org_assets import table_key
+from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.load import load_org
