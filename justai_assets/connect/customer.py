@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, default_tables
 from justai_assets.connect.policies import PLACEHOLDER_ACCOUNT, ConnectError
 from justai_assets.orgs.model import Org
@@ -89,7 +90,7 @@ class Customer:
         wanted = agreed or self.chosen or "unified_events"
         return next(one for one in CONTENTS if one == wanted)
 
-    def inputs(self, *, databricks: bool, content: Content = "unified_events") -> Inputs:
+    def inputs(self, dialect: Dialect, content: Content = "unified_events") -> Inputs:
         """Its tables: those named, or the documented samples'."""
-        tables = {**default_tables("databricks" if databricks else "redshift", content), **self.tables}
+        tables = {**default_tables(dialect, content), **self.tables}
         return Inputs(tables["engagement"], tables["custom"])

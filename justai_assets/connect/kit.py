@@ -55,7 +55,7 @@ def _added(name: str, customer: Customer) -> Step:
         said.append(f"engagement: {org.engagement} becomes {name}, which brings the joined stream.")
         if org.custom:
             said.append(f"Remove custom ({', '.join(org.custom)}): those events come with it.")
-        if org.engine == "databricks":
+        if org.runs_on_databricks:
             said.append("Remove engine: nothing is left to attribute.")
         if source.brings_custom_events:
             said.append("To bring custom events alone, give --content custom_events.")

@@ -58,7 +58,7 @@ def _from_sources(org: Org, table: Table, sources: tuple[str, ...]) -> dg.Assets
 
 def _attributed(org: Org, run: DaysRun) -> list[DayReport]:
     lake, on_day = run.platform.lake(), _saying_what_is_unbuilt(org, run)
-    if org.engine == "databricks":
+    if org.runs_on_databricks:
         return attributed_on_spark(run.context, org, lake, run.days, run.note, on_day)
     budget = run.platform.memory_budget()
     return build_attributed(org, lake, run.days, note=run.note, memory_budget=budget, on_day=on_day)
@@ -66,7 +66,7 @@ def _attributed(org: Org, run: DaysRun) -> list[DayReport]:
 
 def _unified(org: Org, run: DaysRun) -> list[DayReport]:
     lake = run.platform.lake()
-    if org.engine == "databricks":
+    if org.runs_on_databricks:
         return unified_on_spark(run.context, org, lake, run.days, run.note, run.on_day)
     return build_unified(org, lake, run.days, note=run.note, on_day=run.on_day)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from justai_assets.orgs.secrets import SecretRef, StrictModel
 
 Engine = Literal["polars", "databricks"]
+ON_DATABRICKS: Final[Engine] = "databricks"
 
 
 class Databricks(StrictModel):

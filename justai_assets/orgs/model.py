@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from justai_assets.contract.events import DEFAULT_SEND_EVENTS
-from justai_assets.orgs.databricks import Databricks, Engine
+from justai_assets.orgs.databricks import ON_DATABRICKS, Databricks, Engine
 from justai_assets.orgs.extra_columns import of_org
 from justai_assets.orgs.fields import SLUG as SLUG
 from justai_assets.orgs.fields import (
@@ -65,6 +65,11 @@ class Org(StrictModel):
         """True when the engagement source carries an already unified stream."""
         return self.sources.content(self.engagement) == "unified_events"
 
+    @property
+    def runs_on_databricks(self) -> bool:
+        """Whether a job of the org's workspace attributes its events."""
+        return self.engine == ON_DATABRICKS
+
     def secret(self, reference: str) -> SecretStr:
         """The secret behind one of this org's references; SecretError when it cannot be had."""
         return resolve(reference, base=self._file.parent if self._file else None)
@@ -107,7 +112,7 @@ class Org(StrictModel):
 
     @model_validator(mode="after")
     def _declared_columns_can_flow(self) -> Org:
-        if of_org(self) and self.engine == "databricks":
+        if of_org(self) and self.runs_on_databricks:
             raise ValueError(
                 "engine: databricks does not carry extra_columns; remove extra_columns from the sources, or remove "
                 "engine, so that the days are attributed here"
@@ -116,7 +121,7 @@ class Org(StrictModel):
 
     @model_validator(mode="after")
     def _an_engine_has_what_it_needs(self) -> Org:
-        if self.engine != "databricks":
+        if not self.runs_on_databricks:
             return self
         if self.databricks is None:
             raise ValueError("engine: databricks has no databricks section; add it with wheel and volume or cluster")

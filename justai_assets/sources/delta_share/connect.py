@@ -25,7 +25,7 @@ def steps(customer: Customer) -> list[Step]:
     base, number = (base, int(version)) if base and version.isdecimal() else (name, 1)
     shared = f"{share}.{schema}.{base}_v{number}"
     target = Target(place, view=f"{catalog}.{schema}.{base}", version=number, share=share)
-    inputs = customer.inputs(databricks=True)
+    inputs = customer.inputs("databricks")
     made, view, *grants = statements(Rule.of(org.attribution), inputs, "databricks", "share", target, Span())
     named = "The org file names the table as share.schema.table:"
     if source and source.table != shared:

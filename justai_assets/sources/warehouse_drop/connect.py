@@ -143,7 +143,7 @@ def _deletes(customer: Customer, what: str) -> str:
 
 
 def _grants(customer: Customer) -> str:
-    inputs = customer.inputs(databricks=True, content=customer.content(DATABRICKS.name))
+    inputs = customer.inputs("databricks", customer.content(DATABRICKS.name))
     catalog = databricks_sql.SCHEMA.partition(".")[0]
     read = [inputs.custom_table]
     if customer.content(DATABRICKS.name) == "unified_events":
@@ -177,6 +177,6 @@ def _content(customer: Customer, door: str) -> str:
 def _script(customer: Customer, dialect: Dialect, form: Form, target: Target) -> str:
     org = customer.org
     content = customer.content(dialect)
-    inputs = customer.inputs(databricks=dialect == "databricks", content=content)
+    inputs = customer.inputs(dialect, content)
     span = Span(last=DEFAULT_LAST_DAYS)
     return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, span, content=content)
