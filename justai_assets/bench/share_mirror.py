@@ -24,12 +24,12 @@ import httpx
 import polars as pl
 
 from justai_assets.lake.store import Lake
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.listing import list_files
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.file_listing import list_files
 from justai_assets.sources.delta_share.mirror import mirror
+from justai_assets.sources.delta_share.mirror_state import MirrorState, Target
 from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.sources.delta_share.state import MirrorState
-from justai_assets.sources.delta_share.step import Target
+from justai_assets.sources.delta_share.protocol import TableName
 from justai_assets.storage import Root
 
 TABLE = "main.events.unified"

@@ -25,10 +25,10 @@ from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources import chameleon, drops, generate, iterable, journey
 from justai_assets.sources.day_parts import Parts
-from justai_assets.sources.delta_share.judge import judged
 from justai_assets.sources.extra_values import faults
 from justai_assets.sources.identity import PLACEHOLDER, plain_person
 from justai_assets.sources.undated import with_cause, without_copied
+from justai_assets.sources.unified_rows import judged
 from justai_assets.storage import LandedObject, Root
 
 

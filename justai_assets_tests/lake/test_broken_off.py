@@ -33,8 +33,8 @@ from justai_assets.metrics.daily import build_metrics
 from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.punctuality import built_at
 from justai_assets.sources.build import build_from_doors
-from justai_assets.sources.delta_share.unified import build_unified_from_mirror
-from justai_assets.sources.delta_share.write import days_in_commit
+from justai_assets.sources.delta_share.day_commit import days_in_commit
+from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror
 from justai_assets_tests.sources.test_generate import NOON, record
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 

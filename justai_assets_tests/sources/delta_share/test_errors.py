@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from justai_assets.sources.delta_share.errors import quoted
+from justai_assets.sources.delta_share.share_errors import quoted
 
 
 @pytest.mark.parametrize(

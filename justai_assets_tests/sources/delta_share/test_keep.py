@@ -5,25 +5,24 @@ from pathlib import Path
 import pytest
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.errors import TransientShareError
-from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
-from justai_assets.sources.delta_share.state import MirrorState, StateError
-from justai_assets.sources.delta_share.unified import build_unified_from_mirror
+from justai_assets.sources.delta_share.mirror_state import MirrorState, StateError, load_state, save_state, sole_user
+from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror
+from justai_assets.sources.delta_share.share_errors import TransientShareError
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door
 
 
 def test_a_state_is_kept_beside_the_orgs_tables(door: Door) -> None:
-    assert kept_state(door.lake, "acme") is None
-    keep(door.lake, "acme", MirrorState("a.b.c", 7, {D1: "f"}))
-    keep(door.lake, "acme", MirrorState("a.b.c", 8, {D1: "f"}))
-    assert kept_state(door.lake, "acme") == MirrorState("a.b.c", 8, {D1: "f"})
-    assert kept_state(door.lake, "globex") is None
+    assert load_state(door.lake, "acme") is None
+    save_state(door.lake, "acme", MirrorState("a.b.c", 7, {D1: "f"}))
+    save_state(door.lake, "acme", MirrorState("a.b.c", 8, {D1: "f"}))
+    assert load_state(door.lake, "acme") == MirrorState("a.b.c", 8, {D1: "f"})
+    assert load_state(door.lake, "globex") is None
 
 
 def test_a_damaged_state_says_to_delete_it(door: Door) -> None:
     door.lake.root.write("acme/delta_share.state.json", b"{")
     with pytest.raises(StateError, match="delete it"):
-        kept_state(door.lake, "acme")
+        load_state(door.lake, "acme")
 
 
 def test_a_work_folder_has_one_user_at_a_time(tmp_path: Path) -> None:

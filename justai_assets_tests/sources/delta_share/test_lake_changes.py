@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.sources.delta_share.lake_changes import days_written, lake_version
+from justai_assets.sources.delta_share.mirror_table import days_written, lake_version
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door, events, replace_day
 
 

@@ -11,14 +11,13 @@ import httpx
 import pytest
 
 from justai_assets.sources.delta_share.client import ShareClient
-from justai_assets.sources.delta_share.errors import BadAnswerError, SlowShareError, StoppedError
-from justai_assets.sources.delta_share.limits import limited, within
-from justai_assets.sources.delta_share.patience import Patience
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.share_errors import BadAnswerError, SlowShareError, StoppedError
+from justai_assets.sources.delta_share.transport import RequestPolicy, limited, within
 from justai_assets_tests.sources.delta_share.shared import TABLE
 
 Talk = Callable[[socket.socket, threading.Event], None]
-ONCE = Patience(attempts=1, connect_seconds=1, read_seconds=2, request_seconds=1)
+ONCE = RequestPolicy(attempts=1, connect_seconds=1, read_seconds=2, request_seconds=1)
 
 
 @contextmanager
@@ -74,7 +73,7 @@ def test_headers_that_drip_end_with_the_time_of_the_request() -> None:
     start = time.monotonic()
     with (
         server(dripping_headers) as address,
-        ShareClient(profile(address), patience=ONCE) as client,
+        ShareClient(profile(address), policy=ONCE) as client,
         pytest.raises(SlowShareError),
     ):
         client.version(TABLE)
@@ -89,7 +88,7 @@ def test_a_token_that_drips_does_too() -> None:
         }  # fmt: skip
         start = time.monotonic()
         with (
-            ShareClient(Profile.parse(json.dumps(given)), patience=ONCE) as client,
+            ShareClient(Profile.parse(json.dumps(given)), policy=ONCE) as client,
             pytest.raises(SlowShareError),
         ):
             client.version(TABLE)
@@ -97,10 +96,10 @@ def test_a_token_that_drips_does_too() -> None:
 
 
 def test_an_answer_without_end_is_refused() -> None:
-    patience = Patience(attempts=1, read_seconds=5, request_seconds=60)
+    policy = RequestPolicy(attempts=1, read_seconds=5, request_seconds=60)
     with (
         server(endless) as address,
-        ShareClient(profile(address), patience=patience) as client,
+        ShareClient(profile(address), policy=policy) as client,
         pytest.raises(BadAnswerError, match="does not end"),
     ):
         client.offers()

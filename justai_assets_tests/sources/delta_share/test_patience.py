@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.share_errors import (
     ShareAccessError,
     ShareMovedError,
     StoppedError,
     TransientShareError,
 )
-from justai_assets.sources.delta_share.patience import Patience
+from justai_assets.sources.delta_share.transport import RequestPolicy
 
 
 class Server:
@@ -26,7 +26,7 @@ class Server:
         return "answer"
 
 
-QUICK = Patience(attempts=3, first_wait=0.01, longest_wait=0.2)
+QUICK = RequestPolicy(attempts=3, first_wait=0.01, longest_wait=0.2)
 
 
 def test_what_passes_is_asked_again_as_often_as_it_may() -> None:
@@ -59,5 +59,5 @@ def test_whoever_waits_is_woken_when_the_run_ends() -> None:
     threading.Timer(0.1, stop.set).start()
     start = time.monotonic()
     with pytest.raises(StoppedError):
-        Patience(first_wait=60).retrying(Server(TransientShareError("a")), stop)
+        RequestPolicy(first_wait=60).retrying(Server(TransientShareError("a")), stop)
     assert time.monotonic() - start < 50, "the wait is a minute"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from justai_assets.sources.delta_share.errors import ProfileError
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.share_errors import ProfileError
 
 V1 = {"shareCredentialsVersion": 1, "endpoint": "https://share.example/delta-sharing/", "bearerToken": "hush-hush"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from justai_assets.sources.delta_share.state import MirrorState, StateError
+from justai_assets.sources.delta_share.mirror_state import MirrorState, StateError
 
 
 def test_a_state_survives_being_kept_as_text() -> None:

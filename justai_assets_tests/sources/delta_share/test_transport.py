@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from justai_assets.sources.delta_share.transport import retry_after
+from justai_assets.sources.delta_share.share_errors import retry_after
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

@@ -16,7 +16,7 @@ from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.orgs.extra_columns import Kind, dtype_of
-from justai_assets.sources.delta_share.days import Day
+from justai_assets.sources.delta_share.file_days import Day
 from justai_assets.sources.drops import typed_unified
 from justai_assets.sources.extra_values import judged_extra
 from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
