@@ -148,7 +148,7 @@ def measured(what: str, profile: str, folder: str) -> tuple[float, int]:
 
 def _serve(root: str, layout: str, ready: multiprocessing.connection.Connection) -> None:
     from justai_assets.testing.share_server import ShareServer
-    from justai_assets.testing.share_server.tables import SharedTable
+    from justai_assets.testing.share_server.shared_tables import SharedTable
 
     with ShareServer({TABLE: SharedTable(Path(root), is_view=layout == "view")}) as server:
         ready.send(server.profile())

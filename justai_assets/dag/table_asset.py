@@ -1,12 +1,13 @@
 """One table of an org as an asset, whatever makes its days."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
+from justai_assets.attempts import tried
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, TABLES, Table
@@ -76,17 +77,24 @@ def refuse_torn(lake: Lake, org: Org, days: Days, deps: Iterable[dg.AssetDep]) -
         if table is None or not isinstance(mapping, dg.TimeWindowPartitionMapping):
             continue
         read = Days(days.first + timedelta(days=mapping.start_offset), days.last + timedelta(days=mapping.end_offset))
-        torn = _torn(lake, org, table, read)
-        if torn:
-            # A run that is between its commits just now is done with them within a second.
-            time.sleep(BETWEEN_COMMITS)
-            torn = _torn(lake, org, table, read)
-        if torn:
-            raise TornDaysError(
-                f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
-                mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
-                f"--asset {table.name}",
-            )
+        # A run that is between its commits just now is done with them within a second.
+        tried(
+            partial(_refuse_torn, lake, org, table, read),
+            TornDaysError,
+            2,
+            first_wait=BETWEEN_COMMITS,
+            longest_wait=BETWEEN_COMMITS,
+        )
+
+
+def _refuse_torn(lake: Lake, org: Org, table: Table, days: Days) -> None:
+    torn = _torn(lake, org, table, days)
+    if torn:
+        raise TornDaysError(
+            f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
+            mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
+            f"--asset {table.name}",
+        )
 
 
 def _torn(lake: Lake, org: Org, table: Table, days: Days) -> list[date]:

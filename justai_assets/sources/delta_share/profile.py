@@ -32,6 +32,8 @@ Kind = Literal["bearer_token", "basic", "oauth_client_credentials"]
 WARN_DAYS = 14
 """How many days ahead the end of a credential is worth a warning."""
 
+AS_DOWNLOADED = "store the credential file as downloaded"
+
 SECRETS: dict[Kind, tuple[str, str]] = {
     "bearer_token": ("bearer_token", "bearerToken"),
     "basic": ("password", "password"),
@@ -105,7 +107,7 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise ProfileError("the share profile is not a JSON object", mend="store the credential file as downloaded")
+        raise ProfileError("the share profile is not a JSON object", mend=AS_DOWNLOADED)
     return data
 
 
@@ -113,7 +115,10 @@ def _read(data: dict[str, Any]) -> Any:
     """The file as `DeltaSharingProfile`, of a kind that we speak."""
     from delta_sharing.protocol import DeltaSharingProfile  # here: its import costs 0.4 s and brings pandas
 
-    if str(data.get("shareCredentialsVersion")) == "2" and data.get("type") not in SECRETS:
+    version = data.get("shareCredentialsVersion")
+    if version not in (1, "1", 2, "2"):
+        raise ProfileError("the share profile's shareCredentialsVersion is not 1 or 2", mend=AS_DOWNLOADED)
+    if version in (2, "2") and data.get("type") not in tuple(SECRETS):
         # The value is the provider's own word for a kind of login, but it is not needed to say what to do.
         raise ProfileError(
             f"the share profile's type is none of {', '.join(SECRETS)}",
@@ -125,15 +130,13 @@ def _read(data: dict[str, Any]) -> Any:
         wrong = f"the share profile lacks {error.args[0]}"
     except AttributeError:
         wrong = "an address in the share profile is not a text"
-    except (TypeError, ValueError):
-        wrong = "the share profile's shareCredentialsVersion is not 1 or 2"
     # Outside the handlers, or the error would keep the package's own, which may quote the file.
-    raise ProfileError(wrong, mend="store the credential file as downloaded")
+    raise ProfileError(wrong, mend=AS_DOWNLOADED)
 
 
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ProfileError(f"the share profile lacks {key}", mend="store the credential file as downloaded")
+        raise ProfileError(f"the share profile lacks {key}", mend=AS_DOWNLOADED)
     return value.strip()
 
 

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 import httpcore
 import httpx
-import stamina
 
+from justai_assets.attempts import attempts
 from justai_assets.sources.delta_share.share_errors import (
     AddressExpiredError,
     BadAnswerError,
@@ -172,7 +172,7 @@ class RequestPolicy:
 
     Attributes:
         attempts: tries of one request in all.
-        first_wait: seconds before the second try; doubled each time, with jitter.
+        first_wait: seconds before the second try; doubled each time, with up to half as much again.
         longest_wait: seconds at most between tries; a longer Retry-After ends the run with an error that names it.
         connect_seconds: until a connection stands.
         read_seconds: between two pieces of an answer.
@@ -205,8 +205,8 @@ class RequestPolicy:
             TransientShareError: of the last try; with `retry_after` where the server asks for a longer wait than ours.
         """
         stop, wait = stop or Event(), 0.0
-        for attempt in stamina.retry_context(
-            self._may_pass, self.attempts, None, wait_initial=self.first_wait, wait_max=self.longest_wait
+        for attempt in attempts(
+            self._may_pass, self.attempts, first_wait=self.first_wait, longest_wait=self.longest_wait
         ):
             with attempt:
                 # Here and not by stamina, whose wait lasts to its end: this one ends with the run.
@@ -229,4 +229,4 @@ class RequestPolicy:
     def _wait(self, error: TransientShareError, backoff: float) -> float:
         if error.retry_after is not None:
             return error.retry_after
-        return min(self.longest_wait, backoff + random.random() * self.first_wait)  # noqa: S311 - spreads requests
+        return min(self.longest_wait, backoff * random.uniform(1, 1.5))  # noqa: S311 - spreads requests

@@ -19,8 +19,8 @@ from justai_assets.sources.delta_share.share_errors import (
     UnsupportedShareError,
 )
 from justai_assets.testing.share_server import handler
-from justai_assets.testing.share_server.answers import Capabilities
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.ndjson import Capabilities
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Door, events, write
 
 

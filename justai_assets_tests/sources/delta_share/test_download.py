@@ -19,7 +19,7 @@ from justai_assets.sources.delta_share.share_errors import (
     TruncatedAnswerError,
 )
 from justai_assets.sources.delta_share.transport import RequestPolicy
-from justai_assets.testing.share_server import answers
+from justai_assets.testing.share_server import ndjson
 from justai_assets_tests.sources.delta_share.shared import D2, QUICK, TABLE, Door, events, replace_day
 
 
@@ -161,14 +161,14 @@ def test_what_a_power_cut_left_under_a_files_name_is_fetched_again(door: Door, t
 def test_a_size_that_the_list_does_not_say_is_that_of_what_arrives(
     door: Door, tmp_path: Path, said: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = answers.file_line
+    original = ndjson.file_line
 
     def line(*given: object) -> dict[str, dict[str, object]]:
         found: dict[str, dict[str, object]] = original(*given)
         del found["file"]["size"]
         return {"file": found["file"] | said}
 
-    monkeypatch.setattr(answers, "file_line", line)
+    monkeypatch.setattr(ndjson, "file_line", line)
     door.server.break_("files", "hang_up", times=1)
     with downloads(door, tmp_path / "in") as (opened, listing):
         assert listing.files[0].size == 0

@@ -30,7 +30,7 @@ from justai_assets.sources.delta_share.share_errors import (
     UnsupportedShareError,
 )
 from justai_assets.sources.delta_share.transport import RequestPolicy
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.sources.delta_share.shared import (
     D1,

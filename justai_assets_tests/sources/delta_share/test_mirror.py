@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.sources.delta_share.mirror import mirror
 from justai_assets.sources.delta_share.protocol import TableName
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,

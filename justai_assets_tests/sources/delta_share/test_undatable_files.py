@@ -17,7 +17,7 @@ from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.lake.built import BuiltDays
 from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets.sources.delta_share.transport import RequestPolicy
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,

@@ -17,7 +17,7 @@ from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.sources.delta_share.file_listing import list_files
 from justai_assets.sources.delta_share.share_errors import EmptyShareError, ShareMovedError, StaleShareError
 from justai_assets.testing.share_server import handler
-from justai_assets.testing.share_server.tables import SharedTable, Snapshot
+from justai_assets.testing.share_server.shared_tables import SharedTable, Snapshot
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
