@@ -19,7 +19,7 @@ PACKAGE = ROOT / "justai_assets"
 TESTS = ROOT / "justai_assets_tests"
 
 LAYERS = {
-    "contract": 0, "scratch": 1, "storage": 1, "orgs": 1, "settings": 2, "landing": 2, "lake": 2,
+    "attempts": 0, "contract": 0, "scratch": 1, "storage": 1, "orgs": 1, "settings": 2, "landing": 2, "lake": 2,
     "spark": 2, "sources": 3, "attribution": 3, "events": 3, "metrics": 3, "quality": 3, "collector": 3, "connect": 3,
     "show": 4, "status": 4, "testing": 1, "demo": 4, "bench": 4, "dag": 5, "commands": 6, "definitions": 6, "cli": 7,
 }  # fmt: skip

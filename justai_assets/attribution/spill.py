@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from justai_assets.attempts import attempts
 
 Records = npt.NDArray[np.void]
 
@@ -73,6 +74,10 @@ class Buckets:
         self._held = 0
 
 
+REMOVALS = 9
+"""Of one folder: about two seconds in all."""
+
+
 @contextmanager
 def scratch(beside: Path | None = None) -> Iterator[Path]:
     """A folder for the time of the block, removed also when it fails; in `beside`, or where the system keeps such."""
@@ -89,14 +94,7 @@ def remove(folder: Path) -> None:
     A Polars sink that failed may still be creating its file when its error arrives, just after the folder was listed:
     the removal is tried again for about two seconds before the error is let through.
     """
-    for pause in (0.01, 0.05, 0.2, 0.5, 1.0):
-        try:
-            shutil.rmtree(folder)
-        except FileNotFoundError:
-            if not folder.exists():
-                return
-        except OSError:
-            time.sleep(pause)
-        else:
-            return
-    shutil.rmtree(folder)
+    for attempt in attempts(OSError, REMOVALS, first_wait=0.01, longest_wait=1.0):
+        with attempt:
+            if folder.exists():
+                shutil.rmtree(folder)

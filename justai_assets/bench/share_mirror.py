@@ -24,12 +24,12 @@ import httpx
 import polars as pl
 
 from justai_assets.lake.store import Lake
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.listing import list_files
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.file_listing import list_files
 from justai_assets.sources.delta_share.mirror import mirror
+from justai_assets.sources.delta_share.mirror_state import MirrorState, Target
 from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.sources.delta_share.state import MirrorState
-from justai_assets.sources.delta_share.step import Target
+from justai_assets.sources.delta_share.protocol import TableName
 from justai_assets.storage import Root
 
 TABLE = "main.events.unified"
@@ -148,7 +148,7 @@ def measured(what: str, profile: str, folder: str) -> tuple[float, int]:
 
 def _serve(root: str, layout: str, ready: multiprocessing.connection.Connection) -> None:
     from justai_assets.testing.share_server import ShareServer
-    from justai_assets.testing.share_server.tables import SharedTable
+    from justai_assets.testing.share_server.shared_tables import SharedTable
 
     with ShareServer({TABLE: SharedTable(Path(root), is_view=layout == "view")}) as server:
         ready.send(server.profile())

@@ -22,15 +22,21 @@ from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.held import held_days, held_reports
-from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
+from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.mirror import mirror
+from justai_assets.sources.delta_share.mirror_state import (
+    DIRTY,
+    MirrorState,
+    Step,
+    Target,
+    load_state,
+    save_state,
+    sole_user,
+)
+from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror, mirrored_days, mirrored_reports
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.protocol import TableName
 from justai_assets.sources.delta_share.spec import SHARE, DeltaShare
-from justai_assets.sources.delta_share.state import DIRTY, MirrorState
-from justai_assets.sources.delta_share.step import Step, Target
-from justai_assets.sources.delta_share.unified import build_unified_from_mirror
 from justai_assets.sources.registry import UnknownSourceError
 
 CONTRACT_CHECK = "share_contract"
@@ -70,8 +76,8 @@ def run_mirror(
     slug, work = org.slug, _work_root() / org.slug
     table = TableName.parse(source_of(org).table)
     with sole_user(work), ShareClient(profile_of(org)) as client:
-        state = kept_state(lake, slug)
-        held = held_days(lake, slug) if state is None else frozenset()
+        state = load_state(lake, slug)
+        held = mirrored_days(lake, slug) if state is None else frozenset()
         target = Target(lake, slug, work, note, stamp_of(org, DELTA_SHARE), declared(org, DELTA_SHARE))
         how = {"only_changed": only_changed, "recheck": recheck, "accept_empty": accept_empty}
         try:
@@ -80,12 +86,12 @@ def run_mirror(
                 yield step
                 state = step.state
                 if not reports_at_end:
-                    keep(lake, slug, state)
+                    save_state(lake, slug, state)
             if reports_at_end and state is not None:
-                keep(lake, slug, state)
+                save_state(lake, slug, state)
         except ContractError as error:
-            last = kept_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(held, DIRTY))
-            keep(lake, slug, replace(last, broken=str(error)))
+            last = load_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(held, DIRTY))
+            save_state(lake, slug, replace(last, broken=str(error)))
             raise
 
 
@@ -111,7 +117,7 @@ def contract_evaluation(org: Org, lake: Lake) -> dg.AssetCheckEvaluation:
 
 
 def _broken(org: Org, lake: Lake) -> str:
-    state = kept_state(lake, org.slug)
+    state = load_state(lake, org.slug)
     return "" if state is None else state.broken
 
 
@@ -125,7 +131,7 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
         found: dict[date, DayReport] = {}
         try:
             for step in run_mirror(org, lake, run.note, days=days, only_changed=only_changed, reports_at_end=True):
-                for remark in step.remarks:
+                for remark in step.notes:
                     context.log.warning(remark)
                 found |= {one.day: one for one in step.reports if one.day is not None}
         except ContractError:
@@ -134,7 +140,7 @@ def share_assets(org: Org) -> list[dg.AssetsDefinition]:
             raise
         left = [day for day in days if day not in found]
         if left:
-            found |= {one.day: one for one in held_reports(lake, org.slug, days) if one.day in left}
+            found |= {one.day: one for one in mirrored_reports(lake, org.slug, days) if one.day in left}
         reports = [found[day] for day in days]
         for one in reports:
             run.on_day(one)

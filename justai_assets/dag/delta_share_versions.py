@@ -29,13 +29,13 @@ from justai_assets.dag.retries import verdicts
 from justai_assets.dag.share_turns import LOUD_AFTER_FAILURES, Turn, due, read_turns, write_turns
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.days import day_text
-from justai_assets.sources.delta_share.errors import BusyShareError
-from justai_assets.sources.delta_share.keep import kept_state
-from justai_assets.sources.delta_share.patience import Patience
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.file_days import day_text
+from justai_assets.sources.delta_share.mirror_state import Step, load_state
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.share_errors import BusyShareError
 from justai_assets.sources.delta_share.spec import SHARE
-from justai_assets.sources.delta_share.step import Step
+from justai_assets.sources.delta_share.transport import RequestPolicy
 
 JOB = "mirror_share"
 OP = "mirror_days"
@@ -43,7 +43,7 @@ OP = "mirror_days"
 
 BUDGET_SECONDS = 40.0
 """Of a sensor tick, whose limit is 60."""
-GLANCE = Patience(attempts=1, connect_seconds=5, read_seconds=10, request_seconds=15)
+GLANCE = RequestPolicy(attempts=1, connect_seconds=5, read_seconds=10, request_seconds=15)
 """A sensor asks once; the next tick is its retry."""
 POOL_WAIT_SECONDS = 300.0
 """For maintenance and for a run of the asset; after that the sensor asks again."""
@@ -95,8 +95,8 @@ def mirror_job(orgs: Sequence[Org]) -> dg.JobDefinition:
 
 
 def _report(context: dg.OpExecutionContext, org: Org, step: Step) -> None:
-    """The days of a step as materializations, its remarks as warnings."""
-    for remark in step.remarks:
+    """The days of a step as materializations, its notes as warnings."""
+    for remark in step.notes:
         context.log.warning(remark)
     partitions = _partition_days(org, step)
     for one in step.reports:
@@ -202,9 +202,9 @@ def _ask(context: dg.SensorEvaluationContext, org: Org, platform: Platform, turn
 
 def _moved(org: Org, lake: Lake) -> str:
     """What identifies the work to do: both versions and the table; "" when the mirror is up to date."""
-    state = kept_state(lake, org.slug)
+    state = load_state(lake, org.slug)
     table = source_of(org).table
-    with ShareClient(profile_of(org), patience=GLANCE) as client:
+    with ShareClient(profile_of(org), policy=GLANCE) as client:
         version = client.version(TableName.parse(table))
     if state is not None and state.table == table and state.version == version:
         return ""

@@ -1,12 +1,13 @@
 """One table of an org as an asset, whatever makes its days."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
+from justai_assets.attempts import tried
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
@@ -74,17 +75,24 @@ def refuse_torn(lake: Lake, org: Org, days: Days, table: Table) -> None:
     """
     for one in reads(org, table):
         read = Days(days.first - timedelta(days=one.back), days.last + timedelta(days=one.ahead))
-        torn = _torn(lake, org, one.table, read)
-        if torn:
-            # A run that is between its commits just now is done with them within a second.
-            time.sleep(BETWEEN_COMMITS)
-            torn = _torn(lake, org, one.table, read)
-        if torn:
-            raise TornDaysError(
-                f"{org.slug}/{one.table.name} of {spans(torn)} is half written: a run ended between its commits",
-                mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
-                f"--asset {one.table.name}",
-            )
+        # A run that is between its commits just now is done with them within a second.
+        tried(
+            partial(_refuse_torn, lake, org, one.table, read),
+            TornDaysError,
+            2,
+            first_wait=BETWEEN_COMMITS,
+            longest_wait=BETWEEN_COMMITS,
+        )
+
+
+def _refuse_torn(lake: Lake, org: Org, table: Table, days: Days) -> None:
+    torn = _torn(lake, org, table, days)
+    if torn:
+        raise TornDaysError(
+            f"{org.slug}/{table.name} of {spans(torn)} is half written: a run ended between its commits",
+            mend=f"build it again: justai materialize --org {org.slug} --from {torn[0]} --to {torn[-1]} "
+            f"--asset {table.name}",
+        )
 
 
 def _torn(lake: Lake, org: Org, table: Table, days: Days) -> list[date]:

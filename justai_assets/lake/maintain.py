@@ -7,7 +7,6 @@ A day replaced while it was being merged keeps its new content; the merge begins
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from justai_assets.attempts import tried
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
 from justai_assets.lake.built import BuiltDays
@@ -94,7 +94,7 @@ def compact(lake: Lake, slug: str, table: Table, target: int = TARGET_BYTES) -> 
 
 
 def _compact_day(lake: Lake, slug: str, table: Table, day: date, target: int) -> dict[str, int] | None:
-    for attempt in range(ATTEMPTS):
+    def compact() -> dict[str, int]:
         found = _open(lake, slug, table)
         try:
             return found.optimize.compact(
@@ -108,12 +108,16 @@ def _compact_day(lake: Lake, slug: str, table: Table, day: date, target: int) ->
                 ),
             )
         except CommitFailedError:
-            time.sleep(0.05 * 2**attempt)
+            raise
         except (DeltaError, OSError) as error:
             raise TransientStorageError(
                 f"{slug}/{table.name}, {day}: merging files failed: {type(error).__name__}", mend="it is retried"
             ) from error
-    return None
+
+    try:
+        return tried(compact, CommitFailedError, ATTEMPTS, first_wait=0.05, longest_wait=0.8)
+    except CommitFailedError:
+        return None
 
 
 def remove_unreferenced(lake: Lake, slug: str, table: Table, retention_days: int = MIN_RETENTION_DAYS) -> list[str]:

@@ -9,7 +9,6 @@ stay valid, because a day's content does not depend on the table.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from justai_assets.attempts import tried
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
@@ -166,45 +166,47 @@ class Lake:
                 (writer.table.day_column, ">=", writer.days.first.isoformat()),
                 (writer.table.day_column, "<=", writer.days.last.isoformat()),
             ]
-        for attempt in range(COMMIT_ATTEMPTS):
-            try:
-                table = self._open_or_create(slug, writer.table)
-                if writer.table.marks_empty_days and writer.days is not None:
-                    writer.empty(writer.days)
-                elif writer.table.partition_by == (writer.table.day_column,):
-                    held = pl.DataFrame(table.get_add_actions(flatten=True))
-                    writer.empty(
-                        held[f"partition.{writer.table.day_column}"].drop_nulls().unique() if held.height else ()
-                    )
-                actions = list(writer.actions())
-                writer.is_maybe_committed = True
-                table.create_write_transaction(
-                    actions,
-                    "overwrite",
-                    table.schema(),
-                    partition_by=list(writer.table.partition_by),
-                    partition_filters=filters,
-                    commit_properties=CommitProperties(
-                        custom_metadata={**note, "days": str(writer.days)},
-                        max_commit_retries=0,
-                    ),
-                )
-            except (DeltaError, OSError) as error:
-                # The store may have taken the commit and its answer was lost. Tried again inside, it then conflicts
-                # with itself; made anew, it would remove the very files that it adds.
-                if self._is_committed(slug, writer):
-                    return
-                if not isinstance(error, CommitFailedError):
-                    raise
+        commit = partial(self._commit_once, slug, writer, filters, note)
+        try:
+            tried(commit, CommitFailedError, COMMIT_ATTEMPTS, first_wait=0.02, longest_wait=1.28)
+        except CommitFailedError:
+            raise TransientStorageError(
+                f"{slug}/{writer.table.name}: {COMMIT_ATTEMPTS} commits in a row met another writer",
+                mend="run it again, with fewer writers of this table at once",
+            ) from None
+
+    def _commit_once(
+        self, slug: str, writer: DayWriter, filters: list[tuple[str, str, str]], note: dict[str, str]
+    ) -> None:
+        try:
+            table = self._open_or_create(slug, writer.table)
+            if writer.table.marks_empty_days and writer.days is not None:
+                writer.empty(writer.days)
+            elif writer.table.partition_by == (writer.table.day_column,):
+                held = pl.DataFrame(table.get_add_actions(flatten=True))
+                writer.empty(held[f"partition.{writer.table.day_column}"].drop_nulls().unique() if held.height else ())
+            actions = list(writer.actions())
+            writer.is_maybe_committed = True
+            table.create_write_transaction(
+                actions,
+                "overwrite",
+                table.schema(),
+                partition_by=list(writer.table.partition_by),
+                partition_filters=filters,
+                commit_properties=CommitProperties(
+                    custom_metadata={**note, "days": str(writer.days)},
+                    max_commit_retries=0,
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            # The store may have taken the commit and its answer was lost. Tried again inside, it then conflicts
+            # with itself; made anew, it would remove the very files that it adds.
+            if self._is_committed(slug, writer):
+                return
+            if isinstance(error, CommitFailedError):
                 # Somebody else committed since the table was opened: the files stand, the commit is made anew.
                 writer.is_maybe_committed = False
-                time.sleep(0.02 * 2 ** min(attempt, 6))
-            else:
-                return
-        raise TransientStorageError(
-            f"{slug}/{writer.table.name}: {COMMIT_ATTEMPTS} commits in a row met another writer",
-            mend="run it again, with fewer writers of this table at once",
-        )
+            raise
 
     def _is_committed(self, slug: str, writer: DayWriter) -> bool:
         """Whether the table names the writer's files. A commit of no files adds none, and may be made twice."""

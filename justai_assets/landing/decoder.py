@@ -22,8 +22,11 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from threading import Lock
 from typing import Any, Final
+
+from justai_assets.attempts import tried
 
 MAX_IDLE: Final = 4
 TRIES: Final = 2
@@ -91,29 +94,28 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
         DecoderDiedError: the file ended two decoders.
         OSError: the scratch folder cannot take the columns, or the file is not there.
     """
-    for attempt in range(TRIES):
-        with _lock:
-            decoder = _idle.pop() if _idle else None
-        decoder = decoder or _Decoder()
-        try:
-            answer = decoder.ask(request)
-        except DecoderDiedError:
-            if attempt == TRIES - 1:
-                raise
-            continue
-        except BaseException:
-            decoder.end()
-            raise
-        with _lock:
-            is_spare = len(_idle) >= MAX_IDLE
-            if not is_spare:
-                _idle.append(decoder)
-        if is_spare:
-            decoder.end()
-        if "error" in answer:
-            raise OSError(*answer["error"])
-        return answer
-    raise DecoderDiedError
+    answer = tried(partial(_ask_one, request), DecoderDiedError, TRIES)
+    if "error" in answer:
+        raise OSError(*answer["error"])
+    return answer
+
+
+def _ask_one(request: dict[str, Any]) -> dict[str, Any]:
+    with _lock:
+        decoder = _idle.pop() if _idle else None
+    decoder = decoder or _Decoder()
+    try:
+        answer = decoder.ask(request)
+    except BaseException:
+        decoder.end()
+        raise
+    with _lock:
+        is_spare = len(_idle) >= MAX_IDLE
+        if not is_spare:
+            _idle.append(decoder)
+    if is_spare:
+        decoder.end()
+    return answer
 
 
 @atexit.register

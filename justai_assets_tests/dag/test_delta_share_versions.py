@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from justai_assets.dag import delta_share_versions
 from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule
-from justai_assets.sources.delta_share.keep import sole_user
+from justai_assets.sources.delta_share.mirror_state import sole_user
 from justai_assets_tests.dag.shared_org import Shared, days_of
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, events, replace_day, write
 

@@ -7,7 +7,7 @@ import pytest
 
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.dag.retries import LONGEST_WAIT_SECONDS, RETRIES, RETRY_SECONDS, is_transient, verdicts
-from justai_assets.sources.delta_share.errors import ThrottledError
+from justai_assets.sources.delta_share.share_errors import ThrottledError
 
 
 @pytest.fixture

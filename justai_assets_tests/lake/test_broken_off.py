@@ -32,8 +32,8 @@ from justai_assets.metrics.build_copy_daily import build_copy_daily
 from justai_assets.metrics.daily import build_metrics
 from justai_assets.quality.punctuality import built_at
 from justai_assets.sources.build import build_from_doors
-from justai_assets.sources.delta_share.unified import build_unified_from_mirror
-from justai_assets.sources.delta_share.write import days_in_commit
+from justai_assets.sources.delta_share.day_commit import days_in_commit
+from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror
 from justai_assets.sources.lineage import org_tables
 from justai_assets_tests.sources.generate.test_parse import NOON, record
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey

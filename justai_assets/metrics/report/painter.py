@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import Any, Final, Literal
 
 ATTEMPTS: Final = 4
@@ -23,6 +24,10 @@ PATIENCE_SECONDS: Final = 120.0
 
 _painters: dict[int, Painter] = {}
 """The painter of this process. By process id, because a fork inherits the pipes and must not use them."""
+
+
+class PainterDiedError(Exception):
+    """The drawing process died over the chart, or took too long."""
 
 
 class PaintingError(RuntimeError):
@@ -35,13 +40,14 @@ def paint(to: Literal["svg", "png"], spec: dict[str, Any], *, scale: float = 1.0
     Raises:
         PaintingError: the library refuses the chart, or the painter died or hung ATTEMPTS times over it.
     """
+    from justai_assets.attempts import tried  # here: the child runs this file, and need not wait for it
+
     request = json.dumps({"to": to, "spec": spec, "scale": scale}, default=str).encode() + b"\n"
     painter = _painters.setdefault(os.getpid(), Painter())
-    for _ in range(ATTEMPTS):
-        drawn = painter.ask(request)
-        if drawn is not None:
-            return drawn
-    raise PaintingError(f"the drawing process died {ATTEMPTS} times over the same chart")
+    try:
+        return tried(partial(painter.ask, request), PainterDiedError, ATTEMPTS)
+    except PainterDiedError:
+        raise PaintingError(f"the drawing process died {ATTEMPTS} times over the same chart") from None
 
 
 class Painter:
@@ -52,8 +58,8 @@ class Painter:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def ask(self, request: bytes) -> bytes | None:
-        """The drawing, or None when the child died over it or took too long."""
+    def ask(self, request: bytes) -> bytes:
+        """The drawing; PainterDiedError when the child died over it or took too long."""
         with self._lock:
             child = self._child
             if child is None or child.poll() is not None:
@@ -73,7 +79,7 @@ class Painter:
                 child.wait()
                 self._child = None
                 if isinstance(error, (BrokenPipeError, EOFError)):
-                    return None
+                    raise PainterDiedError from None
                 raise
             finally:
                 patience.cancel()

@@ -12,11 +12,12 @@ from justai_assets.sources.delta_share.spec import SHARE, DeltaShare
 
 def examine_share(org: Org, now: datetime) -> list[Finding]:
     """Ask the server, once, for the table's version and its listing; no data file is fetched."""
-    from justai_assets.sources.delta_share.client import ShareClient, TableName
-    from justai_assets.sources.delta_share.errors import TransientShareError
-    from justai_assets.sources.delta_share.listing import list_files
-    from justai_assets.sources.delta_share.patience import Patience
+    from justai_assets.sources.delta_share.client import ShareClient
+    from justai_assets.sources.delta_share.file_listing import list_files
     from justai_assets.sources.delta_share.profile import Profile
+    from justai_assets.sources.delta_share.protocol import TableName
+    from justai_assets.sources.delta_share.share_errors import TransientShareError
+    from justai_assets.sources.delta_share.transport import RequestPolicy
 
     source = org.sources.settings(SHARE, DeltaShare)
     if source is None:
@@ -29,7 +30,7 @@ def examine_share(org: Org, now: datetime) -> list[Finding]:
         if warning:
             findings.append(Finding(SHARE.name, "credential", "warning", warning, "ask the provider to rotate it"))
         # A person waits for the answer and can ask again; retries would only be logged between the findings.
-        with ShareClient(profile, patience=Patience(attempts=1)) as client:
+        with ShareClient(profile, policy=RequestPolicy(attempts=1)) as client:
             version = client.version(table)
             findings.append(Finding(SHARE.name, "reachable", "ok", f"{table} is at version {version}"))
             files = len(list_files(client, table, extra=source.extra_columns).files)

@@ -1,11 +1,19 @@
-"""Requests to a Delta Sharing server: bounded in time, tried again when that may help, silent about secrets."""
+"""Requests to a Delta Sharing server: bounded in time, tried again when that may help, silent about secrets.
+
+`delta_sharing.rest_client` is not used for them. Tried against the share server (`test_official_connector`):
+
+- `list_files_in_table` and `list_table_changes` return a list that was cut off as if it were whole, and fail with a
+  KeyError when the answer marks its end (endStreamAction). They ask for neither pages nor fresh addresses.
+- Every call waits for a silent server for ever, and holds an answer of any size in memory.
+- An error repeats what the server said, also when that is our token.
+- A Retry-After is not heeded: the request is sent again after 0.1 s.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn
@@ -13,9 +21,9 @@ from urllib.parse import quote
 
 import httpx
 
-from justai_assets.sources.delta_share.answers import Answer, read_answer
-from justai_assets.sources.delta_share.credentials import ClientCredentialsAuth, auth_for
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.profile import ClientCredentialsAuth, Profile, auth_for
+from justai_assets.sources.delta_share.protocol import Answer, TableName, read_answer
+from justai_assets.sources.delta_share.share_errors import (
     BadAnswerError,
     ProfileError,
     ShareAccessError,
@@ -23,11 +31,11 @@ from justai_assets.sources.delta_share.errors import (
     TransientShareError,
     UnsupportedShareError,
     quoted,
+    retry_after,
+    throttled,
+    told_as_ours,
 )
-from justai_assets.sources.delta_share.limits import PageTurns, limited, within
-from justai_assets.sources.delta_share.patience import Patience, T
-from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.sources.delta_share.transport import retry_after, throttled, told_as_ours
+from justai_assets.sources.delta_share.transport import RequestPolicy, T, limited, within
 
 CAPABILITIES = "responseformat=parquet,delta;readerfeatures=timestampntz;includeendstreamaction=true"
 """What we can read. Deletion vectors and column mapping are not in it: a server then refuses, or answers without."""
@@ -43,45 +51,18 @@ MAX_OFFERS_SHOWN = 20
 _HINTS_OF_A_FEATURE = ("deletionvector", "deletion vector", "columnmapping", "column mapping", "unsupported_delta")
 
 
-@dataclass(frozen=True)
-class TableName:
-    """`share.schema.table`, each name as the provider spells it (the server ignores case)."""
-
-    share: str
-    schema: str
-    table: str
-
-    @classmethod
-    def parse(cls, text: str) -> TableName:
-        """From `share.schema.table`; ProfileError for anything else."""
-        parts = text.split(".")
-        if len(parts) != 3 or not all(parts):
-            raise ProfileError(f"{text!r} does not name a shared table", mend="write it as share.schema.table")
-        return cls(*parts)
-
-    def __str__(self) -> str:
-        """share.schema.table."""
-        return f"{self.share}.{self.schema}.{self.table}"
-
-    @property
-    def path(self) -> str:
-        """Its path below the endpoint."""
-        share, schema, table = (quote(part, safe="") for part in (self.share, self.schema, self.table))
-        return f"/shares/{share}/schemas/{schema}/tables/{table}"
-
-
 class ShareClient:
     """One share's server, as one recipient. Safe to use from several threads; close it, or use it in `with`."""
 
-    def __init__(self, profile: Profile, *, patience: Patience | None = None) -> None:
+    def __init__(self, profile: Profile, *, policy: RequestPolicy | None = None) -> None:
         self._profile = profile
-        self.patience = patience or Patience()
+        self.policy = policy or RequestPolicy()
         self._auth = auth_for(profile)
         self._http = limited(
             httpx.Client(
                 base_url=profile.endpoint,
                 auth=self._auth,
-                timeout=self.patience.timeout,
+                timeout=self.policy.timeout,
                 headers={"delta-sharing-capabilities": CAPABILITIES, "User-Agent": "justai-assets"},
             )
         )
@@ -167,7 +148,7 @@ class ShareClient:
 
     def _of_table(self, table: TableName, once: Callable[[], T]) -> T:
         try:
-            return self.patience.retrying(once)
+            return self.policy.retrying(once)
         except _NotFoundError:
             self._not_offered(table)
 
@@ -184,7 +165,7 @@ class ShareClient:
         params: dict[str, str] = {}
         turns = PageTurns()
         while True:
-            page = self.patience.retrying(partial(self._once, "GET", path, _json, params=params))
+            page = self.policy.retrying(partial(self._once, "GET", path, _json, params=params))
             yield from page.get("items") or []
             token = str(page.get("nextPageToken") or "")
             if not turns.goes_on(token):
@@ -193,7 +174,7 @@ class ShareClient:
 
     def _once(self, method: str, path: str, read: Callable[[httpx.Response], T], **how: Any) -> T:
         with (
-            within(self.patience.request_seconds, MAX_ANSWER_BYTES),
+            within(self.policy.request_seconds, MAX_ANSWER_BYTES),
             told_as_ours("the share server"),
             self._http.stream(method, path, **how) as response,
         ):
@@ -281,3 +262,27 @@ def _message(response: httpx.Response) -> str:
     except ValueError:
         return "no message"
     return str(value.get("message") or value.get("errorCode") or "no message") if isinstance(value, dict) else ""
+
+
+MAX_PAGES = 10_000
+"""Of one list."""
+
+
+class PageTurns:
+    """The pages of one list, which must come to an end."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def goes_on(self, token: str) -> bool:
+        """Whether there is a next page.
+
+        Raises:
+            BadAnswerError: its token was given before, or there are more pages than any list of ours can have.
+        """
+        if not token:
+            return False
+        if token in self._seen or len(self._seen) >= MAX_PAGES:
+            raise BadAnswerError("the server's list of pages does not end", mend="report it to the provider")
+        self._seen.add(token)
+        return True

@@ -1,32 +1,38 @@
-"""Shared files on this machine's disk: a few at a time, continued where they stopped, verified before they count."""
+"""Shared files on this machine's disk: a few at a time, continued where they stopped, verified, and read as rows."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
 from types import TracebackType
 
 import httpx
+import polars as pl
 
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.landing import parquet
-from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.orgs.extra_columns import Kind
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.file_listing import Listing, list_files
+from justai_assets.sources.delta_share.protocol import SharedFile, TableName
+from justai_assets.sources.delta_share.share_errors import (
     AddressExpiredError,
     CorruptFileError,
     ShareAccessError,
     ShareMovedError,
     TransientShareError,
     TruncatedAnswerError,
+    retry_after,
+    throttled,
+    told_as_ours,
 )
-from justai_assets.sources.delta_share.limits import limited, within
-from justai_assets.sources.delta_share.listing import Listing, list_files
-from justai_assets.sources.delta_share.transport import hide_addresses, retry_after, throttled, told_as_ours
+from justai_assets.sources.delta_share.transport import hide_addresses, limited, within
+from justai_assets.sources.unified_rows import UNIFIED_KINDS
 
+_REWRITE = "ask the provider to rewrite the file; the mirror keeps its last content"
 PARALLEL = 4
 MAX_RENEWALS = 3
 MAX_FILE_BYTES = 64 << 30
@@ -59,7 +65,7 @@ class Downloads:
         hide_addresses()
         # No compression either: sizes and ranges are those of the file itself.
         headers = {"User-Agent": "justai-assets", "Accept-Encoding": "identity"}
-        self._http = limited(httpx.Client(timeout=client.patience.timeout, headers=headers))
+        self._http = limited(httpx.Client(timeout=client.policy.timeout, headers=headers))
 
     def __enter__(self) -> Downloads:
         """Itself."""
@@ -103,7 +109,7 @@ class Downloads:
         for _ in range(MAX_RENEWALS):
             address = self._addresses[file.id]
             try:
-                self._client.patience.retrying(lambda: self._once(file, address, target), self._stop)  # noqa: B023 - called at once
+                self._client.policy.retrying(lambda: self._once(file, address, target), self._stop)  # noqa: B023 - called at once
             except AddressExpiredError:
                 self._renew(file, address)
             else:
@@ -134,7 +140,7 @@ class Downloads:
         headers = {"Range": f"bytes={have}-"} if have else {}
         most = (file.size or MAX_FILE_BYTES) + MAX_HEAD_BYTES
         with (
-            within(self._client.patience.file_seconds, most, self._stop),
+            within(self._client.policy.file_seconds, most, self._stop),
             told_as_ours("the file store"),
             self._http.stream("GET", address, headers=headers) as response,
         ):
@@ -194,3 +200,74 @@ def _verify(file: SharedFile, part: Path) -> None:
         raise CorruptFileError(f"file {safe_key(file.id)} of the share is not readable Parquet", mend=mend) from None
     if file.records is not None and rows != file.records:
         raise CorruptFileError(f"file {safe_key(file.id)} has {rows} rows; the share lists {file.records}", mend=mend)
+
+
+def rows_in(file: SharedFile, path: Path) -> int:
+    """The rows of a downloaded file, from its footer."""
+    try:
+        return parquet.rows_in(path, path.name)
+    except parquet.DropFileError:
+        raise CorruptFileError(
+            f"file {safe_key(file.id)} of the share cannot be read", mend="run it again to download it anew"
+        ) from None
+
+
+def file_rows(
+    file: SharedFile, path: Path, target: Path, *, dated: bool = False, extra: Mapping[str, Kind] | None = None
+) -> pl.LazyFrame:
+    """The contract's columns of a file and the declared ones, typed, with `source_row` and UNDECODABLE.
+
+    A column that the file lacks although the table has it was added after the file was written: it is NULL, as Delta
+    reads it. A partition column's value comes from the listing, whatever the file says.
+
+    Args:
+        file: the file.
+        path: where it lies; removed when it cannot be read to its end, so that the next run downloads it again.
+        target: where its decoded columns go; it must outlive the plan.
+        dated: whether to give the event_date column too. A date that no calendar of ours holds is NULL.
+        extra: the declared columns, name → kind.
+
+    Raises:
+        CorruptFileError: the file cannot be read to its end, or a column has a type that cannot be the contract's.
+    """
+    kinds = {**UNIFIED_KINDS, **(extra or {}), **({"event_date": "date"} if dated else {})}
+    read = {name: kind for name, kind in kinds.items() if name not in file.partition}
+    try:
+        found = parquet.decoded(path, f"file {safe_key(file.id)}", read, target, optional=read)
+    except parquet.DropFileError as error:
+        if error.code != "unreadable_file":
+            raise CorruptFileError(
+                f"file {safe_key(file.id)} of the share cannot be read: {error.code} {error.column}",
+                mend=_REWRITE,
+                rows=error.rows,
+                reason=error.code,
+                column=error.column,
+            ) from None
+        path.unlink(missing_ok=True)
+        raise CorruptFileError(
+            f"file {safe_key(file.id)} of the share cannot be read to its end",
+            mend="run it again to download it anew; if it stays, ask the provider to rewrite it; "
+            "the mirror keeps its last content",
+            rows=error.rows,
+        ) from None
+    absent = [_constant(file, name, kind) for name, kind in kinds.items() if name not in found.columns]
+    return found.scan().with_columns(absent).select(parquet.ROW, *kinds, parquet.UNDECODABLE)
+
+
+def _constant(file: SharedFile, name: str, kind: str) -> pl.Expr:
+    value = pl.lit(file.partition.get(name), pl.String)
+    if kind == "date":
+        return value.str.to_date("%Y-%m-%d", strict=False).alias(name)
+    if kind == "time":
+        # Serialised in UTC, as `2026-01-31 08:15:00.123456` or as `2026-01-31T08:15:00.123456Z`.
+        plain = value.str.replace("T", " ", literal=True).str.strip_suffix("Z").str.strip_suffix("+00:00")
+        naive = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        return naive.dt.replace_time_zone("UTC").alias(name)
+    if kind == "number":
+        return value.cast(pl.Float64, strict=False).alias(name)
+    return value.alias(name)
+
+
+def source_name(table: str, file: SharedFile) -> str:
+    """What rejected rows say of where they came from."""
+    return safe_key(f"{table}/{file.id}")

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import date
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.errors import ShareMovedError
-from justai_assets.sources.delta_share.run import Run
-from justai_assets.sources.delta_share.state import DIRTY, MirrorState
-from justai_assets.sources.delta_share.step import Step, Target
-from justai_assets.sources.delta_share.wish import Wish
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.mirror_run import Run
+from justai_assets.sources.delta_share.mirror_state import DIRTY, MirrorState, Step, Target
+from justai_assets.sources.delta_share.plan import MirrorRequest
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.share_errors import ShareMovedError
 
 BATCH_BYTES = 2 << 30
 """Compressed bytes of files that one commit takes in: what lies on disk at a time, where a file holds one day."""
@@ -72,8 +72,8 @@ def mirror(
         known_until = state.lake_version if state else None
         state = MirrorState(str(table), days=dict.fromkeys(held, DIRTY), lake_version=known_until)
     state = replace(state, endpoint=endpoint)
-    wish = Wish(days, only_changed=only_changed, recheck=recheck, accept_empty=accept_empty)
-    run = Run(client, table, target, state, wish, batch_bytes)
+    request = MirrorRequest(days, only_changed=only_changed, recheck=recheck, accept_empty=accept_empty)
+    run = Run(client, table, target, state, request, batch_bytes)
     futile = 0
     for _ in range(MAX_RESTARTS):
         try:

@@ -1,4 +1,7 @@
-"""Which days a mirror has to write, which to empty, and in which commits. Pure: a listing and a state go in."""
+"""What a run is asked for, and which days it has to write, which to empty, and in which commits.
+
+Pure: a listing and a state go in.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,44 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.days import Day, fingerprints
-from justai_assets.sources.delta_share.state import MirrorState
+from justai_assets.sources.delta_share.file_days import Day, fingerprints
+from justai_assets.sources.delta_share.mirror_state import MirrorState
+from justai_assets.sources.delta_share.protocol import SharedFile
+
+
+@dataclass(frozen=True)
+class MirrorRequest:
+    """What a run is asked for.
+
+    Attributes:
+        days: these days and no others; None is all.
+        only_changed: of these days, only those that changed. Without it they are replaced, changed or not.
+        recheck: list the files even when the version has not moved.
+        accept_empty: take an empty list for an answer.
+    """
+
+    days: Days | None = None
+    only_changed: bool = False
+    recheck: bool = False
+    accept_empty: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run looks at.
+
+    Attributes:
+        days: the days; None is all.
+        announced: the version that the share said it has, or None when it was not asked.
+        listed_by: `changes` where the change feed told the days, else `snapshot`.
+        notes: what a person should know.
+    """
+
+    days: frozenset[Day] | None
+    announced: int | None = None
+    listed_by: str = "snapshot"
+    notes: tuple[str, ...] = ()
+
 
 MAX_BRIDGED_DAYS = 31
 """Days without content between two changed ones that one commit may span."""

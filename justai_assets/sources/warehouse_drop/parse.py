@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
+from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.orgs.extra_columns import of_source
 from justai_assets.orgs.model import Org
 from justai_assets.sources.extra_values import judged_extra
@@ -24,23 +24,17 @@ from justai_assets.sources.identity import (
     user_key,
 )
 from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import canonical, present
+from justai_assets.sources.rows import present
+from justai_assets.sources.unified_rows import DECODABLE, UNIFIED_KINDS, judged
 from justai_assets.sources.verdict import first_reason, time_reason, when
 
 KINDS: Final = {
     "custom_events": {"event_timestamp": "time", "event_name": "text", "user_id_or_email": "text"},
-    "unified_events": {
-        "event_timestamp": "time",
-        "event_name": "text",
-        "message_id": "text",
-        "template_id": "text",
-        "campaign_id": "text",
-    },
+    "unified_events": UNIFIED_KINDS,
 }
 """Content → its columns. event_date is known but never read: the folder and the time decide."""
 
 IDENTITY: Final = "user_id_or_email"
-_DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
 
 OPTIONAL: Final = ("event_date",)
 
@@ -49,8 +43,6 @@ def typed(rows: pl.LazyFrame, org: Org, day: date | None, source: str) -> pl.Laz
     """Rows of a drop, by what the org file says that it brings, each with its `reason` (null: accepted)."""
     if org.sources.content(source) == "custom_events":
         return typed_custom(rows, org, day, source)
-    from justai_assets.sources.delta_share.judge import judged  # which builds on this module
-
     return judged(rows, day, of_source(org, source))
 
 
@@ -76,7 +68,7 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
         )
         .with_columns(
             first_reason(
-                _DECODABLE,
+                DECODABLE,
                 when(pl.col("event_name").is_null(), "missing_event_name"),
                 refusal(("event_name",), (USER_ID,)),
                 time_reason(day),
@@ -92,31 +84,3 @@ def typed_custom(rows: pl.LazyFrame, org: Org, day: date | None, door: str) -> p
     )
     typed = judged_extra(typed, of_source(org, door), (USER_ID,))
     return typed.drop(EMAIL, USER_ID, IDENTITY, UNDECODABLE)
-
-
-def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
-    """Rows of a unified drop, validated, each with its `reason` (null: accepted). Ids and names keep their case.
-
-    Declared columns pass as they are: see `judged_extra`.
-
-    Args:
-        rows: KINDS["unified_events"], source_row, UNDECODABLE and source_file.
-        day: the folder's day; None for the default partition.
-    """
-    text = ("event_name", "message_id", "template_id", "campaign_id")
-    return (
-        rows.with_columns(
-            canonical(present(pl.col("event_name"))).alias("event_name"),
-            *(present(pl.col(name)).alias(name) for name in text[1:]),
-        )
-        .with_columns(
-            first_reason(
-                _DECODABLE,
-                when(pl.col("event_name").is_null(), "missing_event_name"),
-                refusal(text, ()),
-                time_reason(day),
-            ),
-            pl.lit(day, pl.Date).alias("event_date"),
-        )
-        .drop(UNDECODABLE)
-    )

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 
 from justai_assets.testing.share_server.faults import Fault, Kind, Where
 from justai_assets.testing.share_server.server import ShareServer
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from justai_assets.testing.share_server.answers import Capabilities, change_lines, head, page_of, query_lines
 from justai_assets.testing.share_server.faults import Fault
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.ndjson import Capabilities, change_lines, head, page_of, query_lines
+from justai_assets.testing.share_server.shared_tables import SharedTable
 
 if TYPE_CHECKING:
     from justai_assets.testing.share_server.server import ShareServer

@@ -14,7 +14,7 @@ from typing import Any
 from justai_assets.testing.share_server.access import Access
 from justai_assets.testing.share_server.faults import Fault, Faults, Kind, Where
 from justai_assets.testing.share_server.handler import Handler
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 
 
 class _Http(ThreadingHTTPServer):

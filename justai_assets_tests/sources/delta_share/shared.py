@@ -14,19 +14,19 @@ from deltalake import write_deltalake
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE, UNIFIED_EVENTS
 from justai_assets.lake.store import Lake
-from justai_assets.sources.delta_share.client import ShareClient, TableName
+from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.mirror import mirror
-from justai_assets.sources.delta_share.patience import Patience
+from justai_assets.sources.delta_share.mirror_state import MirrorState, Step, Target
 from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.sources.delta_share.state import MirrorState
-from justai_assets.sources.delta_share.step import Step, Target
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.transport import RequestPolicy
 from justai_assets.storage import Root
 from justai_assets.testing.share_server import ShareServer
 
 NAME = "main.events.unified"
 TABLE = TableName.parse(NAME)
 D1, D2, D3 = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
-QUICK = Patience(attempts=3, first_wait=0.01, longest_wait=0.2, connect_seconds=2, read_seconds=2)
+QUICK = RequestPolicy(attempts=3, first_wait=0.01, longest_wait=0.2, connect_seconds=2, read_seconds=2)
 
 
 def events(day: date, count: int = 5, *, tag: str = "m") -> pl.DataFrame:
@@ -84,13 +84,13 @@ class Door:
     def target(self) -> Target:
         return Target(self.lake, self.slug, self.folder / "work", {"run": "test"})
 
-    def client(self, kind: str = "v1", patience: Patience = QUICK) -> ShareClient:
-        return ShareClient(Profile.parse(self.server.profile(kind)), patience=patience)
+    def client(self, kind: str = "v1", policy: RequestPolicy = QUICK) -> ShareClient:
+        return ShareClient(Profile.parse(self.server.profile(kind)), policy=policy)
 
-    def run(self, *, patience: Patience = QUICK, table: TableName = TABLE, **how: Any) -> list[Step]:
+    def run(self, *, policy: RequestPolicy = QUICK, table: TableName = TABLE, **how: Any) -> list[Step]:
         """Mirror once, keeping the state as a caller would; also after a failure."""
         self.steps = []
-        with self.client(patience=patience) as client:
+        with self.client(policy=policy) as client:
             for step in mirror(client, table, self.target, self.state, **how):
                 self.steps.append(step)
                 self.state = MirrorState.from_json(step.state.to_json())

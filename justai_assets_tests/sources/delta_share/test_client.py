@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.file_listing import list_files
+from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.share_errors import (
     BadAnswerError,
     ProfileError,
     ShareAccessError,
@@ -15,11 +18,9 @@ from justai_assets.sources.delta_share.errors import (
     TransientShareError,
     UnsupportedShareError,
 )
-from justai_assets.sources.delta_share.listing import list_files
-from justai_assets.sources.delta_share.profile import Profile
 from justai_assets.testing.share_server import handler
-from justai_assets.testing.share_server.answers import Capabilities
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.ndjson import Capabilities
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Door, events, write
 
 
@@ -144,7 +145,7 @@ def test_a_deletion_vector_is_refused_even_when_the_server_did_not_ask_whether_w
 def test_a_wrong_endpoint_is_told_from_a_missing_table(door: Door) -> None:
     profile = Profile.parse(door.server.profile().replace("/delta-sharing", "/wrong"))
     with (
-        ShareClient(profile, patience=QUICK) as client,
+        ShareClient(profile, policy=QUICK) as client,
         pytest.raises(ProfileError, match="no list of shares") as caught,
     ):
         client.version(TABLE)

@@ -10,16 +10,16 @@ import pytest
 
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.download import Downloads
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.file_listing import Listing, list_files
+from justai_assets.sources.delta_share.share_errors import (
     CorruptFileError,
     ShareAccessError,
     ShareMovedError,
     SlowShareError,
     TruncatedAnswerError,
 )
-from justai_assets.sources.delta_share.listing import Listing, list_files
-from justai_assets.sources.delta_share.patience import Patience
-from justai_assets.testing.share_server import answers
+from justai_assets.sources.delta_share.transport import RequestPolicy
+from justai_assets.testing.share_server import ndjson
 from justai_assets_tests.sources.delta_share.shared import D2, QUICK, TABLE, Door, events, replace_day
 
 
@@ -139,10 +139,10 @@ def test_a_row_count_that_differs_from_the_listing_is_corrupt(door: Door, tmp_pa
 
 def test_a_dripping_file_ends_with_the_time_allowed_for_it(door: Door, tmp_path: Path) -> None:
     door.server.break_("files", "slow", seconds=0.02)
-    patience = type(QUICK)(attempts=1, first_wait=0.01, read_seconds=5, file_seconds=0.2)
+    policy = type(QUICK)(attempts=1, first_wait=0.01, read_seconds=5, file_seconds=0.2)
     start = time.monotonic()
     with (
-        downloads(door, tmp_path / "in", door.client(patience=patience)) as (opened, listing),
+        downloads(door, tmp_path / "in", door.client(policy=policy)) as (opened, listing),
         pytest.raises(SlowShareError, match=r"did not answer in time"),
     ):
         opened.fetch(listing.files[0])
@@ -161,14 +161,14 @@ def test_what_a_power_cut_left_under_a_files_name_is_fetched_again(door: Door, t
 def test_a_size_that_the_list_does_not_say_is_that_of_what_arrives(
     door: Door, tmp_path: Path, said: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = answers.file_line
+    original = ndjson.file_line
 
     def line(*given: object) -> dict[str, dict[str, object]]:
         found: dict[str, dict[str, object]] = original(*given)
         del found["file"]["size"]
         return {"file": found["file"] | said}
 
-    monkeypatch.setattr(answers, "file_line", line)
+    monkeypatch.setattr(ndjson, "file_line", line)
     door.server.break_("files", "hang_up", times=1)
     with downloads(door, tmp_path / "in") as (opened, listing):
         assert listing.files[0].size == 0
@@ -180,7 +180,7 @@ def test_a_size_that_the_list_does_not_say_is_that_of_what_arrives(
 def test_a_failing_run_does_not_wait_for_the_downloads_beside(door: Door, tmp_path: Path) -> None:
     door.server.break_("files", "slow", seconds=30)
     start = time.monotonic()
-    with downloads(door, tmp_path / "in", door.client(patience=Patience())) as (opened, listing):
+    with downloads(door, tmp_path / "in", door.client(policy=RequestPolicy())) as (opened, listing):
         opened.start(listing.files)
         time.sleep(0.3)
     assert time.monotonic() - start < 25

@@ -16,7 +16,8 @@ from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.ledger import RECEIVED, read_fates, total
 from justai_assets.sources.delta_share.client import ShareClient
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.share_errors import (
     BadAnswerError,
     CorruptFileError,
     EmptyShareError,
@@ -28,9 +29,8 @@ from justai_assets.sources.delta_share.errors import (
     TruncatedAnswerError,
     UnsupportedShareError,
 )
-from justai_assets.sources.delta_share.patience import Patience
-from justai_assets.sources.delta_share.profile import Profile
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.sources.delta_share.transport import RequestPolicy
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
@@ -93,7 +93,7 @@ FAILURES: dict[str, tuple[Break, type[JustAIError], str, str]] = {
     "deletion vectors": (deletion_vector, UnsupportedShareError, "deletionVectors", "share a view"),
 }  # fmt: skip
 
-FAST = Patience(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
+FAST = RequestPolicy(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
 
 
 def replace_everything(source: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_failure_says_what_to_do_and_leaves_the_last_good_state(door: Door, na
     door.server.offer(NAME, SharedTable(door.source, is_view=True))
     break_(door)
     with pytest.raises(error, match=said) as caught:
-        door.run(patience=FAST)
+        door.run(policy=FAST)
     assert mend.replace("\\", "") in caught.value.mend
     assert_frame_equal(door.rows(), before)
     assert door.state == state
@@ -129,7 +129,7 @@ def test_when_the_failure_is_over_the_next_run_catches_up(door: Door, name: str)
     replace_day(door.source, D2, events(D2, 9))
     FAILURES[name][0](door)
     with pytest.raises(JustAIError):
-        door.run(patience=FAST, recheck=True)
+        door.run(policy=FAST, recheck=True)
     door.server.faults.clear()
     door.server.offer(NAME, SharedTable(door.source))
     if name == "empty":
@@ -178,7 +178,7 @@ def test_a_server_that_marks_no_end_is_refused_rather_than_believed(door: Door) 
 
 def test_a_server_that_is_not_there_is_tried_again_and_then_named(door: Door) -> None:
     profile = Profile.parse(door.server.profile().replace(door.server.url, "http://127.0.0.1:9"))
-    with ShareClient(profile, patience=FAST) as client, pytest.raises(TransientShareError, match="cannot be reached"):
+    with ShareClient(profile, policy=FAST) as client, pytest.raises(TransientShareError, match="cannot be reached"):
         client.version(TABLE)
 
 
@@ -186,7 +186,7 @@ def test_no_request_waits_longer_than_it_may(door: Door) -> None:
     door.server.break_("version", "slow", seconds=30)
     start = time.monotonic()
     with pytest.raises(SlowShareError):
-        door.run(patience=FAST)
+        door.run(policy=FAST)
     assert time.monotonic() - start < 25, "the answer takes 30"
 
 
@@ -203,7 +203,7 @@ def test_a_file_that_stays_damaged_costs_its_days_and_the_others_are_mirrored(tm
         whole = damaged.read_bytes()
         damaged.write_bytes(whole[:4] + bytes(len(whole) // 2 - 4) + whole[len(whole) // 2 :])
         with pytest.raises(CorruptFileError, match="of the share"):
-            door.run(patience=FAST, recheck=True)
+            door.run(policy=FAST, recheck=True)
         expected = ordered(pl.concat([events(D1, 9, tag="new"), events(D2), events(D3, 9, tag="new")]))
         assert_frame_equal(door.rows(), expected)
         damaged.write_bytes(whole)

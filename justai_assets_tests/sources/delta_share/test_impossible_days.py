@@ -73,12 +73,12 @@ def test_rows_of_an_impossible_time_are_refused_in_their_day(door: Door) -> None
 def test_a_partition_of_an_impossible_day_is_refused_and_the_others_are_mirrored(
     value: str, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from justai_assets.testing.share_server import answers
+    from justai_assets.testing.share_server import ndjson
 
     rows = events(D1, 1).drop("event_date").to_arrow()
     files = {name: (rows, {"event_date": str(D1)}) for name in ("part-0.parquet", "part-1.parquet")}
     share(door.source, files, partitioned=True)
-    original = answers.file_line
+    original = ndjson.file_line
 
     def line(*given: object) -> dict[str, dict[str, object]]:
         # The server's own reader takes no such value: it is put into the answer.
@@ -87,7 +87,7 @@ def test_a_partition_of_an_impossible_day_is_refused_and_the_others_are_mirrored
             found["file"]["partitionValues"] = {"event_date": value}
         return found
 
-    monkeypatch.setattr(answers, "file_line", line)
+    monkeypatch.setattr(ndjson, "file_line", line)
     door.run()
     assert door.rows().height == 1
     assert door.fates()[(None, "quarantined", "undated")] == 1

@@ -35,7 +35,7 @@ with ShareClient(Profile.parse(sys.stdin.read())) as client:
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_bytes", [1, 1 << 30])
 def test_a_killed_run_leaves_what_was_there_and_what_arrived_is_not_fetched_again(door: Door, batch_bytes: int) -> None:
-    from justai_assets.sources.delta_share.state import MirrorState
+    from justai_assets.sources.delta_share.mirror_state import MirrorState
 
     write(door.source, pl.concat([events(D3 + timedelta(days=1 + one)) for one in range(7)]))
     door.server.break_("files", "slow", skip=5, seconds=60)

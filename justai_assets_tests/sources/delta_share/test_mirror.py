@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from justai_assets.sources.delta_share.client import TableName
 from justai_assets.sources.delta_share.mirror import mirror
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
@@ -92,7 +92,7 @@ def test_a_feed_that_is_not_granted_falls_back_to_the_whole_list(door: Door) -> 
     door.server.break_("changes", "status", status=403)
     (step,) = door.run()
     assert (door.written(), step.listed_by) == ([D2], "snapshot")
-    assert "whole list was read" in step.remarks[0]
+    assert "whole list was read" in step.notes[0]
 
 
 def test_days_that_vanish_are_emptied_and_reported(door: Door) -> None:
@@ -128,7 +128,7 @@ def test_additive_columns_pass_and_are_remarked_on(door: Door) -> None:
     write(door.source, wide, schema_mode="merge")
     (step,) = door.run()
     assert door.rows().filter(pl.col("event_date") == D3).height == 7
-    assert step.remarks == ("columns beyond the contract, not mirrored: region",)
+    assert step.notes == ("columns beyond the contract, not mirrored: region",)
 
 
 def test_rows_that_break_the_rules_are_quarantined_one_by_one(tmp_path: Path) -> None:

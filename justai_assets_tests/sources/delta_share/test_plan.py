@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.answers import SharedFile
+from justai_assets.sources.delta_share.mirror_state import MirrorState
 from justai_assets.sources.delta_share.plan import MAX_BRIDGED_DAYS, Plan, batches, make_plan
-from justai_assets.sources.delta_share.state import MirrorState
+from justai_assets.sources.delta_share.protocol import SharedFile
 
 FIRST = date(2026, 1, 1)
 

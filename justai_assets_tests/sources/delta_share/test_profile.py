@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from justai_assets.sources.delta_share.errors import ProfileError
 from justai_assets.sources.delta_share.profile import Profile
+from justai_assets.sources.delta_share.share_errors import ProfileError
 
 V1 = {"shareCredentialsVersion": 1, "endpoint": "https://share.example/delta-sharing/", "bearerToken": "hush-hush"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,6 +42,14 @@ def test_version_2_knows_three_kinds(kind: str, fields: dict[str, str], secret: 
     assert (profile.kind, profile.secret.get_secret_value(), profile.user) == (kind, secret, user)
 
 
+def test_the_end_of_a_client_secret_is_read_too() -> None:
+    fields = {"tokenEndpoint": "https://login.example/token", "clientId": "c", "clientSecret": "s"}
+    profile = parse(
+        shareCredentialsVersion=2, type="oauth_client_credentials", expirationTime="2026-02-01T00:00:00Z", **fields
+    )
+    assert profile.expires_at == datetime(2026, 2, 1, tzinfo=UTC)
+
+
 def test_a_secret_wrapped_by_the_org_is_taken_as_it_is() -> None:
     assert Profile.parse(SecretStr(json.dumps(V1))).kind == "bearer_token"
 
@@ -57,6 +65,24 @@ def test_a_secret_wrapped_by_the_org_is_taken_as_it_is() -> None:
         ({"endpoint": "https://user:hush-hush@share.example"}, "endpoint is not a plain http(s) address"),
         ({"shareCredentialsVersion": 2, "type": "oauth_jwt_bearer_private_key_jwt"}, "type is none of bearer_token"),
         ({"expirationTime": "tomorrow"}, "expirationTime is not an ISO 8601 time"),
+        ({"shareCredentialsVersion": "hush"}, "shareCredentialsVersion is not 1 or 2"),
+        ({"shareCredentialsVersion": []}, "shareCredentialsVersion is not 1 or 2"),
+        ({"shareCredentialsVersion": None}, "shareCredentialsVersion is not 1 or 2"),
+        ({"endpoint": 5}, "an address in the share profile is not a text"),
+        ({"bearerToken": 5}, "lacks bearerToken"),
+        ({"shareCredentialsVersion": 2, "type": ["hush"]}, "type is none of bearer_token"),
+        ({"shareCredentialsVersion": 2, "type": "basic", "username": "", "password": "hush"}, "lacks username"),
+        ({"shareCredentialsVersion": 2, "type": "basic", "username": "u"}, "lacks password"),
+        (
+            {
+                "shareCredentialsVersion": 2,
+                "type": "oauth_client_credentials",
+                "tokenEndpoint": "",
+                "clientId": "c",
+                "clientSecret": "hush",
+            },
+            "lacks tokenEndpoint",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_by_what_is_wrong_with_it(changes: dict[str, object], said: str) -> None:
@@ -64,7 +90,7 @@ def test_a_bad_file_is_refused_by_what_is_wrong_with_it(changes: dict[str, objec
         parse(**changes)
     assert said in str(caught.value)
     assert caught.value.mend
-    assert "hush" not in str(caught.value)
+    assert "hush" not in f"{caught.value}{caught.value.__cause__}{caught.value.__context__}"
 
 
 @pytest.mark.parametrize("text", ["", "hush-hush", "[1]", '{"bearerToken": "hush-hush",'])

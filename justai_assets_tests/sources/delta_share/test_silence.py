@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import D2, NAME, TABLE, Door, events, replace_day
 from justai_assets_tests.sources.delta_share.test_failures import FAILURES, FAST
 

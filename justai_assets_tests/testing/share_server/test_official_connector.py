@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
@@ -158,3 +159,75 @@ def test_faults_are_set_by_hand(table: Path, tmp_path: Path) -> None:
             assert [httpx.get(address, headers=headers).status_code for _ in range(2)] == [418, 200]
         finally:
             served.terminate()
+
+
+def listing_client(server: ShareServer, *, retries: int = 0) -> Any:
+    from delta_sharing.protocol import DeltaSharingProfile
+    from delta_sharing.rest_client import DataSharingRestClient
+
+    return DataSharingRestClient(DeltaSharingProfile.from_json(server.profile()), num_retries=retries)
+
+
+def shared_table() -> Any:
+    from delta_sharing.protocol import Table as Shared
+
+    return Shared("unified", "main", "events")
+
+
+# The reasons why our client asks by itself. One that fails says that the connector has learned it, and may do that job.
+
+
+def test_its_lists_do_not_tell_a_cut_answer_from_a_whole_one(table: Path) -> None:
+    from delta_sharing.protocol import CdfOptions
+
+    with ShareServer({NAME: table}) as server:
+        client = listing_client(server)
+        whole = len(client.list_files_in_table(shared_table()).add_files)
+        changes = len(client.list_table_changes(shared_table(), CdfOptions(starting_version=0)).actions)
+        server.break_("query", "truncate")
+        server.break_("changes", "truncate")
+        assert len(client.list_files_in_table(shared_table()).add_files) < whole
+        assert len(client.list_table_changes(shared_table(), CdfOptions(starting_version=0)).actions) < changes
+
+
+def test_its_list_cannot_be_asked_to_mark_its_end(table: Path) -> None:
+    with ShareServer({NAME: table}) as server:
+        client = listing_client(server)
+        client._session.headers["delta-sharing-capabilities"] = "responseformat=parquet;includeendstreamaction=true"
+        with pytest.raises(KeyError, match="file"):
+            client.list_files_in_table(shared_table())
+
+
+def test_its_errors_repeat_the_token_that_a_server_repeats(table: Path) -> None:
+    from requests.exceptions import HTTPError
+
+    with ShareServer({NAME: table}) as server:
+        server.break_("version", "status", status=400, message="bad {authorization}")
+        with pytest.raises(HTTPError, match=server.access.bearer):
+            listing_client(server).query_table_version(shared_table())
+
+
+def test_it_asks_again_before_the_time_that_a_server_asks_for(table: Path) -> None:
+    with ShareServer({NAME: table}) as server:
+        server.break_("query", "throttle", seconds=600, times=1)
+        assert listing_client(server, retries=1).list_files_in_table(shared_table()).add_files
+
+
+def test_it_sets_no_time_by_which_a_server_must_answer(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from requests.adapters import HTTPAdapter
+
+    asked: list[object] = []
+    send = HTTPAdapter.send
+
+    def noting(self: HTTPAdapter, *args: Any, **how: Any) -> Any:
+        asked.append(how["timeout"])
+        return send(self, *args, **how)
+
+    monkeypatch.setattr(HTTPAdapter, "send", noting)
+    with ShareServer({NAME: table}) as server:
+        from delta_sharing.protocol import DeltaSharingProfile
+        from delta_sharing.rest_client import DataSharingRestClient
+
+        profile = DeltaSharingProfile.from_json(server.profile("oauth_client_credentials"))
+        DataSharingRestClient(profile).list_files_in_table(shared_table())
+    assert asked == [None, None], "of the OAuth token, and of the list"

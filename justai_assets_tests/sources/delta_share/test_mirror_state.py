@@ -1,29 +1,41 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.errors import TransientShareError
-from justai_assets.sources.delta_share.keep import keep, kept_state, sole_user
-from justai_assets.sources.delta_share.state import MirrorState, StateError
-from justai_assets.sources.delta_share.unified import build_unified_from_mirror
+from justai_assets.sources.delta_share.mirror_state import MirrorState, StateError, load_state, save_state, sole_user
+from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror
+from justai_assets.sources.delta_share.share_errors import TransientShareError
 from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door
 
 
+def test_a_state_survives_being_kept_as_text() -> None:
+    days = {date(2026, 1, 1): "f1", None: "f2"}
+    state = MirrorState("a.b.c", 7, days, {"file": "2026-01-01..2026-01-03"}, change_feed=True, lake_version=3)
+    assert MirrorState.from_json(state.to_json()) == state
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format":2}', '{"format":1}', '{"format":1,"days":{"x":"y"}}'])
+def test_a_state_that_cannot_be_read_says_to_delete_it(text: str) -> None:
+    with pytest.raises(StateError, match="delete it"):
+        MirrorState.from_json(text)
+
+
 def test_a_state_is_kept_beside_the_orgs_tables(door: Door) -> None:
-    assert kept_state(door.lake, "acme") is None
-    keep(door.lake, "acme", MirrorState("a.b.c", 7, {D1: "f"}))
-    keep(door.lake, "acme", MirrorState("a.b.c", 8, {D1: "f"}))
-    assert kept_state(door.lake, "acme") == MirrorState("a.b.c", 8, {D1: "f"})
-    assert kept_state(door.lake, "globex") is None
+    assert load_state(door.lake, "acme") is None
+    save_state(door.lake, "acme", MirrorState("a.b.c", 7, {D1: "f"}))
+    save_state(door.lake, "acme", MirrorState("a.b.c", 8, {D1: "f"}))
+    assert load_state(door.lake, "acme") == MirrorState("a.b.c", 8, {D1: "f"})
+    assert load_state(door.lake, "globex") is None
 
 
 def test_a_damaged_state_says_to_delete_it(door: Door) -> None:
     door.lake.root.write("acme/delta_share.state.json", b"{")
     with pytest.raises(StateError, match="delete it"):
-        kept_state(door.lake, "acme")
+        load_state(door.lake, "acme")
 
 
 def test_a_work_folder_has_one_user_at_a_time(tmp_path: Path) -> None:

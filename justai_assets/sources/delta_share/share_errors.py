@@ -1,9 +1,14 @@
-"""What can go wrong between a share and its mirror. After every one of them the mirror holds what it held before."""
+"""What can go wrong between a share and its mirror. After each of these errors the mirror holds what it held before."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+
+import httpx
 
 from justai_assets.contract.errors import JustAIError
 
@@ -152,3 +157,47 @@ def quoted(text: str, secrets: Iterable[str] = ()) -> str:
     text = _CREDENTIAL.sub(r"\1 ***", " ".join(text.split()))
     text = _QUERY.sub("?***", _ADDRESS.sub("<address>", text))
     return _PARAMETER.sub(r"\1\2***", text)[:MAX_QUOTED]
+
+
+@contextmanager
+def told_as_ours(who: str) -> Iterator[None]:
+    """What httpx raises, as ours. They are not chained: theirs hold the request, and the request its secrets."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise SlowShareError(f"{who} did not answer in time ({type(error).__name__})", mend="it is retried") from None
+    except httpx.RemoteProtocolError:
+        raise TruncatedAnswerError(f"{who} hung up before the end of its answer", mend="it is retried") from None
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        raise BadAnswerError(f"{who} has no usable address", mend="correct the share profile's endpoint") from None
+    except httpx.TransportError as error:
+        raise TransientShareError(f"{who} cannot be reached ({type(error).__name__})", mend="it is retried") from None
+    except httpx.DecodingError:
+        raise TruncatedAnswerError(f"{who} sent a body that cannot be decoded", mend="it is retried") from None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The seconds that a response's Retry-After asks for, or None.
+
+    Where it is a date, the response's own Date says what now is: no clock of ours takes part.
+    """
+    said = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(said)
+            seconds = (until - parsedate_to_datetime(response.headers.get("Date", ""))).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def throttled(who: str, response: httpx.Response) -> ThrottledError:
+    """The error that a 429 makes, with the seconds its Retry-After asks for."""
+    after = retry_after(response)
+    wait = "" if after is None else f", asking for {after:g} s"
+    return ThrottledError(
+        f"{who} limits our requests (429{wait})", mend="run it later, or ask the provider to raise the limit",
+        retry_after=after,
+    )  # fmt: skip

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.errors import CorruptFileError
-from justai_assets.sources.delta_share.pieces import Pieces, file_rows
+from justai_assets.sources.delta_share.day_files import CutFiles
+from justai_assets.sources.delta_share.download import file_rows
+from justai_assets.sources.delta_share.protocol import SharedFile
+from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets_tests.sources.delta_share.shared import D1, D2, NAME, events
 
 
@@ -23,7 +24,7 @@ def test_a_file_of_several_days_is_cut_once_and_keeps_its_row_numbers(tmp_path: 
     undated = events(D1, 1).with_columns(pl.lit(None, pl.Date).alias("event_date"))
     path = tmp_path / "f.parquet"
     file = shared(path, pl.concat([events(D1, 2), undated, events(D2, 3)]))
-    pieces = Pieces(tmp_path / "pieces", NAME)
+    pieces = CutFiles(tmp_path / "pieces", NAME)
     assert pieces.of(file) is None
     cut = pieces.cut(file, path)
     rows = {day: pl.read_parquet(piece, hive_partitioning=False)["source_row"].to_list() for day, piece in cut.items()}
@@ -37,7 +38,7 @@ def test_a_file_of_several_days_is_cut_once_and_keeps_its_row_numbers(tmp_path: 
 def test_a_cut_that_was_killed_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "f.parquet"
     file = shared(path, events(D1, 2))
-    pieces = Pieces(tmp_path / "pieces", NAME)
+    pieces = CutFiles(tmp_path / "pieces", NAME)
     whole = pieces.cut(file, path)[D1].read_bytes()
     pieces.forget(file)
     file = shared(path, events(D1, 2))
@@ -47,7 +48,7 @@ def test_a_cut_that_was_killed_is_made_anew(tmp_path: Path) -> None:
     assert not debris.exists()
 
 
-def _part_of(pieces: Pieces, file: SharedFile, path: Path) -> list[Path]:
+def _part_of(pieces: CutFiles, file: SharedFile, path: Path) -> list[Path]:
     from justai_assets.sources.delta_share.download import local_name
 
     folder = pieces._folder / f"{local_name(file.id)}.part" / "event_date=2020-01-01"
@@ -58,7 +59,7 @@ def _part_of(pieces: Pieces, file: SharedFile, path: Path) -> list[Path]:
 
 def test_a_file_without_rows_holds_no_day(tmp_path: Path) -> None:
     path = tmp_path / "f.parquet"
-    assert dict(Pieces(tmp_path / "pieces", NAME).cut(shared(path, events(D1, 0)), path)) == {}
+    assert dict(CutFiles(tmp_path / "pieces", NAME).cut(shared(path, events(D1, 0)), path)) == {}
 
 
 def test_partition_values_come_from_the_listing_even_when_the_file_says_otherwise(tmp_path: Path) -> None:
@@ -121,10 +122,10 @@ def test_a_partition_value_is_a_time_in_either_form(tmp_path: Path, value: str) 
 def test_one_day_of_a_cut_may_leave_before_the_others(tmp_path: Path) -> None:
     path = tmp_path / "f.parquet"
     file = shared(path, pl.concat([events(D1, 2), events(D2, 2)]))
-    pieces = Pieces(tmp_path / "pieces", NAME)
+    pieces = CutFiles(tmp_path / "pieces", NAME)
     gone = pieces.cut(file, path)[D1]
     pieces.drop(file, D1)
     pieces.drop(file, D1)
     assert not gone.exists()
-    assert set(pieces.of(file) or {}) == set(Pieces(tmp_path / "pieces", NAME).of(file) or {}) == {D2}
+    assert set(pieces.of(file) or {}) == set(CutFiles(tmp_path / "pieces", NAME).of(file) or {}) == {D2}
     assert pieces.days(file) == {D1, D2}

@@ -15,9 +15,9 @@ from polars.testing import assert_frame_equal
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.lake.built import BuiltDays
-from justai_assets.sources.delta_share.errors import CorruptFileError
-from justai_assets.sources.delta_share.patience import Patience
-from justai_assets.testing.share_server.tables import SharedTable
+from justai_assets.sources.delta_share.share_errors import CorruptFileError
+from justai_assets.sources.delta_share.transport import RequestPolicy
+from justai_assets.testing.share_server.shared_tables import SharedTable
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
@@ -31,7 +31,7 @@ from justai_assets_tests.sources.delta_share.shared import (
 )
 from justai_assets_tests.sources.delta_share.test_impossible_days import share
 
-FAST = Patience(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
+FAST = RequestPolicy(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seconds=1, read_seconds=0.2)
 D4 = D3 + timedelta(days=1)
 
 
@@ -58,8 +58,8 @@ def refused(door: Door) -> list[tuple[date | None, str, int]]:
     return door.quarantine().select("event_date", "reason", "records").rows()
 
 
-def remarks(door: Door) -> set[str]:
-    return {remark for step in door.steps for remark in step.remarks}
+def notes(door: Door) -> set[str]:
+    return {remark for step in door.steps for remark in step.notes}
 
 
 @pytest.mark.parametrize("with_stats", [True, False])
@@ -74,7 +74,7 @@ def test_the_days_that_other_files_give_are_mirrored_and_say_that_they_may_be_in
         door.server.offer(NAME, SharedTable(door.source, with_stats=with_stats))
         whole = damage(bad, footer=footer)
         with pytest.raises(CorruptFileError, match="cannot be read") as caught:
-            door.run(patience=FAST)
+            door.run(policy=FAST)
         given = pl.concat([events(D1), events(D2), events(D3, 2, tag="other"), events(D4)])
         assert_frame_equal(door.rows(), ordered(given))
         spans = "2026-01-02..2026-01-03" if with_stats else "2026-01-01..2026-01-04,undated"
@@ -84,7 +84,7 @@ def test_the_days_that_other_files_give_are_mirrored_and_say_that_they_may_be_in
         rows = 1 if footer and not with_stats else 10
         assert refused(door) == [(None, "unreadable_file", rows)]
         assert door.fates()[None, "received", None] == rows
-        assert {one.split("; days")[1] for one in remarks(door)} == {f" that may be incomplete: {spans}"}
+        assert {one.split("; days")[1] for one in notes(door)} == {f" that may be incomplete: {spans}"}
         bad.write_bytes(whole)
         door.run()
         assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
@@ -104,7 +104,7 @@ def test_a_day_that_the_mirror_holds_is_neither_emptied_nor_made_smaller(tmp_pat
         whole = damage(bad)
         for _ in range(2):
             with pytest.raises(CorruptFileError, match=r"incomplete: 2026-01-01\.\.2026-01-04,undated"):
-                door.run(patience=FAST)
+                door.run(policy=FAST)
             given = pl.concat([events(D1), events(D2, 7), events(D3), events(D4)])
             assert_frame_equal(door.rows(), ordered(given))
             assert not BuiltDays.of(door.lake, door.slug, DELTA_SHARE).torn
@@ -119,7 +119,7 @@ def test_a_file_that_stays_damaged_writes_nothing_again(tmp_path: Path) -> None:
         damage(append(door, events(D2, tag="more"), events(D3)))
         for days in ({None, D1, D2}, set()):
             with pytest.raises(CorruptFileError):
-                door.run(patience=FAST)
+                door.run(policy=FAST)
             assert set(door.written()) == days
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_is_whole_again_at_the_same_version_is_mirrored_though_its_d
         door.server.offer(NAME, SharedTable(door.source, is_view=True))
         whole = damage(bad)
         with pytest.raises(CorruptFileError):
-            door.run(patience=FAST)
+            door.run(policy=FAST)
         bad.write_bytes(whole)
         if other_ids:
             monkeypatch.setattr(SharedTable, "file_id", staticmethod(hash_of))
@@ -146,7 +146,7 @@ def test_asked_days_are_mirrored_beside_a_damaged_file(tmp_path: Path) -> None:
         append(door, events(D1), events(D2))
         damage(append(door, events(D2, tag="more"), events(D3)))
         with pytest.raises(CorruptFileError, match="incomplete: 2026-01-02"):
-            door.run(patience=FAST, days=Days(D1, D2))
+            door.run(policy=FAST, days=Days(D1, D2))
         assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
 
 
@@ -158,7 +158,7 @@ def test_every_file_that_cannot_be_read_is_named_whether_its_days_are_known_or_n
         for path in bad:
             damage(path)
         with pytest.raises(CorruptFileError) as caught:
-            door.run(patience=FAST)
+            door.run(policy=FAST)
         assert str(caught.value).count("cannot be read") == len(bad)
         assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from justai_assets.testing.share_server.tables import SharedTable, Snapshot, may_hold
+from justai_assets.testing.share_server.shared_tables import SharedTable, Snapshot, may_hold
 
 Sign = Callable[[str], tuple[str, int]]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.days import days_text, fingerprints, known_days, parse_days
+from justai_assets.sources.delta_share.file_days import days_text, fingerprints, known_days, parse_days
+from justai_assets.sources.delta_share.protocol import SharedFile
 
 DAY = date(2026, 1, 2)
 some_days = st.frozensets(

@@ -1,4 +1,4 @@
-"""One day of a share, written: every row accepted or refused, both counted against what the files hold."""
+"""One commit of days: every row accepted or rejected, and both counted against what the files hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.foreign_names import safe_key
@@ -19,41 +18,20 @@ from justai_assets.contract.tables import DELTA_SHARE, FATES, QUARANTINE, Table
 from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED, DayReport, Fate, fates_frame
 from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import DayWriter, Lake
-from justai_assets.landing import parquet
 from justai_assets.orgs.extra_columns import Kind, extra_of
-from justai_assets.sources.delta_share.answers import SharedFile
-from justai_assets.sources.delta_share.client import TableName
-from justai_assets.sources.delta_share.days import Day
-from justai_assets.sources.delta_share.errors import CorruptFileError
-from justai_assets.sources.delta_share.judge import judged
-from justai_assets.sources.delta_share.pieces import file_rows, source_name
+from justai_assets.sources.delta_share.day_files import Part
+from justai_assets.sources.delta_share.download import file_rows, source_name
+from justai_assets.sources.delta_share.file_days import Day
+from justai_assets.sources.delta_share.protocol import SharedFile, TableName
+from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets.sources.extra_values import faults
+from justai_assets.sources.unified_rows import judged
 
 DOOR = "delta_share"
 ASSET = DELTA_SHARE.name
 _DAMAGED = (pl.exceptions.PolarsError, pa.ArrowException)
 _AT_ONCE = 2
 """Files decoded at the same time."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of one file that belong to one day.
-
-    Attributes:
-        file: the shared file.
-        path: where the rows lie.
-        is_piece: whether `path` is a cut of the file, already in the contract's columns and with its source.
-    """
-
-    file: SharedFile
-    path: Path
-    is_piece: bool
-
-    @property
-    def rows(self) -> int:
-        """How many, from the footer."""
-        return int(pq.read_metadata(self.path).num_rows) if self.is_piece else rows_in(self.file, self.path)
 
 
 @dataclass(frozen=True)
@@ -167,16 +145,6 @@ def days_in_commit(
             stack.enter_context(lake.replacing(slug, table, days, note=note, stamp=stamp)) if days is not None else None
         )
         yield DaysInCommit(rows, quarantine, ledger, table)
-
-
-def rows_in(file: SharedFile, path: Path) -> int:
-    """The rows of a downloaded file, from its footer."""
-    try:
-        return parquet.rows_in(path, path.name)
-    except parquet.DropFileError:
-        raise CorruptFileError(
-            f"file {safe_key(file.id)} of the share cannot be read", mend="run it again to download it anew"
-        ) from None
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The server's NDJSON answers as values: protocol, metadata, files, changes, and the line that says it was all.
+"""The protocol's objects: a table's name, and the NDJSON answers as protocol, metadata, files and changes.
 
 Both response formats are read: `parquet`, whose lines are the protocol's own, and `delta`, whose lines wrap the table's
-log actions.
+log actions. The last line (endStreamAction) says that an answer is whole.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.sources.delta_share.share_errors import (
     BadAnswerError,
+    ProfileError,
     ShareAccessError,
     ThrottledError,
     TransientShareError,
@@ -204,3 +206,30 @@ def _day(value: Any) -> date | None:
         return date.fromisoformat(str(value)[:10]) if value else None
     except ValueError:
         return None
+
+
+@dataclass(frozen=True)
+class TableName:
+    """`share.schema.table`, each name as the provider spells it (the server ignores case)."""
+
+    share: str
+    schema: str
+    table: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """From `share.schema.table`; ProfileError for anything else."""
+        parts = text.split(".")
+        if len(parts) != 3 or not all(parts):
+            raise ProfileError(f"{text!r} does not name a shared table", mend="write it as share.schema.table")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        """share.schema.table."""
+        return f"{self.share}.{self.schema}.{self.table}"
+
+    @property
+    def path(self) -> str:
+        """Its path below the endpoint."""
+        share, schema, table = (quote(part, safe="") for part in (self.share, self.schema, self.table))
+        return f"/shares/{share}/schemas/{schema}/tables/{table}"

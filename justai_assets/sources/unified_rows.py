@@ -1,6 +1,6 @@
 """The verdict on each row of the unified stream, from a share or a drop, at a third of the price for ordinary rows.
 
-`drops.typed_unified` trims, looks for personal data and measures every name and id of every row. Nearly all of them
+`typed_unified` trims, looks for personal data and measures every name and id of every row. Nearly all of them
 are plain words of letters, digits, hyphens and underscores, on which none of that can find anything; one regular
 expression tells. A batch of rows in which all are plain takes the short way; any other takes the full one.
 """
@@ -8,21 +8,29 @@ expression tells. A batch of rows in which all are plain takes the short way; an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
+from typing import Final
 
 import polars as pl
 
 from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.tables import UTC_TIMESTAMP
-from justai_assets.landing.parquet import UNDECODABLE
+from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
 from justai_assets.orgs.extra_columns import Kind, dtype_of
-from justai_assets.sources.delta_share.days import Day
 from justai_assets.sources.extra_values import judged_extra
-from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
+from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, refusal
+from justai_assets.sources.rows import canonical, present
 from justai_assets.sources.verdict import first_reason, time_reason, when
-from justai_assets.sources.warehouse_drop.parse import typed_unified
 
 _TEXT = ("event_name", "message_id", "template_id", "campaign_id")
+
+UNIFIED_KINDS: Final = {"event_timestamp": "time", **dict.fromkeys(_TEXT, "text")}
+"""The columns of the unified stream, and how each is read. event_date is never read: the folder and the time decide."""
+
+DECODABLE: Final = when(pl.col(UNDECODABLE), NOT_TEXT)
+"""Why a row whose text is not UTF-8 is rejected."""
+
 # Not one of these characters takes part in an email, an address, a phone number, JSON or white space.
 _PLAIN = rf"^[0-9A-Za-z_-]{{1,{MAX_IDENTIFIER_BYTES}}}$"
 
@@ -38,8 +46,8 @@ _SCHEMA = pl.Schema(
 )
 
 
-def judged(rows: pl.LazyFrame, day: Day, extra: Mapping[str, Kind] | None = None) -> pl.LazyFrame:
-    """Rows of one day with event_date and `reason` (null: accepted), exactly as `drops.typed_unified` gives them.
+def judged(rows: pl.LazyFrame, day: date | None, extra: Mapping[str, Kind] | None = None) -> pl.LazyFrame:
+    """Rows of one day with event_date and `reason` (null: accepted), exactly as `typed_unified` gives them.
 
     Args:
         rows: the contract's columns but event_date, source_row, UNDECODABLE and source_file; and the declared ones.
@@ -55,7 +63,7 @@ def judged(rows: pl.LazyFrame, day: Day, extra: Mapping[str, Kind] | None = None
     return judged_extra(found, extra)
 
 
-def _judge(batch: pl.DataFrame, day: Day, order: list[str]) -> pl.DataFrame:
+def _judge(batch: pl.DataFrame, day: date | None, order: list[str]) -> pl.DataFrame:
     plain = pl.all_horizontal(pl.col(name).str.contains(_PLAIN).all() for name in _TEXT)
     # A name without a letter may be somebody's phone number: that is for the full way to say.
     named = pl.col("event_name").str.contains("[A-Za-z]").all()
@@ -67,3 +75,30 @@ def _judge(batch: pl.DataFrame, day: Day, order: list[str]) -> pl.DataFrame:
         pl.lit(day, pl.Date).alias("event_date"),
     )
     return typed.select(order)
+
+
+def typed_unified(rows: pl.LazyFrame, day: date | None) -> pl.LazyFrame:
+    """Rows of the unified stream, validated, each with its `reason` (null: accepted). Ids and names keep their case.
+
+    Declared columns pass as they are: see `judged_extra`.
+
+    Args:
+        rows: UNIFIED_KINDS, source_row, UNDECODABLE and source_file.
+        day: the folder's day; None for the default partition.
+    """
+    return (
+        rows.with_columns(
+            canonical(present(pl.col("event_name"))).alias("event_name"),
+            *(present(pl.col(name)).alias(name) for name in _TEXT[1:]),
+        )
+        .with_columns(
+            first_reason(
+                DECODABLE,
+                when(pl.col("event_name").is_null(), "missing_event_name"),
+                refusal(_TEXT, ()),
+                time_reason(day),
+            ),
+            pl.lit(day, pl.Date).alias("event_date"),
+        )
+        .drop(UNDECODABLE)
+    )

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from justai_assets.contract.errors import ContractError
-from justai_assets.sources.delta_share.answers import Answer
-from justai_assets.sources.delta_share.errors import BadAnswerError, UnsupportedShareError
-from justai_assets.sources.delta_share.schema import check_schema
+from justai_assets.sources.delta_share.file_listing import check_schema
+from justai_assets.sources.delta_share.protocol import Answer
+from justai_assets.sources.delta_share.share_errors import BadAnswerError, UnsupportedShareError
 
 COLUMNS: dict[str, Any] = {
     "event_name": "string",

@@ -9,41 +9,48 @@ from justai_assets.contract.days import Days
 from justai_assets.lake.ledger import DayReport
 from justai_assets.landing import decoder
 from justai_assets.orgs.extra_columns import extra_of
-from justai_assets.sources.delta_share.client import ShareClient, TableName
-from justai_assets.sources.delta_share.days import Day, days_text
+from justai_assets.sources.delta_share.client import ShareClient
+from justai_assets.sources.delta_share.day_commit import days_in_commit, naming_damage, rows_of
+from justai_assets.sources.delta_share.day_files import CutFiles, DayFiles
 from justai_assets.sources.delta_share.download import Downloads
-from justai_assets.sources.delta_share.errors import CorruptFileError, EmptyShareError, StaleShareError
-from justai_assets.sources.delta_share.held import held_days, held_rows
-from justai_assets.sources.delta_share.lake_changes import days_written, lake_version
-from justai_assets.sources.delta_share.listing import Listing, day_hints, list_files, touched_days
-from justai_assets.sources.delta_share.pieces import Pieces
-from justai_assets.sources.delta_share.plan import Plan, batches, make_plan
-from justai_assets.sources.delta_share.same import is_same_day
-from justai_assets.sources.delta_share.state import MirrorState
-from justai_assets.sources.delta_share.step import Step, Target
-from justai_assets.sources.delta_share.supply import Supply
-from justai_assets.sources.delta_share.unplaced import Unplaced
-from justai_assets.sources.delta_share.wish import Scope, Wish
-from justai_assets.sources.delta_share.write import days_in_commit, naming_damage, rows_of
+from justai_assets.sources.delta_share.file_days import Day, UndatableFiles, days_text
+from justai_assets.sources.delta_share.file_listing import Listing, day_hints, list_files, touched_days
+from justai_assets.sources.delta_share.mirror_state import MirrorState, Step, Target
+from justai_assets.sources.delta_share.mirror_table import (
+    days_written,
+    is_same_day,
+    lake_version,
+    mirrored_days,
+    mirrored_rows,
+)
+from justai_assets.sources.delta_share.plan import MirrorRequest, Plan, Scope, batches, make_plan
+from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.share_errors import CorruptFileError, EmptyShareError, StaleShareError
 
 
 class Run:
     """One run of a mirror; `state` is what it holds at any time, `batch_bytes` may be changed between two tries."""
 
     def __init__(
-        self, client: ShareClient, table: TableName, target: Target, state: MirrorState, wish: Wish, batch_bytes: int
+        self,
+        client: ShareClient,
+        table: TableName,
+        target: Target,
+        state: MirrorState,
+        request: MirrorRequest,
+        batch_bytes: int,
     ) -> None:
         self.client = client
         self.table = table
         self.target = target
         self.state = state
-        self.wish = wish
+        self.request = request
         self.batch_bytes = batch_bytes
         self.before = state.version
         self.held: frozenset[Day] = frozenset()
         self._is_marked = False
         self._damaged: dict[Day, CorruptFileError] = {}
-        self._unplaced = Unplaced()
+        self._undatable = UndatableFiles()
         self.scratch = target.work / "scratch"
         self.extra = extra_of(target.table)
 
@@ -63,8 +70,8 @@ class Run:
             given = step.state
             yield step
         if self.state != given:
-            remarks = scope.remarks if scope is not None else ()
-            yield Step((), (), self.state, scope.listed_by if scope is not None else "snapshot", remarks)
+            notes = scope.notes if scope is not None else ()
+            yield Step((), (), self.state, scope.listed_by if scope is not None else "snapshot", notes)
 
     def _steps(self, scope: Scope) -> Iterator[Step]:
         # It starts while the files are listed.
@@ -73,35 +80,35 @@ class Run:
         if self.state.table_id and listing.schema.table_id != self.state.table_id:
             # Dropped and made anew: its feed and its version say nothing about the rows of the one before.
             self.state, self.before = self.state.of_other_files(listing.schema.table_id), None
-            if self.wish.days is None and scope.days is not None:
+            if self.request.days is None and scope.days is not None:
                 listing, scope = self._list(None), replace(scope, days=None, listed_by="snapshot")
         reached = self._reached(scope, listing)
-        scope = replace(scope, remarks=(*scope.remarks, *listing.schema.remarks))
+        scope = replace(scope, notes=(*scope.notes, *listing.schema.notes))
         self.scratch.mkdir(parents=True, exist_ok=True)
         with Downloads(self.client, self.table, listing, self.target.work / "files") as downloads:
-            supply = Supply(listing, downloads, Pieces(self.target.cuts, str(self.table), self.extra))
-            plan = self._plan(scope, listing, supply)
-            if self._unplaced:
-                said = self._unplaced.remark({*plan.prints, *self.state.days})
-                scope = replace(scope, remarks=(*scope.remarks, said))
+            files = DayFiles(listing, downloads, CutFiles(self.target.cuts, str(self.table), self.extra))
+            plan = self._plan(scope, listing, files)
+            if self._undatable:
+                said = self._undatable.note({*plan.prints, *self.state.days})
+                scope = replace(scope, notes=(*scope.notes, said))
             # First what was never copied: what is only compared again must not keep the rest waiting.
             fresh = [day for day in plan.touched if not self.state.days.get(day)]
             for part in (plan.part(fresh), plan.part(set(plan.touched) - set(fresh))):
                 for _, batch in batches(part, self.batch_bytes):
-                    supply.start(plan, batch)
-                    same = self._same_days(plan, batch, supply)
+                    files.start(plan, batch)
+                    same = self._same_days(plan, batch, files)
                     self._remember(plan, same)
                     others = part.part(set(batch) - set(same) - self._damaged.keys())
                     for covered, touched in batches(others, self.batch_bytes):
-                        for written, reports in self._commits(plan, covered, touched, supply):
+                        for written, reports in self._commits(plan, covered, touched, files):
                             self._remember(plan, written)
-                            if not self._open_days(plan) and not self._unplaced:
+                            if not self._open_days(plan) and not self._undatable:
                                 self._finish(reached)
                             emptied = tuple(day for day in written if day in plan.vanished and day in self.held)
-                            yield Step(reports, emptied, self.state, scope.listed_by, scope.remarks)
-                    supply.clear(plan, batch, self._open_days(plan))
-        if self._unplaced:
-            raise self._unplaced.error({*plan.prints, *self.state.days}, self._damaged.values())
+                            yield Step(reports, emptied, self.state, scope.listed_by, scope.notes)
+                    files.clear(plan, batch, self._open_days(plan))
+        if self._undatable:
+            raise self._undatable.error({*plan.prints, *self.state.days}, self._damaged.values())
         if self._damaged:
             # The other days are mirrored; these keep their last content, and the next run looks at them again.
             raise next(iter(self._damaged.values()))
@@ -123,16 +130,16 @@ class Run:
             found = None
         if found is None:
             # Nothing tells: whatever it holds may be what no run reported.
-            found = held_days(self.target.lake, self.target.slug) | frozenset(state.days)
+            found = mirrored_days(self.target.lake, self.target.slug) | frozenset(state.days)
         mine = frozenset(written or ())
         self.state = replace(state.with_dirty(found - mine), lake_version=version)
 
     def _scope(self) -> Scope | None:
         """What to look at, or None when there is nothing to do."""
         state, dirty = self.state, self.state.dirty()
-        if self.wish.days is not None:
-            only = frozenset[Day](self.wish.days)
-            if not self.wish.only_changed:
+        if self.request.days is not None:
+            only = frozenset[Day](self.request.days)
+            if not self.request.only_changed:
                 if not self._is_marked:
                     # Once a run: a list that moved meanwhile does not undo what is done.
                     self.state, self._is_marked = state.with_dirty(only), True
@@ -141,7 +148,7 @@ class Run:
             is_settled = version == state.version and not dirty & only and not state.broken
             return None if is_settled else Scope(only, version)
         version = self.client.version(self.table)
-        if self.wish.recheck or state.version is None or state.broken:
+        if self.request.recheck or state.version is None or state.broken:
             return Scope(None, version)
         if version == state.version:
             return Scope(dirty, version) if dirty else None
@@ -149,13 +156,13 @@ class Run:
             return Scope(None, version)
         days, why_not = touched_days(self.client, self.table, state.version, version, state.learned)
         if days is None:
-            return Scope(None, version, remarks=(f"the whole list was read: {why_not}",))
+            return Scope(None, version, notes=(f"the whole list was read: {why_not}",))
         return Scope(days | dirty, version, "changes")
 
     def _list(self, only: frozenset[Day] | None) -> Listing:
         listing = list_files(self.client, self.table, hints=day_hints(only) if only else "", extra=self.extra)
         is_bare = all(file.records == 0 for file in listing.files)
-        if listing.hints and is_bare and not self.wish.accept_empty:
+        if listing.hints and is_bare and not self.request.accept_empty:
             # Nothing on these days, or nothing at all? Only the whole list can tell lost days from a lost table.
             return list_files(self.client, self.table, extra=self.extra)
         return listing
@@ -172,66 +179,66 @@ class Run:
             raise StaleShareError(
                 f"the share lists version {listing.version}, and {before} is mirrored already", mend="it is retried"
             )
-        if self.wish.days is not None:
+        if self.request.days is not None:
             return before
         if scope.days is None or scope.announced is None:
             return listing.version
         # The feed speaks up to the version announced; the list may be newer, which the next run's feed will tell.
         return min(scope.announced, listing.version)
 
-    def _plan(self, scope: Scope, listing: Listing, supply: Supply) -> Plan:
+    def _plan(self, scope: Scope, listing: Listing, files: DayFiles) -> Plan:
         ids = {file.id for file in listing.files}
         is_whole = scope.days is None
         # What was learned of a file is forgotten with the file, which only the whole list can say.
         learned = {id_: text for id_, text in self.state.learned.items() if not is_whole or id_ in ids}
-        found = supply.find_days(learned)
-        self._unplaced = supply.unplaced
+        found = files.find_days(learned)
+        self._undatable = files.undatable
         learned |= {id_: days_text(days) for id_, days in found.items()}
         schema = listing.schema
         self.state = replace(
             self.state, learned=learned, change_feed=schema.change_feed, table_id=schema.table_id, broken=""
         )
-        plan = self._compared(scope, listing, supply)
-        self._refuse_empty(plan, supply)
-        if self.wish.days is not None:
+        plan = self._compared(scope, listing, files)
+        self._refuse_empty(plan, files)
+        if self.request.days is not None:
             if plan.touched:
                 self.state = replace(self.state, version=None)
             return plan
         if self.state.copying == listing.version:
             # The same version again, with other file ids, as a view has them at each request.
             self._remember(plan, self.state.done.intersection(plan.changed))
-            plan = self._compared(scope, listing, supply)
+            plan = self._compared(scope, listing, files)
         elif plan.touched:
             self.state = replace(self.state, copying=listing.version, done=frozenset())
         if plan.touched:
             self.state = replace(self.state, version=None)
         return plan
 
-    def _compared(self, scope: Scope, listing: Listing, supply: Supply) -> Plan:
-        files = [(file, supply.days[file.id]) for file in listing.files]
-        return make_plan(files, self.state, scope.days, self._unplaced.may_hold)
+    def _compared(self, scope: Scope, listing: Listing, files: DayFiles) -> Plan:
+        dated = [(file, files.days[file.id]) for file in listing.files]
+        return make_plan(dated, self.state, scope.days, self._undatable.may_hold)
 
-    def _refuse_empty(self, plan: Plan, supply: Supply) -> None:
-        if self.wish.accept_empty or supply.is_known_to_have_rows():
+    def _refuse_empty(self, plan: Plan, files: DayFiles) -> None:
+        if self.request.accept_empty or files.is_known_to_have_rows():
             return
-        if self.wish.days is None and plan.kept & held_days(self.target.lake, self.target.slug):
+        if self.request.days is None and plan.kept & mirrored_days(self.target.lake, self.target.slug):
             return
-        if supply.has_rows(plan):
+        if files.has_rows(plan):
             return
-        held = self.held & held_days(self.target.lake, self.target.slug)
+        held = self.held & mirrored_days(self.target.lake, self.target.slug)
         raise EmptyShareError(
             f"{self.table} holds no rows" + (f", but {len(held)} days of it were mirrored before" if held else ""),
             mend="ask the provider whether the table is meant to be empty; if it is, run the mirror with accept_empty; "
             "the mirror keeps its last content",
         )
 
-    def _same_days(self, plan: Plan, batch: tuple[Day, ...], supply: Supply) -> list[Day]:
+    def _same_days(self, plan: Plan, batch: tuple[Day, ...], files: DayFiles) -> list[Day]:
         """Days whose files are others but whose rows are not: nothing is written, and nothing downstream wakes up."""
         suspects = [day for day in batch if day and day in plan.changed and self.state.days.get(day)]
         same: list[Day] = []
         for day in suspects:
             try:
-                parts = supply.parts(plan, day)
+                parts = files.parts(plan, day)
                 with naming_damage(parts), rows_of(parts, day, self.table, self.scratch, self.extra) as rows:
                     if is_same_day(self.target.lake, self.target.slug, day, rows, self.target.table):
                         same.append(day)
@@ -240,34 +247,34 @@ class Run:
         return same
 
     def _commits(
-        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
+        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], files: DayFiles
     ) -> Iterator[tuple[tuple[Day, ...], tuple[DayReport, ...]]]:
         """The days in one commit, or each in its own when a file of one of them is damaged."""
         try:
-            reports = self._commit(plan, covered, touched, supply)
+            reports = self._commit(plan, covered, touched, files)
         except CorruptFileError as error:
             if len(touched) == 1:
                 self._damaged[touched[0]] = error
                 return
             for day in touched:
-                yield from self._commits(plan, Days(day, day) if day else None, (day,), supply)
+                yield from self._commits(plan, Days(day, day) if day else None, (day,), files)
             return
         self._catch_up(covered)
         yield touched, reports
 
     def _commit(
-        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], supply: Supply
+        self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], files: DayFiles
     ) -> tuple[DayReport, ...]:
         reports, target = [], self.target
-        held = held_rows(target.lake, target.slug) if self._unplaced else {}
+        held = mirrored_rows(target.lake, target.slug) if self._undatable else {}
         with days_in_commit(target.lake, target.slug, covered, target.note, target.stamp, target.table) as commit:
             for day in covered if covered is not None else (None,):
-                lost = self._unplaced.records() if day is None else ()
-                report = commit.write(day, supply.parts(plan, day), self.table, self.scratch, lost)
-                if day and self._unplaced.may_hold(day) and report.rows < held.get(day, 0):
-                    raise self._unplaced.error([day])
+                lost = self._undatable.records() if day is None else ()
+                report = commit.write(day, files.parts(plan, day), self.table, self.scratch, lost)
+                if day and self._undatable.may_hold(day) and report.rows < held.get(day, 0):
+                    raise self._undatable.error([day])
                 if day in touched:
-                    reports.append(replace(report, marks=(*report.marks, *self._unplaced.mark(day))))
+                    reports.append(replace(report, marks=(*report.marks, *self._undatable.mark(day))))
         return tuple(reports)
 
     def _remember(self, plan: Plan, touched: Collection[Day]) -> None:
@@ -275,11 +282,11 @@ class Run:
         days |= {day: plan.prints[day] for day in touched if day in plan.prints}
         done = self.state.done
         if self.state.copying is not None:
-            done |= frozenset(day for day in touched if not self._unplaced.may_hold(day))
+            done |= frozenset(day for day in touched if not self._undatable.may_hold(day))
         self.state = replace(self.state, days=days, done=done)
 
     def _finish(self, reached: int | None) -> None:
-        if self.wish.days is None:
+        if self.request.days is None:
             self.state = replace(self.state, copying=None, done=frozenset())
         self.state = replace(self.state, version=reached)
 

@@ -14,10 +14,10 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.sources.delta_share.errors import EmptyShareError, ShareMovedError, StaleShareError
-from justai_assets.sources.delta_share.listing import list_files
+from justai_assets.sources.delta_share.file_listing import list_files
+from justai_assets.sources.delta_share.share_errors import EmptyShareError, ShareMovedError, StaleShareError
 from justai_assets.testing.share_server import handler
-from justai_assets.testing.share_server.tables import SharedTable, Snapshot
+from justai_assets.testing.share_server.shared_tables import SharedTable, Snapshot
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
@@ -55,7 +55,7 @@ def test_a_change_feed_that_breaks_down_is_replaced_by_the_whole_list(door: Door
     door.server.break_("changes", "status", status=500)
     (step,) = door.run()
     assert (door.written(), step.listed_by) == ([D2], "snapshot")
-    assert "share_transient on the change feed" in step.remarks[0]
+    assert "share_transient on the change feed" in step.notes[0]
 
 
 def make_anew(door: Door, *days: pl.DataFrame) -> None:

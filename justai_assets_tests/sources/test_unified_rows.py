@@ -10,8 +10,7 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import UNDECODABLE
-from justai_assets.sources.delta_share.judge import judged
-from justai_assets.sources.warehouse_drop.parse import typed_unified
+from justai_assets.sources.unified_rows import judged, typed_unified
 
 DAY = date(2026, 1, 2)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

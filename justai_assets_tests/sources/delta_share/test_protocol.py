@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from justai_assets.sources.delta_share.answers import Answer, read_answer
-from justai_assets.sources.delta_share.errors import (
+from justai_assets.contract.errors import JustAIError
+from justai_assets.sources.delta_share.protocol import Answer, read_answer
+from justai_assets.sources.delta_share.share_errors import (
     BadAnswerError,
-    JustAIError,
     ShareAccessError,
     ThrottledError,
     TransientShareError,

@@ -1,14 +1,22 @@
-"""What a mirror remembers between runs. The caller keeps it; losing it costs one full copy, nothing else."""
+"""What a mirror remembers between runs, where that is kept, and the step after which it is kept."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.sources.delta_share.days import Day, day_text, days_text, parse_day_text, parse_days
+from justai_assets.contract.tables import DELTA_SHARE, Table
+from justai_assets.lake.ledger import DayReport
+from justai_assets.lake.stamp import Stamp
+from justai_assets.lake.store import Lake
+from justai_assets.orgs.extra_columns import extra_of
+from justai_assets.sources.delta_share.file_days import Day, day_text, days_text, parse_day_text, parse_days
+from justai_assets.sources.delta_share.share_errors import BusyShareError
 
 FORMAT = 1
 
@@ -114,3 +122,90 @@ class MirrorState:
             raise StateError(
                 "the kept state of the share's mirror cannot be read", mend="delete it; the next run copies all days"
             ) from None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one commit did.
+
+    Attributes:
+        reports: the days written, in order, emptied ones with 0 rows.
+        vanished: days that the share no longer holds; they are empty now.
+        state: what the mirror holds now; to be kept by the caller, who gives it to the next run.
+        listed_by: `changes` where the change feed told the days, else `snapshot`.
+        notes: what a person should know, in words.
+    """
+
+    reports: tuple[DayReport, ...]
+    vanished: tuple[Day, ...]
+    state: MirrorState
+    listed_by: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a mirror goes.
+
+    Attributes:
+        lake: the lake.
+        slug: the org.
+        work: folder of our own for downloads; kept between runs it spares what has arrived already. Never used by two
+            runs at once.
+        note: put into the commits' metadata.
+        stamp: by what the rows are made.
+        table: DELTA_SHARE, with the columns that the org declares.
+    """
+
+    lake: Lake
+    slug: str
+    work: Path
+    note: Mapping[str, str]
+    stamp: Stamp | None = None
+    table: Table = DELTA_SHARE
+
+    @property
+    def cuts(self) -> Path:
+        """Folder of cut files; of its own for each set of declared columns, which a cut holds or lacks."""
+        return self.work / "-".join(["cuts", *sorted(extra_of(self.table))])
+
+
+def state_key(lake: Lake, slug: str) -> str:
+    """The object's key below the lake root."""
+    return f"{lake.key(slug, DELTA_SHARE)}.state.json"
+
+
+def load_state(lake: Lake, slug: str) -> MirrorState | None:
+    """What the last run kept, or None when none did; StateError when it cannot be read."""
+    try:
+        text = lake.root.read(state_key(lake, slug)).decode()
+    except FileNotFoundError:
+        return None
+    return MirrorState.from_json(text)
+
+
+def save_state(lake: Lake, slug: str, state: MirrorState) -> None:
+    """Keep a state for the next run."""
+    lake.root.write(state_key(lake, slug), state.to_json().encode())
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def sole_user(work: Path) -> Iterator[Path]:
+    """The work folder, for this run alone; BusyShareError when another run of this machine is using it."""
+    import fcntl
+
+    _make_private(work.parent)
+    with work.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyShareError("another run is mirroring this share", mend="it is retried") from None
+        # The lock ends with the file, also when the process is killed.
+        yield work

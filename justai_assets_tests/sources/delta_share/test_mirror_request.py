@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
-from justai_assets.sources.delta_share.errors import EmptyShareError
+from justai_assets.sources.delta_share.share_errors import EmptyShareError
 from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
