@@ -67,6 +67,7 @@ class Settings:
         if not self.orgs_dir.is_dir():
             raise JustAIError(
                 f"there is no folder {self.orgs_dir} of org files",
+                code="no_org_folder",
                 mend="write the first with justai org new, or set JUSTAI_ORGS_DIR to where they are",
             )
 
@@ -104,6 +105,8 @@ def memory_budget() -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and int(text)):
         raise JustAIError(
-            f"JUSTAI_MEMORY_BUDGET={text!r} is not a number of bytes", mend="for example 4000000000, or leave it unset"
+            f"JUSTAI_MEMORY_BUDGET={text!r} is not a number of bytes",
+            code="memory_budget",
+            mend="for example 4000000000, or leave it unset",
         )
     return int(text)

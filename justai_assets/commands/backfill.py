@@ -67,7 +67,9 @@ def backfill(
     from justai_assets.show import output
 
     if not os.environ.get("DAGSTER_HOME"):
-        raise JustAIError("DAGSTER_HOME is not set", mend="name the daemon's home, or use justai materialize")
+        raise JustAIError(
+            "DAGSTER_HOME is not set", code="no_dagster_home", mend="name the daemon's home, or use justai materialize"
+        )
     found = Settings.from_environment().orgs().get(org)
     which: Which = "failed" if only_failed else "missing" if only_missing else "outdated" if only_outdated else "all"
     now = datetime.now(UTC)
@@ -94,6 +96,7 @@ def backfill(
             if silence > now and not is_daemon_heard(home, since=silence):
                 raise JustAIError(
                     f"backfill {backfill_id} is requested, and no daemon has been heard for {SILENCE.seconds} s",
+                    code="no_daemon",
                     mend="start dagster-daemon with the same DAGSTER_HOME, or look at its log; it finds the request",
                 )
         console.print(f"backfill {backfill_id}: {ended[0]}")

@@ -244,7 +244,9 @@ def share(
 
     unknown = sorted(set(layout) - set(measure.LAYOUTS))
     if unknown:
-        raise JustAIError(f"{unknown[0]} is no layout", mend=f"choose among {', '.join(measure.LAYOUTS)}")
+        raise JustAIError(
+            f"{unknown[0]} is no layout", code="unknown_layout", mend=f"choose among {', '.join(measure.LAYOUTS)}"
+        )
     for one in layout or measure.LAYOUTS:
         for line in measure.bench(rows, files, days, one):
             Console(highlight=False, soft_wrap=True).print(line, markup=False)

@@ -46,7 +46,7 @@ def explain(
     from justai_assets.settings import Settings
 
     if (message_id is None) == (metric is None):
-        raise JustAIError("nothing to explain", mend="give either --message-id or --metric")
+        raise JustAIError("nothing to explain", code="nothing_to_explain", mend="give either --message-id or --metric")
     settings = Settings.from_environment()
     found = settings.orgs().get(org)
     lake = Lake(settings.lake_to_read())

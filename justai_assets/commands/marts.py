@@ -34,5 +34,7 @@ def marts(
     settings = Settings.from_environment()
     orgs = list(settings.orgs().by_slug.values())
     if not orgs:
-        raise JustAIError(f"no usable org file in {settings.orgs_dir}", mend="see justai org check")
+        raise JustAIError(
+            f"no usable org file in {settings.orgs_dir}", code="no_usable_org", mend="see justai org check"
+        )
     return 0 if build_marts(orgs, Days.parse(first, last)) else 1

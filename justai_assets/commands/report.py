@@ -57,10 +57,12 @@ def report(
     end = parse_day(last) if last else now.date()
     days = last_days(found, lake, end)
     if days is None:
-        raise JustAIError(f"{org} has no event up to {end}", mend=f"run justai materialize --org {org} first")
+        raise JustAIError(
+            f"{org} has no event up to {end}", code="no_events", mend=f"run justai materialize --org {org} first"
+        )
     days = Days(parse_day(first) if first else days.first, end if last else days.last)
     if days.first < found.start_date:
-        raise JustAIError(f"{org} starts on {found.start_date}", mend="give a later --from")
+        raise JustAIError(f"{org} starts on {found.start_date}", code="report_before_start", mend="give a later --from")
     starts = None if first else starts_of(found, lake, days.last)
     days = days if starts is None else shown_days(days, starts)
     judged = judge(found, lake, days, starts=starts)

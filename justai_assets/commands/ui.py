@@ -40,7 +40,7 @@ def ui(
 
     place = DemoPlace(home.resolve())
     if not place.orgs_dir.is_dir():
-        raise JustAIError(f"there is no demo in {home}", mend="run justai demo first")
+        raise JustAIError(f"there is no demo in {home}", code="no_demo", mend="run justai demo first")
     os.environ.update(place.environment())
     if place.shared.is_dir():
         serve(place)

@@ -1,4 +1,4 @@
-"""What every error of the platform carries: a stable code, a verdict, and what the reader can do."""
+"""What every error of the platform carries: a stable code, whether to try again, and what the reader can do."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from typing import Any
 
 
 class JustAIError(Exception):
-    """An error with a verdict.
+    """An error that says what happened, where, and what to do.
 
     Attributes:
-        code: stable identifier, lower snake case; safe to match on.
+        code: stable identifier, lower snake case; safe to match on. A subclass has its own, and so has every place
+            that raises this class itself.
         transient: True when trying again unchanged may succeed (network, throttling, a concurrent commit).
         mend: what the reader can do, one sentence.
 
     The message never contains a secret, an email, or a record's content.
     """
 
-    code = "justai_error"
+    code: str = "justai_error"
     transient = False
 
-    def __init__(self, message: str, *, mend: str = "") -> None:
+    def __init__(self, message: str, *, code: str = "", mend: str = "") -> None:
         super().__init__(message)
+        self.code = code or type(self).code
         self.mend = mend
 
     def __reduce__(self) -> tuple[Any, ...]:

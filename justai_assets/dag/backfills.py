@@ -83,13 +83,18 @@ def plan_backfill(
     if days.first < org.start_date or days.last > today:
         raise JustAIError(
             f"{org.slug} has the days {org.start_date} … {today}, not {days}",
+            code="days_outside_org",
             mend="give days inside that range, or change start_date in the org file",
         )
     keys = table_keys(org)
     known = {key.path[-1] for key in keys}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(sorted(known))}")
+        raise JustAIError(
+            f"{org.slug} has no table {', '.join(unknown)}",
+            code="unknown_table",
+            mend=f"it has {', '.join(sorted(known))}",
+        )
     chosen = [key for key in keys if not names or key.path[-1] in names]
     asked = _under_way(instance, chosen)
     if which == "all":
@@ -180,5 +185,5 @@ def backfill_status(instance: dg.DagsterInstance, backfill_id: str) -> tuple[str
     """The status of a backfill in the daemon's word, and whether it has ended."""
     found = instance.get_backfill(backfill_id)
     if found is None:
-        raise JustAIError(f"there is no backfill {backfill_id}")
+        raise JustAIError(f"there is no backfill {backfill_id}", code="unknown_backfill")
     return found.status.value, found.status in BULK_ACTION_TERMINAL_STATUSES

@@ -60,12 +60,15 @@ def materialize_days(
     if days.first < org.start_date or days.last > today:
         raise JustAIError(
             f"{org.slug} has the days {org.start_date} … {today}, not {days}",
+            code="days_outside_org",
             mend="give days inside that range, or change start_date in the org file",
         )
     known = {key.path[-1]: key for key in table_keys(org)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise JustAIError(f"{org.slug} has no table {', '.join(unknown)}", mend=f"it has {', '.join(known)}")
+        raise JustAIError(
+            f"{org.slug} has no table {', '.join(unknown)}", code="unknown_table", mend=f"it has {', '.join(known)}"
+        )
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     chosen = set(names or known)
     found_lookback = Lookback.of(org)
@@ -133,7 +136,7 @@ def build_marts(orgs: Sequence[Org], days: Days, *, console: Console | None = No
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     first = marts_start(orgs)
     if days.first < first:
-        raise JustAIError(f"the marts start on {first}, with the first org", mend="give later days")
+        raise JustAIError(f"the marts start on {first}, with the first org", code="marts_days", mend="give later days")
     parse_project()
     marts = marts_defs(orgs)
     definitions = dg.Definitions.merge(

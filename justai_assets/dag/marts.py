@@ -52,7 +52,9 @@ def parse_project(project: Path = PROJECT) -> Path:
     result = dbtRunner().invoke(["--quiet", "parse", *place])
     if not result.success:
         raise JustAIError(
-            f"the dbt project in {project} cannot be parsed: {result.exception}", mend="run dbt parse in it"
+            f"the dbt project in {project} cannot be parsed: {result.exception}",
+            code="dbt_project",
+            mend="run dbt parse in it",
         )
     return manifest_path(project)
 

@@ -53,7 +53,11 @@ def replacing(marts: Path, say: Callable[[str], None], *, wait_seconds: float | 
             if copy.exists():
                 # What DuckDB has not yet put into the file would stay behind with the folder.
                 if copy.with_name(f"{copy.name}.wal").exists():
-                    raise JustAIError(f"{copy} was not closed; the marts stay as they were", mend="build them again")
+                    raise JustAIError(
+                        f"{copy} was not closed; the marts stay as they were",
+                        code="marts_not_closed",
+                        mend="build them again",
+                    )
                 copy.replace(marts)
         finally:
             shutil.rmtree(building, ignore_errors=True)

@@ -90,7 +90,7 @@ def _doors(place: DemoPlace) -> Iterator[str]:
         process.terminate()
         code = process.wait(timeout=60)
     if code:
-        raise JustAIError(f"justai collect ended with {code}", mend=f"look at {log}")
+        raise JustAIError(f"justai collect ended with {code}", code="demo_collector_ended", mend=f"look at {log}")
 
 
 def _wait_until_ready(base: str, process: subprocess.Popen[bytes]) -> None:
@@ -102,7 +102,11 @@ def _wait_until_ready(base: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.TransportError:
             pass  # nobody listens yet
         time.sleep(0.1)
-    raise JustAIError(f"justai collect was not ready within {START_SECONDS:.0f} s", mend="look at collect.log there")
+    raise JustAIError(
+        f"justai collect was not ready within {START_SECONDS:.0f} s",
+        code="demo_collector_slow",
+        mend="look at collect.log there",
+    )
 
 
 def _post(place: DemoPlace, url: str, body: str) -> None:
@@ -110,4 +114,8 @@ def _post(place: DemoPlace, url: str, body: str) -> None:
     headers = {"X-Api-Key": key, "Content-Type": "application/json"}
     answer = httpx.post(url, content=body, headers=headers, timeout=30)
     if answer.status_code != httpx.codes.ACCEPTED:
-        raise JustAIError(f"{url} answered {answer.status_code}", mend="look at collect.log in the demo's folder")
+        raise JustAIError(
+            f"{url} answered {answer.status_code}",
+            code="demo_post_refused",
+            mend="look at collect.log in the demo's folder",
+        )

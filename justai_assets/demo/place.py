@@ -56,9 +56,11 @@ class DemoPlace:
     def fresh(self) -> None:
         """Empty the folder and lay it out anew; refuses to empty one that no demo made."""
         if self.home.exists() and not self.home.is_dir():
-            raise JustAIError(f"{self.home} is not a folder", mend="name another --home")
+            raise JustAIError(f"{self.home} is not a folder", code="demo_home_no_folder", mend="name another --home")
         if self.home.exists() and any(self.home.iterdir()) and not (self.home / _MARK).exists():
-            raise JustAIError(f"{self.home} is not empty and no demo made it", mend="name another --home")
+            raise JustAIError(
+                f"{self.home} is not empty and no demo made it", code="demo_home_taken", mend="name another --home"
+            )
         shutil.rmtree(self.home, ignore_errors=True)
         for folder in (self.orgs_dir, self.landing, self.lake, self.home / "dagster", self.home / "secrets"):
             folder.mkdir(parents=True)

@@ -66,5 +66,5 @@ def _wait_for(profile: Path, server: subprocess.Popen[bytes]) -> None:
         if server.poll() is not None or time.monotonic() > deadline:
             server.kill()
             server.wait()
-            raise JustAIError("the demo's share server did not start", mend="run the demo again")
+            raise JustAIError("the demo's share server did not start", code="demo_share", mend="run the demo again")
         time.sleep(0.05)

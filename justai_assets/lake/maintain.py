@@ -133,6 +133,7 @@ def remove_unreferenced(lake: Lake, slug: str, table: Table, retention_days: int
     if retention_days < MIN_RETENTION_DAYS:
         raise JustAIError(
             f"a retention of {retention_days} days could delete files that a running query or writer needs",
+            code="short_retention",
             mend=f"give {MIN_RETENTION_DAYS} or more",
         )
     if lake.open(slug, table) is None:

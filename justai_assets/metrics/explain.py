@@ -50,6 +50,7 @@ class Number:
         if set(given) != set(wanted) or not all(given.values()):
             raise JustAIError(
                 f"{text!r} does not name a number",
+                code="unclear_figure",
                 mend="write template=welcome-email,event=purchase,date=2026-01-05 for a day of events, or "
                 "template=welcome-email,metric=purchase,send_date=2026-01-05 for a send cohort",
             )
@@ -77,6 +78,7 @@ def explain_message(org: Org, lake: Lake, message_id: str, days: Days | None = N
     if events.is_empty() and caused.is_empty():
         raise JustAIError(
             f"{org.slug} has no event of message {message_id}",
+            code="unknown_message",
             mend="ids are case-sensitive; widen --from and --to, or see the quarantine",
         )
     ids = (events if events.height else caused).select("template_id", "campaign_id").row(0)
@@ -130,6 +132,7 @@ def _require_known(org: Org, lake: Lake, number: Number) -> None:
         guess = closest(number.event, known)
         raise JustAIError(
             f"{org.slug} has no event {number.event} on any built day",
+            code="unknown_event",
             mend=f"write {guess}" if guess else f"it has {', '.join(known)}",
         )
 

@@ -67,14 +67,17 @@ class CohortFigure:
         if not wanted <= set(given) <= wanted | set(_OPTIONAL) or not all(given.values()):
             raise JustAIError(
                 f"{text!r} does not name a number",
+                code="unclear_figure",
                 mend="write template=welcome-email,metric=purchase,send_date=2026-01-05; arm=, copy= and window= are "
                 "optional",
             )
         if given.get("arm") not in (None, TREATMENT, CONTROL):
-            raise JustAIError(f"{given['arm']!r} is no arm", mend="write arm=treatment or arm=control")
+            raise JustAIError(
+                f"{given['arm']!r} is no arm", code="unknown_arm", mend="write arm=treatment or arm=control"
+            )
         window = given.get("window")
         if window is not None and not window.isdecimal():
-            raise JustAIError(f"{window!r} is not a number of hours", mend="write window=24")
+            raise JustAIError(f"{window!r} is not a number of hours", code="unclear_window", mend="write window=24")
         return cls(
             given["template"], given["metric"], parse_day(given["send_date"]),
             given.get("arm"), given.get("copy"), int(window) if window else None,
@@ -96,6 +99,7 @@ def explain_cohort(org: Org, lake: Lake, figure: CohortFigure) -> Iterator[str]:
         known = sorted({f"{name} in {window} h" for name, window in rows.select("metric", "window_hours").rows()})
         raise JustAIError(
             f"{figure.metric} within {hours} h is not counted for {template.id}",
+            code="figure_not_counted",
             mend=f"counted are {', '.join(known)}; name an event under experiments.events of the org file to count it",
         )
     what = f"{figure.metric} within {hours} h of the send"
@@ -127,7 +131,7 @@ def template_of(org: Org, name: str) -> Template:
     template = next((one for one in org.templates if one.id == name), None)
     if template is None:
         known = ", ".join(one.id for one in org.templates) or "none"
-        raise JustAIError(f"{org.slug} has no template {name}", mend=f"it has {known}")
+        raise JustAIError(f"{org.slug} has no template {name}", code="unknown_template", mend=f"it has {known}")
     return template
 
 

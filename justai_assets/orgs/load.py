@@ -57,7 +57,11 @@ class Orgs:
             raise self.broken[slug]
         if slug not in self.by_slug:
             known = ", ".join(sorted(self.by_slug)) or "none"
-            raise JustAIError(f"there is no org {slug!r}; known: {known}", mend="see JUSTAI_ORGS_DIR and JUSTAI_ORGS")
+            raise JustAIError(
+                f"there is no org {slug!r}; known: {known}",
+                code="unknown_org",
+                mend="see JUSTAI_ORGS_DIR and JUSTAI_ORGS",
+            )
         return self.by_slug[slug]
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import ast
 import pkgutil
+import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import justai_assets
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
@@ -31,6 +34,21 @@ def test_every_error_of_the_package_has_a_code_of_its_own_in_lower_snake_case() 
             assert error.code not in codes, f"{error} shares its code with {codes.get(error.code)}"
             codes[error.code] = error.__name__
     assert {"storage", "storage_transient", "contract", "org_file", "secret", "days"} <= codes.keys()
+
+
+def test_whatever_raises_the_common_error_itself_gives_it_a_code() -> None:
+    without, codes = [], set()
+    for path in Path(justai_assets.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "JustAIError":
+                continue
+            given = {one.arg: one.value for one in node.keywords}.get("code")
+            if isinstance(given, ast.Constant) and re.fullmatch(r"[a-z]+(_[a-z]+)*", str(given.value)):
+                codes.add(given.value)
+            else:
+                without.append(f"{path.name}:{node.lineno}")
+    assert not without
+    assert not codes & {error.code for error in all_errors()}
 
 
 def test_a_transient_storage_error_is_a_storage_error_that_may_be_repeated() -> None:

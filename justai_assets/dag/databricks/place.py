@@ -91,7 +91,9 @@ def place_of(context: dg.AssetExecutionContext, work: Work) -> AbstractContextMa
             return _on_databricks(context, work)
         case "local":
             return _beside(context, work)
-    raise JustAIError(f"{WHERE} is set to something unknown", mend=f"unset it, or set {WHERE}=local")
+    raise JustAIError(
+        f"{WHERE} is set to something unknown", code="unknown_place", mend=f"unset it, or set {WHERE}=local"
+    )
 
 
 @contextmanager
@@ -125,6 +127,7 @@ def _on_databricks(context: dg.AssetExecutionContext, work: Work) -> Iterator[Do
     if lake.root.is_local:
         raise JustAIError(
             "the lake is on this machine's disk, where Databricks cannot read it",
+            code="lake_on_disk",
             mend=f"set JUSTAI_LAKE to an s3:// URL, or {WHERE}=local to run the job here",
         )
     for table in (*(one.table for one in work.inputs), work.table):
