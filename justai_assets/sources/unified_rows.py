@@ -1,13 +1,15 @@
-"""The verdict on each row of the unified stream, from a share or a drop, at a third of the price for ordinary rows.
+"""Rows of the unified stream, from a share or a drop, each with the reason to reject it, or none.
 
-`drops.typed_unified` trims, looks for personal data and measures every name and id of every row. Nearly all of them
-are plain words of letters, digits, hyphens and underscores, on which none of that can find anything; one regular
-expression tells. A batch of rows in which all are plain takes the short way; any other takes the full one.
+Ordinary rows cost a third of what `drops.typed_unified` takes for them: it trims, looks for personal data and measures
+every name and id of every row. Nearly all of them are plain words of letters, digits, hyphens and underscores, on which
+none of that can find anything; one regular expression tells. A batch of rows in which all are plain takes the short
+way; any other takes the full one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 
 import polars as pl
@@ -16,7 +18,6 @@ from justai_assets.contract.events import CANONICAL_NAMES
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.orgs.extra_columns import Kind, dtype_of
-from justai_assets.sources.delta_share.file_days import Day
 from justai_assets.sources.drops import typed_unified
 from justai_assets.sources.extra_values import judged_extra
 from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES
@@ -38,12 +39,12 @@ _SCHEMA = pl.Schema(
 )
 
 
-def judged(rows: pl.LazyFrame, day: Day, extra: Mapping[str, Kind] | None = None) -> pl.LazyFrame:
+def judged(rows: pl.LazyFrame, day: date | None, extra: Mapping[str, Kind] | None = None) -> pl.LazyFrame:
     """Rows of one day with event_date and `reason` (null: accepted), exactly as `drops.typed_unified` gives them.
 
     Args:
         rows: the contract's columns but event_date, source_row, UNDECODABLE and source_file; and the declared ones.
-        day: the event_date; None refuses every row.
+        day: the event_date; None rejects every row.
         extra: the declared columns, name → kind; they are judged by `judged_extra`.
     """
     extra = extra or {}
@@ -55,7 +56,7 @@ def judged(rows: pl.LazyFrame, day: Day, extra: Mapping[str, Kind] | None = None
     return judged_extra(found, extra)
 
 
-def _judge(batch: pl.DataFrame, day: Day, order: list[str]) -> pl.DataFrame:
+def _judge(batch: pl.DataFrame, day: date | None, order: list[str]) -> pl.DataFrame:
     plain = pl.all_horizontal(pl.col(name).str.contains(_PLAIN).all() for name in _TEXT)
     # A name without a letter may be somebody's phone number: that is for the full way to say.
     named = pl.col("event_name").str.contains("[A-Za-z]").all()

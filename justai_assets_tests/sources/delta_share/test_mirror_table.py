@@ -67,11 +67,11 @@ def test_a_log_that_is_not_there_or_another_tables_tells_nothing(door: Door) -> 
 
 def test_a_version_that_changed_no_day_writes_nothing(door: Door) -> None:
     door.run()
-    version = lake_version(door)
+    version = version_of(door)
     DeltaTable(door.source).alter.set_table_properties({"delta.logRetentionDuration": "interval 60 days"})
     (step,) = door.run()
     assert (step.reports, step.state.version) == ((), 3)
-    assert lake_version(door) == version
+    assert version_of(door) == version
     assert door.run() == []
 
 
