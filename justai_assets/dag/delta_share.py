@@ -77,11 +77,11 @@ def run_mirror(
     table = TableName.parse(source_of(org).table)
     with sole_user(work), ShareClient(profile_of(org)) as client:
         state = load_state(lake, slug)
-        held = mirrored_days(lake, slug) if state is None else frozenset()
+        mirrored = mirrored_days(lake, slug) if state is None else frozenset()
         target = Target(lake, slug, work, note, stamp_of(org, DELTA_SHARE), declared(org, DELTA_SHARE))
         how = {"only_changed": only_changed, "recheck": recheck, "accept_empty": accept_empty}
         try:
-            for step in mirror(client, table, target, state, held=held, days=days, **how):
+            for step in mirror(client, table, target, state, mirrored=mirrored, days=days, **how):
                 # First the report, then the memory: killed in between, the next run reports the days once more.
                 yield step
                 state = step.state
@@ -90,7 +90,7 @@ def run_mirror(
             if reports_at_end and state is not None:
                 save_state(lake, slug, state)
         except ContractError as error:
-            last = load_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(held, DIRTY))
+            last = load_state(lake, slug) or MirrorState(str(table), days=dict.fromkeys(mirrored, DIRTY))
             save_state(lake, slug, replace(last, broken=str(error)))
             raise
 

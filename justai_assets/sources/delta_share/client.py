@@ -179,7 +179,7 @@ class ShareClient:
             self._http.stream(method, path, **how) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                self._refused(response)
+                self._raise_for(response)
             return read(response)
 
     def _answer(self, response: httpx.Response) -> Answer:
@@ -196,7 +196,7 @@ class ShareClient:
                 raise BadAnswerError("a line of the list of files has no end", mend="report it to the provider")
         yield rest.decode(errors="replace")
 
-    def _refused(self, response: httpx.Response) -> NoReturn:
+    def _raise_for(self, response: httpx.Response) -> NoReturn:
         status = response.status_code
         said = quoted(_message(response), self.secrets)
         if status == httpx.codes.UNAUTHORIZED:

@@ -27,7 +27,7 @@ from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets.sources.extra_values import faults
 from justai_assets.sources.unified_rows import judged
 
-DOOR = "delta_share"
+SOURCE = "delta_share"
 ASSET = DELTA_SHARE.name
 _DAMAGED = (pl.exceptions.PolarsError, pa.ArrowException)
 _AT_ONCE = 2
@@ -63,8 +63,8 @@ class DaysInCommit:
                 downloads it again.
         """
         received, written = 0, 0
-        refused: dict[str, int] = {}
-        marks: tuple[str, ...] = ()
+        rejected: dict[str, int] = {}
+        notes: tuple[str, ...] = ()
         if parts:
             with naming_damage(parts):
                 received = sum(part.rows for part in parts)
@@ -73,37 +73,37 @@ class DaysInCommit:
                         names = self.table.schema.names()
                         written = self.rows.write(day, typed.filter(pl.col("reason").is_null()).select(names))
                     if written != received:
-                        refused = self._refuse(day, typed)
-                        marks = tuple(f"{reason}: the column {column}" for reason, column in faults(typed))
+                        rejected = self._reject(day, typed)
+                        notes = tuple(f"{reason}: the column {column}" for reason, column in faults(typed))
         whole = list(lost)
         if whole:
             for _, reason, records in whole:
                 received += records
-                refused[reason] = refused.get(reason, 0) + records
+                rejected[reason] = rejected.get(reason, 0) + records
             self.quarantine.write(day, _lost_rows(day, whole, table))
-        if received != written + sum(refused.values()):
+        if received != written + sum(rejected.values()):
             raise CorruptFileError(
-                f"{day}: {received} rows in the footers, {written} written, {sum(refused.values())} refused",
+                f"{day}: {received} rows in the footers, {written} written, {sum(rejected.values())} rejected",
                 mend="run it again; the mirror keeps its last content",
             )
         fates = (
-            Fate(day, DOOR, RECEIVED, received),
-            Fate(day, DOOR, ACCEPTED, written),
-            Fate(day, DOOR, DUPLICATE, 0),
-            *(Fate(day, DOOR, QUARANTINED, records, reason) for reason, records in sorted(refused.items())),
+            Fate(day, SOURCE, RECEIVED, received),
+            Fate(day, SOURCE, ACCEPTED, written),
+            Fate(day, SOURCE, DUPLICATE, 0),
+            *(Fate(day, SOURCE, QUARANTINED, records, reason) for reason, records in sorted(rejected.items())),
         )
         self.ledger.write(day, fates_frame(ASSET, fates))
         size = self.rows.bytes(day) if self.rows is not None else 0
-        return DayReport(day, written, size, fates, marks, len(parts) + len(whole))
+        return DayReport(day, written, size, fates, notes, len(parts) + len(whole))
 
-    def _refuse(self, day: Day, typed: pl.LazyFrame) -> dict[str, int]:
+    def _reject(self, day: Day, typed: pl.LazyFrame) -> dict[str, int]:
         rows = typed.filter(pl.col("reason").is_not_null())
         self.quarantine.write(
             day,
             rows.select(
                 pl.lit(day, pl.Date).alias("event_date"),
                 pl.lit(ASSET).alias("asset"),
-                pl.lit(DOOR).alias("door"),
+                pl.lit(SOURCE).alias("door"),
                 "reason",
                 "source_file",
                 "source_row",
@@ -117,7 +117,8 @@ class DaysInCommit:
 
 def _lost_rows(day: Day, lost: Iterable[tuple[SharedFile, str, int]], table: TableName) -> pl.DataFrame:
     rows = [
-        (day, ASSET, DOOR, reason, source_name(str(table), file), None, None, records) for file, reason, records in lost
+        (day, ASSET, SOURCE, reason, source_name(str(table), file), None, None, records)
+        for file, reason, records in lost
     ]
     names = ("event_date", "asset", "door", "reason", "source_file", "source_row", "record_id", "records")
     return pl.DataFrame(rows, schema={name: QUARANTINE.schema[name] for name in names}, orient="row")
@@ -151,11 +152,11 @@ def days_in_commit(
 def rows_of(
     parts: Sequence[Part], day: Day, table: TableName, scratch: Path, extra: Mapping[str, Kind]
 ) -> Iterator[pl.LazyFrame]:
-    """The judged rows of a day, typed, with source_row and source_file; see `judged`.
+    """The rows of a day, typed and each with its `reason`, with source_row and source_file; see `judged`.
 
     The files are decoded into `scratch`, and what they became is removed at the end.
     """
-    files = [part for part in parts if not part.is_piece]
+    files = [part for part in parts if not part.is_cut]
     with TemporaryDirectory(prefix="decoded-", dir=scratch) as folder, ThreadPoolExecutor(_AT_ONCE) as pool:
 
         def rows(number: int) -> pl.LazyFrame:
@@ -164,9 +165,9 @@ def rows_of(
             return found.with_columns(source_file=pl.lit(source_name(str(table), part.file)))
 
         frames = list(pool.map(rows, range(len(files))))
-        pieces = [part.path for part in parts if part.is_piece]
-        if pieces:
-            frames.append(pl.scan_parquet(pieces, hive_partitioning=False, glob=False))
+        cuts = [part.path for part in parts if part.is_cut]
+        if cuts:
+            frames.append(pl.scan_parquet(cuts, hive_partitioning=False, glob=False))
         yield judged(pl.concat(frames), day, extra)
 
 
@@ -180,7 +181,7 @@ def naming_damage(parts: Sequence[Part]) -> Iterator[None]:
 
 
 def _blame(parts: Iterable[Part], error: Exception) -> CorruptFileError:
-    damaged = [part for part in parts if part.is_piece and not _is_sound(part.path)]
+    damaged = [part for part in parts if part.is_cut and not _is_sound(part.path)]
     for part in damaged:
         part.path.unlink(missing_ok=True)
     named = ", ".join(safe_key(part.file.id) for part in damaged) or f"none by itself ({type(error).__name__})"

@@ -39,7 +39,7 @@ _MANIFEST = "days.txt"
 class CutFiles:
     """Files that hold several days, cut by day into a folder. A cut that exists is whole.
 
-    What lies in the folder is looked at once a file: a table of many files and days has their product in pieces.
+    What lies in the folder is looked at once a file: a table of many files and days has their product in parts.
     """
 
     def __init__(self, folder: Path, table: str, extra: Mapping[str, Kind] | None = None) -> None:
@@ -49,11 +49,11 @@ class CutFiles:
         self._cuts: dict[str, dict[Day, Path]] = {}
 
     def days(self, file: SharedFile) -> frozenset[Day]:
-        """The days of a file that has been cut, also those whose pieces are no longer needed and gone."""
+        """The days of a file that has been cut, also those whose parts are no longer needed and gone."""
         return parse_days((self._folder / local_name(file.id) / _MANIFEST).read_text(encoding="utf-8"))
 
     def of(self, file: SharedFile) -> Mapping[Day, Path] | None:
-        """Day → piece of a file that has been cut, as far as the pieces are still there; None before the cut."""
+        """Day → part of a file that has been cut, as far as the parts are still there; None before the cut."""
         if file.id not in self._cuts:
             folder = self._folder / local_name(file.id)
             if not folder.is_dir():
@@ -74,7 +74,7 @@ class CutFiles:
         part = target.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        # The name that rejects point at is put in here: a day's pieces are then read in one scan, not in one each.
+        # The name that rejects point at is put in here: a day's parts are then read in one scan, not in one each.
         decoded = part / "decoded.arrow"
         rows = file_rows(file, path, decoded, dated=True, extra=self._extra).with_columns(
             source_file=pl.lit(source_name(self._table, file))
@@ -84,7 +84,7 @@ class CutFiles:
         )
         rows.sink_parquet(by_day, compression="lz4", engine="streaming")
         decoded.unlink()
-        days = [parse_day_text(piece.stem) for piece in part.glob("*.parquet")]
+        days = [parse_day_text(part_path.stem) for part_path in part.glob("*.parquet")]
         (part / _MANIFEST).write_text(days_text(days), encoding="utf-8")
         part.rename(target)
         path.unlink(missing_ok=True)
@@ -92,9 +92,9 @@ class CutFiles:
 
     def drop(self, file: SharedFile, day: Day) -> None:
         """Remove one day of a cut, if it is there."""
-        piece = self._cuts.get(file.id, {}).pop(day, None)
-        if piece is not None:
-            piece.unlink(missing_ok=True)
+        part_path = self._cuts.get(file.id, {}).pop(day, None)
+        if part_path is not None:
+            part_path.unlink(missing_ok=True)
 
     def forget(self, file: SharedFile) -> None:
         """Remove the cut of a file, if there is one."""
@@ -102,9 +102,9 @@ class CutFiles:
         shutil.rmtree(self._folder / local_name(file.id), ignore_errors=True)
 
 
-def _name(piece: Any) -> str:
+def _name(found: Any) -> str:
     # Not a folder a day: to make and to remove them costs more than the files in them.
-    return f"{day_text(piece.partition_keys['event_date'][0])}.parquet"
+    return f"{day_text(found.partition_keys['event_date'][0])}.parquet"
 
 
 @dataclass(frozen=True)
@@ -114,17 +114,17 @@ class Part:
     Attributes:
         file: the shared file.
         path: where the rows lie.
-        is_piece: whether `path` is a cut of the file, already in the contract's columns and with its source.
+        is_cut: whether `path` holds a part of a cut file, already in the contract's columns and with its source.
     """
 
     file: SharedFile
     path: Path
-    is_piece: bool
+    is_cut: bool
 
     @property
     def rows(self) -> int:
         """How many, from the footer."""
-        return int(pq.read_metadata(self.path).num_rows) if self.is_piece else rows_in(self.file, self.path)
+        return int(pq.read_metadata(self.path).num_rows) if self.is_cut else rows_in(self.file, self.path)
 
 
 class DayFiles:
@@ -211,7 +211,7 @@ class DayFiles:
         if file.id in self._arriving:
             path = self._arriving[file.id].result()
             if len(self.days[file.id]) == 1:
-                return Part(file, path, is_piece=False)
+                return Part(file, path, is_cut=False)
             if file.id in self._damaged:
                 raise self._damaged[file.id]
             if path.exists():
@@ -222,10 +222,10 @@ class DayFiles:
                     # For each day that needs it: the file is gone from the disk, but not from the share.
                     self._damaged[file.id] = error
                     raise
-        piece = (self._cuts.of(file) or {}).get(day)
-        if piece is None:
+        part_path = (self._cuts.of(file) or {}).get(day)
+        if part_path is None:
             # What was learned of it in an earlier run is not what is in it now.
             raise ShareMovedError(
                 f"file {safe_key(file.id)} does not hold {day} any more", mend="the share is listed anew"
             )
-        return Part(file, piece, is_piece=True)
+        return Part(file, part_path, is_cut=True)

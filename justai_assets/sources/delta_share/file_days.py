@@ -13,7 +13,7 @@ from justai_assets.sources.delta_share.protocol import SharedFile
 from justai_assets.sources.delta_share.share_errors import CorruptFileError
 
 UNDATED = "undated"
-"""The day of rows without an event_date: they are read, counted and refused, never written."""
+"""The day of rows without an event_date: they are read, counted and rejected, never written."""
 
 Day = date | None
 """An event_date, or None for the rows that have none."""
@@ -42,7 +42,7 @@ def known_days(file: SharedFile, learned: Mapping[str, str]) -> frozenset[Day] |
 
 
 def _partition_day(value: str | None) -> Day:
-    """The day of a partition value; None for one that no date can be (year 10000, 52026): its rows are refused."""
+    """The day of a partition value; None for one that no date can be (year 10000, 52026): its rows are rejected."""
     try:
         return None if value is None else date.fromisoformat(value)
     except ValueError:
@@ -106,7 +106,12 @@ def parse_days(text: str) -> frozenset[Day]:
 
 @dataclass
 class UndatableFiles:
-    """The damaged files of one listing whose days are not known."""
+    """The damaged files of one listing of which nothing but their rows could tell the days.
+
+    Such a file is counted with the undated rows and named in the quarantine. The days that other files give are
+    mirrored, and each day that the file may hold says so. Of these, a day that the mirror holds is never emptied or
+    made smaller: its rows may have moved into the damaged file.
+    """
 
     _found: dict[str, tuple[SharedFile, CorruptFileError]] = field(default_factory=dict)
 
@@ -137,13 +142,13 @@ class UndatableFiles:
         spans = days_text(day for day in days if self.may_hold(day)) or "none that other files or the mirror hold"
         return f"{files}; days that may be incomplete: {spans}"
 
-    def mark(self, day: Day) -> tuple[str, ...]:
-        """The remark on one day."""
+    def day_note(self, day: Day) -> tuple[str, ...]:
+        """What a person should know of one day."""
         said = "; ".join(_said(file, error) for file, error in self._found.values() if _may_hold(file, day))
         return (f"may be incomplete: {said}",) if said else ()
 
     def error(self, days: Iterable[Day], others: Iterable[CorruptFileError] = ()) -> CorruptFileError:
-        """What the run fails with at its end: see `remark`, and what else cannot be read."""
+        """What the run fails with at its end: see `note`, and what else cannot be read."""
         return CorruptFileError(
             "; ".join(dict.fromkeys((self.note(days), *(error.args[0] for error in others)))),
             mend="run it again to download them anew; if it stays, ask the provider to rewrite them; the other files' "

@@ -35,7 +35,7 @@ def mirror(
     target: Target,
     state: MirrorState | None,
     *,
-    held: Collection[date] = (),
+    mirrored: Collection[date] = (),
     days: Days | None = None,
     only_changed: bool = False,
     recheck: bool = False,
@@ -49,8 +49,8 @@ def mirror(
         table: the shared table or view.
         target: where to.
         state: what the last Step said, or None.
-        held: days the mirror's table has rows of; needed when there is no state, so that days which the share does not
-            hold are emptied.
+        mirrored: days the mirror's table has rows of; needed when there is no state, so that days which the share does
+            not hold are emptied.
         days: replace these days, changed or not, and look at no others; None brings all that changed up to date. The
             version of the state stays what it was, so that the next run without days sees what the others need.
         only_changed: of these days, replace only those that changed.
@@ -68,9 +68,9 @@ def mirror(
     """
     endpoint = client.endpoint
     if state is None or state.table != str(table) or state.endpoint not in {"", endpoint}:
-        held = {*held, *(state.days if state else ())}
+        mirrored = {*mirrored, *(state.days if state else ())}
         known_until = state.lake_version if state else None
-        state = MirrorState(str(table), days=dict.fromkeys(held, DIRTY), lake_version=known_until)
+        state = MirrorState(str(table), days=dict.fromkeys(mirrored, DIRTY), lake_version=known_until)
     state = replace(state, endpoint=endpoint)
     request = MirrorRequest(days, only_changed=only_changed, recheck=recheck, accept_empty=accept_empty)
     run = Run(client, table, target, state, request, batch_bytes)

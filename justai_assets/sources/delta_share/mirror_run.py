@@ -47,7 +47,7 @@ class Run:
         self.request = request
         self.batch_bytes = batch_bytes
         self.before = state.version
-        self.held: frozenset[Day] = frozenset()
+        self.mirrored: frozenset[Day] = frozenset()
         self._is_marked = False
         self._damaged: dict[Day, CorruptFileError] = {}
         self._undatable = UndatableFiles()
@@ -64,7 +64,7 @@ class Run:
         given = self.state
         self._damaged.clear()
         self._catch_up()
-        self.held = frozenset(self.state.days)
+        self.mirrored = frozenset(self.state.days)
         scope = self._scope()
         for step in self._steps(scope) if scope is not None else ():
             given = step.state
@@ -104,7 +104,7 @@ class Run:
                             self._remember(plan, written)
                             if not self._open_days(plan) and not self._undatable:
                                 self._finish(reached)
-                            emptied = tuple(day for day in written if day in plan.vanished and day in self.held)
+                            emptied = tuple(day for day in written if day in plan.vanished and day in self.mirrored)
                             yield Step(reports, emptied, self.state, scope.listed_by, scope.notes)
                     files.clear(plan, batch, self._open_days(plan))
         if self._undatable:
@@ -199,7 +199,7 @@ class Run:
             self.state, learned=learned, change_feed=schema.change_feed, table_id=schema.table_id, broken=""
         )
         plan = self._compared(scope, listing, files)
-        self._refuse_empty(plan, files)
+        self._check_not_empty(plan, files)
         if self.request.days is not None:
             if plan.touched:
                 self.state = replace(self.state, version=None)
@@ -218,16 +218,16 @@ class Run:
         dated = [(file, files.days[file.id]) for file in listing.files]
         return make_plan(dated, self.state, scope.days, self._undatable.may_hold)
 
-    def _refuse_empty(self, plan: Plan, files: DayFiles) -> None:
+    def _check_not_empty(self, plan: Plan, files: DayFiles) -> None:
         if self.request.accept_empty or files.is_known_to_have_rows():
             return
         if self.request.days is None and plan.kept & mirrored_days(self.target.lake, self.target.slug):
             return
         if files.has_rows(plan):
             return
-        held = self.held & mirrored_days(self.target.lake, self.target.slug)
+        before = self.mirrored & mirrored_days(self.target.lake, self.target.slug)
         raise EmptyShareError(
-            f"{self.table} holds no rows" + (f", but {len(held)} days of it were mirrored before" if held else ""),
+            f"{self.table} holds no rows" + (f", but {len(before)} days of it were mirrored before" if before else ""),
             mend="ask the provider whether the table is meant to be empty; if it is, run the mirror with accept_empty; "
             "the mirror keeps its last content",
         )
@@ -266,15 +266,15 @@ class Run:
         self, plan: Plan, covered: Days | None, touched: tuple[Day, ...], files: DayFiles
     ) -> tuple[DayReport, ...]:
         reports, target = [], self.target
-        held = mirrored_rows(target.lake, target.slug) if self._undatable else {}
+        before = mirrored_rows(target.lake, target.slug) if self._undatable else {}
         with days_in_commit(target.lake, target.slug, covered, target.note, target.stamp, target.table) as commit:
             for day in covered if covered is not None else (None,):
                 lost = self._undatable.records() if day is None else ()
                 report = commit.write(day, files.parts(plan, day), self.table, self.scratch, lost)
-                if day and self._undatable.may_hold(day) and report.rows < held.get(day, 0):
+                if day and self._undatable.may_hold(day) and report.rows < before.get(day, 0):
                     raise self._undatable.error([day])
                 if day in touched:
-                    reports.append(replace(report, marks=(*report.marks, *self._undatable.mark(day))))
+                    reports.append(replace(report, marks=(*report.marks, *self._undatable.day_note(day))))
         return tuple(reports)
 
     def _remember(self, plan: Plan, touched: Collection[Day]) -> None:

@@ -21,6 +21,10 @@ from justai_assets.lake.store import Lake
 from justai_assets.landing.paths import day_of
 from justai_assets.sources.delta_share.file_days import Day
 
+MAX_VERSIONS = 2_000
+"""Reading further back costs more than the comparison it spares."""
+_HALF = 0xFFFFFFFF
+
 
 def mirrored_days(lake: Lake, slug: str) -> frozenset[date]:
     """The days the mirror's table has rows of, from its log alone."""
@@ -56,10 +60,6 @@ def _log(lake: Lake, slug: str) -> pl.DataFrame:
     )
 
 
-MAX_VERSIONS = 2_000
-"""Reading further back costs more than the comparison it spares."""
-
-
 def lake_version(lake: Lake, slug: str) -> int | None:
     """The version of the mirror's table, or None before the first write."""
     found = lake.open(slug, DELTA_SHARE)
@@ -69,7 +69,8 @@ def lake_version(lake: Lake, slug: str) -> int | None:
 def days_written(lake: Lake, slug: str, since: int, until: int) -> frozenset[Day] | None:
     """The days that versions `since` + 1 to `until` of the mirror's table wrote, replaced or emptied.
 
-    None when nothing can tell: the table is another, its log is not kept that far back, or it is too long.
+    By whomever they were written. A version that only merged files, removed old ones or changed a property wrote no
+    day. None when nothing can tell: the table is another, its log is not kept that far back, or it is too long.
     """
     if until < since or until - since > MAX_VERSIONS:
         return None
@@ -94,17 +95,17 @@ def _day(action: Mapping[str, Any]) -> Day:
     return day_of(unquote(action["path"]))
 
 
-_HALF = 0xFFFFFFFF
-
-
 def is_same_day(lake: Lake, slug: str, day: Day, rows: pl.LazyFrame, table: Table = DELTA_SHARE) -> bool:
-    """Whether the mirror's day has exactly these rows, in whatever order, and neither has refused ones.
+    """Whether the mirror's day has exactly these rows, in whatever order, and neither has rejected ones.
+
+    A view is written anew whenever it is shared, and a compacted table has new files with old rows: by its files every
+    day has changed. To replace such a day would make everything downstream compute it again, for nothing.
 
     Args:
         lake: the lake.
         slug: the org.
         day: the day; undated rows, which point at their file, are never the same.
-        rows: judged rows of the day.
+        rows: typed rows with `reason` of the day.
         table: DELTA_SHARE, with the declared columns.
 
     Rows are compared by count and by two sums of a 64-bit hash: repeats count, order does not.
@@ -139,7 +140,7 @@ def build_unified_from_mirror(
 ) -> list[DayReport]:
     """Replace days of unified_events by the mirror's days, in one commit; every row is accepted.
 
-    What the contract refuses was refused when it was mirrored, and is accounted for there. The columns that the org
+    What the contract rejects was rejected when it was mirrored, and is accounted for there. The columns that the org
     declares (those of `table`, the mirror) pass through with the rest.
     """
     mirror, unified = Snapshot.of(lake, slug, table), replace(UNIFIED_EVENTS, columns=table.columns)

@@ -112,9 +112,9 @@ def make_plan(
             by_day[day].append(file)
             sizes[day] += share
     prints = fingerprints(wanted)
-    held = state.days if only is None else {day: one for day, one in state.days.items() if day in only}
-    changed = [day for day, found in prints.items() if held.get(day) != found]
-    vanished = [day for day in held if day not in prints and not may_be_there(day)]
+    mirrored = state.days if only is None else {day: one for day, one in state.days.items() if day in only}
+    changed = [day for day, found in prints.items() if mirrored.get(day) != found]
+    vanished = [day for day in mirrored if day not in prints and not may_be_there(day)]
     kept = (set(state.days) | set(prints)) - set(changed) - set(vanished)
     return Plan(
         {day: tuple(found) for day, found in by_day.items()},

@@ -108,7 +108,7 @@ def test_a_lost_state_costs_a_copy_and_empties_what_the_share_no_longer_holds(do
     door.run()
     DeltaTable(door.source).delete(f"event_date = '{D1}'")
     door.state = None
-    (step,) = door.run(held=[D1, D2, D3])
+    (step,) = door.run(mirrored=[D1, D2, D3])
     assert step.vanished == (D1,)
     assert_frame_equal(door.rows(), ordered(pl.concat([events(D2), events(D3)])))
 
@@ -262,5 +262,5 @@ def test_a_cut_whose_pieces_are_partly_gone_never_counts_as_the_whole_file(tmp_p
             next(steps)
             steps.close()
         assert door.target.work.exists()
-        door.run(held=[D1, D2])
+        door.run(mirrored=[D1, D2])
         assert_frame_equal(door.rows(), ordered(source))
