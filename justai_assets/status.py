@@ -15,6 +15,7 @@ from rich.table import Table as RichTable
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.foreign_names import safe_key
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.outdated import outdated_days
 from justai_assets.lake.stamp import NO_SALT, fingerprint
 from justai_assets.lake.store import Lake
@@ -22,13 +23,16 @@ from justai_assets.landing.listing import stray_note
 from justai_assets.landing.refiled import Undated
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
-from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
+from justai_assets.quality.punctuality import DoorStatus, door_status, share_status
 from justai_assets.settings import Settings
 from justai_assets.sources.lineage import org_tables, table_of
 from justai_assets.sources.registry import is_collected, lands
 from justai_assets.storage import Root
 
 LISTINGS_AT_ONCE = 16
+
+UNDATED_BYTES = 1 << 20
+"""Bytes of undated objects that are read for one door: some ten thousand records."""
 
 Failed = Mapping[str, Mapping[str, Sequence[date]]]
 """Slug → table → days whose last attempt failed."""
@@ -55,7 +59,9 @@ def read_status(settings: Settings, orgs: Sequence[Org], *, now: datetime, days_
 
     def of(org: Org) -> tuple[list[DoorStatus], Outdated, JustAIError | None]:
         try:
-            return _with_early(org, landing, org_doors(org, landing, lake, days)), org_outdated(org, lake), None
+            built = BuiltDays.of_tables(lake, org.slug, org_tables(org))
+            doors = _with_early(org, landing, org_doors(org, landing, lake, days, built))
+            return doors, org_outdated(org, lake, built), None
         except JustAIError as error:
             return [], {}, error
 
@@ -92,6 +98,9 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
             when = f"on {first}" if first == last else f"from {first} to {last}"
             said = f"{one.slug}/{one.door}: {records:,} records of events {when}, before start_date, are in no table"
             console.print(said, markup=False, soft_wrap=True)
+        if one.undated_unread:
+            said = f"{one.slug}/{one.door}: {one.undated_unread:,} undated objects are not looked into; justai doctor"
+            console.print(f"{said} --org {one.slug} reads all", markup=False, soft_wrap=True)
     for slug, first in _first_early(status).items():
         console.print(f"  move start_date of {slug} to {first} or earlier", markup=False, soft_wrap=True)
     for slug, tables in status.outdated.items():
@@ -115,10 +124,11 @@ def show_status(status: Status, failed: Failed | None, now: datetime, console: C
 
 def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterator[str]:
     """One JSON object a door: org, door, last_file, lag_seconds, last_day, complete, behind, strays, before_start,
-    failed, outdated.
+    undated_unread, failed, outdated.
 
     `strays` is what lies in no day's folder; `before_start` counts webhook records of events before start_date by the
-    day of the event; a `failed` of null is unknown; `outdated` is of the whole org.
+    day of the event, `undated_unread` the objects that were not looked into; a `failed` of null is unknown; `outdated`
+    is of the whole org.
     """
     for one in status.doors:
         lag = one.lag(now)
@@ -134,6 +144,7 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
                 "behind": [str(day) for day in one.behind],
                 "strays": [safe_key(key) for key in one.strays],
                 "before_start": {str(day): records for day, records in sorted(one.early.items())},
+                "undated_unread": one.undated_unread,
                 "failed": None
                 if failures is None
                 else {name: [str(day) for day in days] for name, days in failures.items() if days},
@@ -145,24 +156,21 @@ def status_lines(status: Status, failed: Failed | None, now: datetime) -> Iterat
         )
 
 
-def org_doors(org: Org, landing: Root, lake: Lake, days: Days) -> Iterator[DoorStatus]:
+def org_doors(org: Org, landing: Root, lake: Lake, days: Days, built: Mapping[str, BuiltDays]) -> Iterator[DoorStatus]:
     """Every door of an org over a range of days, its share included. An org that has not begun has none."""
-    built: dict[str, dict[date, datetime]] = {}
     if days.last < org.start_date:
         return
     mine = Days(max(days.first, org.start_date), days.last)
     for door in org.sources.present():
         table = table_of(org, door)
-        asset = table.name if table else None
-        if asset is not None and asset not in built:
-            built[asset] = built_at(lake, org.slug, asset, Days(org.start_date, days.last))
+        at = None if table is None else {day: at for day, at in built[table.name].at.items() if org.start_date <= day}
         if lands(door):
-            yield door_status(landing, org.slug, door, mine, None if asset is None else built[asset])
-        elif asset is not None:
-            yield share_status(lake, org.slug, mine, built[asset])
+            yield door_status(landing, org.slug, door, mine, at)
+        elif at is not None:
+            yield share_status(lake, org.slug, mine, at)
 
 
-def org_outdated(org: Org, lake: Lake) -> Outdated:
+def org_outdated(org: Org, lake: Lake, built: Mapping[str, BuiltDays]) -> Outdated:
     """Tables of an org with days that were built by other code, another rule or another salt than now.
 
     Where the salt cannot be had from here, it is not judged.
@@ -171,7 +179,9 @@ def org_outdated(org: Org, lake: Lake) -> Outdated:
         salt = fingerprint(org)
     except SecretError:
         salt = NO_SALT
-    found = {table.name: outdated_days(org, lake, table, salt=salt) for table in org_tables(org)}
+    found = {
+        table.name: outdated_days(org, lake, table, salt=salt, built=built[table.name]) for table in org_tables(org)
+    }
     return {name: by_day for name, by_day in found.items() if by_day}
 
 
@@ -179,9 +189,10 @@ def _with_early(org: Org, landing: Root, doors: Iterator[DoorStatus]) -> list[Do
     """The doors with what they sent before the org's start; a door of an org that has not begun is here if it sent."""
     found = {one.door: one for one in doors}
     for door in (one for one in org.sources.present() if is_collected(one)):
-        early = Undated.of(landing, org.slug, door, org.start_date).early
-        if early:
-            found[door] = replace(found.get(door) or DoorStatus(org.slug, door, None, None, None, ()), early=early)
+        undated = Undated.of(landing, org.slug, door, org.start_date, most_bytes=UNDATED_BYTES)
+        if undated.early or undated.unread:
+            one = found.get(door) or DoorStatus(org.slug, door, None, None, None, ())
+            found[door] = replace(one, early=undated.early, undated_unread=undated.unread)
     return list(found.values())
 
 

@@ -19,7 +19,8 @@ def status(
 
     `built to` (complete, in JSON) is the last day with data whose build is younger than its newest file. A share is
     shown as its mirror knows it: its last file is when the mirror last took something. Webhook events before the org's
-    `start_date` are counted, whenever they came, with the day to which it would have to be moved.
+    `start_date` are counted, whenever they came, with the day to which it would have to be moved. A megabyte of undated
+    objects is read for each door, the newest first; what is left is said, and `justai doctor` reads all.
 
     Failed days are known to a Dagster instance only: set DAGSTER_HOME to see them. Exit 1 when an org file is broken,
     a door cannot be listed, or the org folder, a root or the instance is not there. Nothing is written.

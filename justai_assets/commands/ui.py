@@ -37,11 +37,18 @@ def ui(
     from justai_assets.contract.errors import JustAIError
     from justai_assets.demo.place import DemoPlace
     from justai_assets.demo.share import serve
+    from justai_assets.lake.format_probe import refuse_other_format
+    from justai_assets.lake.store import Lake
+    from justai_assets.settings import Settings
+    from justai_assets.storage import Root
 
     place = DemoPlace(home.resolve())
     if not place.orgs_dir.is_dir():
         raise JustAIError(f"there is no demo in {home}", code="no_demo", mend="run justai demo first")
     os.environ.update(place.environment())
+    # Before the UI starts: there it is one broken location among the pages.
+    settings = Settings.from_environment()
+    refuse_other_format(Lake(Root.parse(settings.lake)), settings.orgs().by_slug)
     if place.shared.is_dir():
         serve(place)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "justai_assets.definitions"]

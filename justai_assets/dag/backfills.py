@@ -24,6 +24,7 @@ from justai_assets.dag.org_keys import pools_of, table_key, table_keys
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.dag.resources import Platform
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.outdated import outdated_days
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import Orgs
@@ -116,8 +117,10 @@ def _looked_for(
 ) -> Iterator[tuple[dg.AssetKey, Sequence[date]]]:
     """Per table the days that failed, are missing, or are outdated."""
     if which == "outdated":
+        built = BuiltDays.of_tables(lake, org.slug, org_tables(org))
         for table in org_tables(org):
-            yield table_key(org.slug, table), [day for day in outdated_days(org, lake, table) if day in days]
+            found = outdated_days(org, lake, table, built=built[table.name])
+            yield table_key(org.slug, table), [day for day in found if day in days]
         return
     for unfinished in unfinished_days(instance, org, days):
         yield unfinished.key, unfinished.failed if which == "failed" else unfinished.missing

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import polars as pl
-
 from justai_assets.contract.tables import FATES, Table
+from justai_assets.lake.delta_log import LiveFile, live_names, names_of_opened
 from justai_assets.lake.files import PREFIX
 from justai_assets.lake.stamp import OPEN, Stamp
 from justai_assets.lake.store import Lake
@@ -33,42 +33,67 @@ class BuiltDays:
 
     @classmethod
     def of(cls, lake: Lake, slug: str, table: Table) -> BuiltDays:
-        """Read the logs, the rows' first: a run that ends meanwhile makes no day look torn."""
-        rows = _log(lake, slug, table)
-        if table.marks_empty_days:
-            found = _latest(rows, table.day_column)
-            return cls({day: at for day, (at, _) in found.items()}, frozenset(), _stamps(found))
-        written = _latest(rows.filter(pl.col("path").str.contains(f"/{PREFIX}", literal=True)), table.day_column)
-        ledger = _log(lake, slug, FATES)
-        if not ledger.is_empty():
-            ledger = ledger.filter(pl.col("partition.asset") == table.name)
-        entries = _latest(ledger, FATES.day_column)
-        torn = frozenset(
-            day
-            for day, (at, path) in entries.items()
-            if Stamp.of_file(path) == OPEN or (day in written and at < written[day][0])
+        """Read the logs of one table; a run that opens the table too finds it open."""
+        # On disk a log costs a millisecond. On S3 it costs requests, and the lake keeps what it has opened.
+        return _of_tables(lake, slug, [table], live_names if lake.root.is_local else names_of_opened)[table.name]
+
+    @classmethod
+    def of_tables(cls, lake: Lake, slug: str, tables: Sequence[Table]) -> dict[str, BuiltDays]:
+        """Read the logs of many tables, each once, without opening one; by the name of the table."""
+        return _of_tables(lake, slug, tables, live_names)
+
+
+_Latest = dict[date, LiveFile]
+"""The newest file of each day."""
+
+
+def _of_tables(
+    lake: Lake, slug: str, tables: Sequence[Table], names: Callable[[Lake, str, Table], list[LiveFile]]
+) -> dict[str, BuiltDays]:
+    """Read the logs, the rows' first: a run that ends meanwhile makes no day look torn."""
+    rows = {table.name: names(lake, slug, table) for table in tables}
+    entries: dict[str | None, list[LiveFile]] = {}
+    if not all(table.marks_empty_days for table in tables):
+        for one in names(lake, slug, FATES):
+            entries.setdefault(one.partition["asset"], []).append(one)
+    return {
+        table.name: _marked(_latest(rows[table.name], table))
+        if table.marks_empty_days
+        else _accounted(
+            _latest((one for one in rows[table.name] if f"/{PREFIX}" in one.path), table),
+            _latest(entries.get(table.name, ()), FATES),
         )
-        whole = {day: entry for day, entry in entries.items() if day not in torn}
-        return cls({day: at for day, (at, _) in whole.items()}, torn, _stamps(whole))
+        for table in tables
+    }
 
 
-def _log(lake: Lake, slug: str, table: Table) -> pl.DataFrame:
-    found = lake.open(slug, table)
-    if found is None:
-        return pl.DataFrame(schema={"path": pl.String})
-    return pl.DataFrame(found.get_add_actions(flatten=True))
+def _marked(found: _Latest) -> BuiltDays:
+    return BuiltDays(_times(found), frozenset(), _stamps(found))
 
 
-def _latest(log: pl.DataFrame, column: str) -> dict[date, tuple[datetime, str]]:
-    """When the newest file of each day was made, and its path."""
-    if log.is_empty():
-        return {}
-    newest = log.group_by(pl.col(f"partition.{column}").alias("day")).agg(
-        pl.col("modification_time").max(), pl.col("path").sort_by("modification_time").last()
+def _accounted(written: _Latest, entries: _Latest) -> BuiltDays:
+    stamps = _stamps(entries)
+    torn = frozenset(
+        day
+        for day, entry in entries.items()
+        if stamps[day] == OPEN or (day in written and entry.modified < written[day].modified)
     )
-    rows = newest.drop_nulls("day").cast({"modification_time": pl.Int64}).iter_rows()
-    return {day: (datetime.fromtimestamp(at / 1000, UTC), path) for day, at, path in rows}
+    whole = {day: entry for day, entry in entries.items() if day not in torn}
+    return BuiltDays(_times(whole), torn, {day: stamps[day] for day in whole})
 
 
-def _stamps(found: dict[date, tuple[datetime, str]]) -> dict[date, Stamp | None]:
-    return {day: Stamp.of_file(path) for day, (_, path) in found.items()}
+def _latest(files: Iterable[LiveFile], table: Table) -> _Latest:
+    newest: dict[str, LiveFile] = {}
+    for one in files:
+        day = one.partition[table.day_column]
+        if day and (day not in newest or newest[day].modified <= one.modified):
+            newest[day] = one
+    return {date.fromisoformat(day): one for day, one in newest.items()}
+
+
+def _times(found: _Latest) -> dict[date, datetime]:
+    return {day: datetime.fromtimestamp(one.modified / 1000, UTC) for day, one in found.items()}
+
+
+def _stamps(found: _Latest) -> dict[date, Stamp | None]:
+    return {day: Stamp.of_file(one.path) for day, one in found.items()}

@@ -25,7 +25,9 @@ class SaltError(JustAIError):
     code = "mixed_salts"
 
 
-def outdated_days(org: Org, lake: Lake, table: Table, *, salt: str | None = None) -> Mapping[date, tuple[str, ...]]:
+def outdated_days(
+    org: Org, lake: Lake, table: Table, *, salt: str | None = None, built: BuiltDays | None = None
+) -> Mapping[date, tuple[str, ...]]:
     """Built days of a table that were made by something else than what would make them now, and what differs.
 
     Args:
@@ -33,14 +35,16 @@ def outdated_days(org: Org, lake: Lake, table: Table, *, salt: str | None = None
         lake: the lake.
         table: one of the org's tables.
         salt: fingerprint of the org's salt; NO_SALT where it cannot be had and is not to be judged.
+        built: what the table's logs say, where they are read already.
 
     Returns:
         Day → code, rule, salt, or UNSTAMPED. Days that are torn or were never built are not among them.
     """
     wanted = stamp_of(org, table, salt)
-    found = BuiltDays.of(lake, org.slug, table).stamps
-    by_day = {day: (UNSTAMPED,) if one is None else one.differs(wanted) for day, one in sorted(found.items())}
-    return {day: what for day, what in by_day.items() if what}
+    found = (built or BuiltDays.of(lake, org.slug, table)).stamps
+    what = {one: (UNSTAMPED,) if one is None else one.differs(wanted) for one in set(found.values())}
+    # Most often nothing differs, and no day has to be looked at.
+    return {day: what[one] for day, one in sorted(found.items()) if what[one]} if any(what.values()) else {}
 
 
 def salt_of(org: Org, lake: Lake, days: Days) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from justai_assets.contract.tables import (
@@ -57,7 +58,7 @@ class Stamp:
     def of_file(cls, path: str) -> Stamp | None:
         """The stamp in a file's name; None where there is none: an older package or another engine wrote it."""
         found = _NAMED.search(path)
-        return None if found is None else cls(int(found[1]), found[2], found[3])
+        return None if found is None else _stamp(found[1], found[2], found[3])
 
     @property
     def note(self) -> dict[str, str]:
@@ -69,6 +70,12 @@ class Stamp:
         is_salt = NO_SALT not in (self.salt, wanted.salt) and self.salt != wanted.salt
         found = (("code", self.code != wanted.code), ("rule", self.rule != wanted.rule), ("salt", is_salt))
         return tuple(name for name, is_other in found if is_other)
+
+
+@lru_cache(maxsize=4096)
+def _stamp(code: str, rule: str, salt: str) -> Stamp:
+    """The days of a table have a few stamps in all, and one object each."""
+    return Stamp(int(code), rule, salt)
 
 
 OPEN: Final = Stamp(0, "open", NO_SALT)

@@ -85,18 +85,34 @@ class Undated:
     Attributes:
         early: records of events before the org's start_date, by the day of the event.
         others: records without a usable time, damaged ones included.
+        unread: objects that were left out, for their bytes.
     """
 
     early: dict[date, int]
     others: int
+    unread: int = 0
 
     @classmethod
-    def of(cls, landing: Root, slug: str, door: str, start: date) -> Undated:
-        """Read the folder of undated records; those that lie under their own day too are not counted."""
+    def of(cls, landing: Root, slug: str, door: str, start: date, *, most_bytes: int | None = None) -> Undated:
+        """Read the folder of undated records; those that lie under their own day too are not counted.
+
+        Args:
+            landing: the landing root.
+            slug: the org's.
+            door: the door.
+            start: the org's start_date.
+            most_bytes: how much to read, the newest objects first; None reads all.
+        """
         early: dict[date, int] = defaultdict(int)
-        others = 0
+        others = unread = 0
+        left = most_bytes
         shelf = _Shelf(landing, door, slug)
-        for found in list_day(landing, door, slug, None).data:
+        for found in sorted(list_day(landing, door, slug, None).data, key=lambda one: one.modified, reverse=True):
+            if left is not None:
+                if found.size > left:
+                    unread += 1
+                    continue
+                left -= found.size
             with landing.on_disk([found.key]) as (path,):
                 with suppress(UnreadableError):
                     others += sum(len(some) for some in lines(path))
@@ -106,7 +122,7 @@ class Undated:
                         early[day] += len(numbered)
                     elif not shelf.has(found.key, day):
                         others += len(numbered)
-        return cls(dict(early), others)
+        return cls(dict(early), others, unread)
 
 
 def copy_key(door: str, slug: str, day: date, source: str) -> str:

@@ -41,6 +41,7 @@ class DoorStatus:
         behind: days of the range that have landed, or changed, since they were built.
         strays: what lies in no day's folder and is never read; see `days_and_strays`.
         early: webhook records of events before the org's start_date, which are in no table, by the day of the event.
+        undated_unread: undated objects that were too large to be looked into for such records.
     """
 
     slug: str
@@ -51,6 +52,7 @@ class DoorStatus:
     behind: tuple[date, ...]
     strays: tuple[str, ...] = ()
     early: Mapping[date, int] = field(default_factory=dict)
+    undated_unread: int = 0
 
     def lag(self, now: datetime) -> timedelta | None:
         """How long ago the newest object was written."""

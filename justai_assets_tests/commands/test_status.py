@@ -158,6 +158,28 @@ def test_status_counts_what_happened_before_the_start_and_says_to_which_day_to_m
     assert "before start_date" not in capsys.readouterr().out
 
 
+def test_status_reads_a_bounded_part_of_the_undated_objects_and_says_what_it_left(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.lake.root.local("").mkdir()
+    world.add_org(WEBHOOK_ORG, start_date=date(2026, 1, 6))
+    keys = [world.land("iterable_webhooks", "acme", None, [line], name=str(n)) for n, line in enumerate(BEFORE)]
+    paths = [world.landing.local(key) for key in keys]
+    for age, path in zip((7200, 3600), paths, strict=True):
+        written = datetime.now(UTC).timestamp() - age
+        os.utime(path, (written, written))
+    monkeypatch.setattr("justai_assets.status.UNDATED_BYTES", paths[1].stat().st_size)
+    assert run(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "acme/iterable_webhooks: 1 records of events on 2026-01-05, before start_date, are in no table" in said
+    assert "acme/iterable_webhooks: 1 undated objects are not looked into; justai doctor --org acme reads all" in said
+    assert run(["status", "--json"]) == 0
+    found = lines(capsys.readouterr().out)["acme", "iterable_webhooks"]
+    assert (found["before_start"], found["undated_unread"]) == ({"2026-01-05": 1}, 1)
+    assert run(["doctor", "--org", "acme"]) in {0, 1}
+    assert "2026-01-04" in capsys.readouterr().out, "the older one, which status left"
+
+
 def test_status_counts_what_happened_before_the_start_of_an_org_that_has_not_begun(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from justai_assets.contract.tables import CUSTOM_EVENTS, FATES, QUARANTINE, UNIFIED_EVENTS
+from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.tables import org_tables
 from justai_assets.quality.doctor.examine import examine
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets.status import org_doors
@@ -147,10 +149,10 @@ def test_folders_that_are_no_day_are_named_by_doctor_and_status_and_nothing_says
         world.landing.local(f"redshift/acme/{name}/part-0.parquet").write_bytes(content(custom()))
     from justai_assets.contract.days import Days
 
+    org, lake = world.orgs["acme"], world.lake
+    built = BuiltDays.of_tables(lake, "acme", org_tables(org))
     (status,) = [
-        one
-        for one in org_doors(world.orgs["acme"], world.landing, world.lake, Days.parse(DAY, DAY))
-        if one.door == "redshift"
+        one for one in org_doors(org, world.landing, lake, Days.parse(DAY, DAY), built) if one.door == "redshift"
     ]
     found = [one for one in doctor(world) if one.door == "redshift"]
     said = " ".join(one.message for one in found)

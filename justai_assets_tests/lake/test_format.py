@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+
 import pytest
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
-from justai_assets.contract.tables import ESP_EVENTS, TABLES
+from justai_assets.contract.tables import ESP_EVENTS, TABLES, UNIFIED_EVENTS
+from justai_assets.definitions import defs
+from justai_assets.demo.place import DemoPlace
 from justai_assets.lake.format import FORMAT, FORMAT_KEY, LakeFormatError
+from justai_assets.lake.format_probe import PROBES, refuse_other_format
+from justai_assets.settings import Settings
 from justai_assets_tests.lake.week import FIRST
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
@@ -60,3 +67,71 @@ def test_a_day_of_it_can_be_neither_read_nor_replaced(other: World) -> None:
     rows, one = ESP_EVENTS.schema.to_frame(), Days(FIRST, FIRST)
     with pytest.raises(LakeFormatError), other.lake.replacing("acme", ESP_EVENTS, one) as writer:
         writer.write(FIRST, rows)
+
+
+def test_the_code_location_refuses_it_before_any_run(other: World) -> None:
+    before = state(other)
+    with pytest.raises(LakeFormatError, match=f"acme/unified_events has lake format {FORMAT + 1}.*install the version"):
+        defs()
+    assert state(other) == before
+
+
+def test_the_ui_refuses_it_before_it_starts(
+    other: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("the UI was started"))
+    place = DemoPlace(other.folder / "demo")
+    place.fresh()
+    shutil.copytree(other.lake.root.local(), place.lake, dirs_exist_ok=True)
+    shutil.copy(Settings.from_environment().orgs_dir / "acme.yaml", place.orgs_dir)
+    for name in place.environment():
+        monkeypatch.setenv(name, "")
+    assert run(["ui", "--home", str(place.home)]) == 1
+    assert f"has lake format {FORMAT + 1}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("orgs", [["acme"], ["newest", "next", "acme"]])
+def test_one_table_is_looked_at_and_of_few_orgs(orgs: list[str], other: World) -> None:
+    with pytest.raises(LakeFormatError):
+        refuse_other_format(other.lake, orgs)
+    asked = iter([f"org-{number}" for number in range(200)])
+    refuse_other_format(other.lake, asked)
+    assert next(asked) == f"org-{PROBES}"
+
+
+def test_a_lake_that_is_not_there_yet_is_nothing_to_say_and_is_not_made(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add_org(WEBHOOK_ORG)
+    defs()
+    assert caplog.messages == []
+    assert not world.lake.root.local().exists()
+
+
+def test_a_lake_that_cannot_be_read_is_a_warning_and_the_location_loads(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add_org(WEBHOOK_ORG)
+    world.lake.ensure("acme", UNIFIED_EVENTS)
+    (log,) = world.lake.root.local("acme/unified_events/_delta_log").glob("*.json")
+    log.write_bytes(b"{torn")
+    defs()
+    (said,) = caplog.messages
+    assert "is not known yet: acme/unified_events cannot be opened" in said
+
+
+def test_a_store_that_does_not_answer_is_a_warning_and_the_location_loads_in_bounded_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add_org(WEBHOOK_ORG)
+    monkeypatch.setattr("justai_assets.lake.format_probe.SECONDS", 1.0)
+    # A server that takes connections and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "x")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("JUSTAI_LAKE", "s3://bucket/lake")
+        defs()
+    (said,) = caplog.messages
+    assert "s3://bucket/lake is of this version's format is not known yet: no answer within 1 s" in said

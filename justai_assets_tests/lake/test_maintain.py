@@ -12,10 +12,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS
+from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS, Table
 from justai_assets.lake.live import held
 from justai_assets.lake.maintain import compact, mergeable_days, remove_superseded, remove_unreferenced
 from justai_assets.lake.store import Lake
@@ -137,20 +138,17 @@ def test_a_compaction_from_an_old_snapshot_does_not_bring_replaced_rows_back(
 ) -> None:
     replace(lake, Days(DAYS.first, DAYS.first), "first")
     replace_now = threading.Event()
-    original = Lake.open
-    opened = 0
+    original = Lake.open_to_change
 
-    def open_then_replace(self: Lake, slug: str, table: object) -> object:
-        nonlocal opened
+    def open_then_replace(self: Lake, slug: str, table: Table) -> DeltaTable | None:
+        # The snapshot that the merge starts from.
         found = original(self, slug, table)
-        opened += 1
-        # The first opening lists the days, the second is the snapshot that the merge starts from.
-        if opened == 2 and not replace_now.is_set():
+        if not replace_now.is_set():
             replace_now.set()
             replace(lake, Days(DAYS.first, DAYS.first), "second")
         return found
 
-    monkeypatch.setattr(Lake, "open", open_then_replace)
+    monkeypatch.setattr(Lake, "open_to_change", open_then_replace)
     compact(lake, "acme", UNIFIED_EVENTS)
     monkeypatch.undo()
     found = stored(lake)
