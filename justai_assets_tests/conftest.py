@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from justai_assets.lake.store import Lake
 from justai_assets.storage import Root
+from justai_assets_tests.instances import make_instances_cheap
 from justai_assets_tests.world import SALT, World
 
 # Everybody tries the same examples; `make test-random` looks for new ones. A busy machine is no fault of an example, so
@@ -69,6 +70,13 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.stash.get(_DIED, False):
         session.exitstatus = WORKER_DIED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_instances() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        make_instances_cheap(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -135,5 +143,5 @@ def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.Monkey
     for name in ("JUSTAI_ORGS", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
     if "://" not in landing:
-        Path(landing).mkdir()  # a landing root that is not there is an error, not an empty one
+        Path(landing).mkdir(exist_ok=True)  # a landing root that is not there is an error, not an empty one
     return World(folder, Root.parse(landing), Lake(Root.parse(lake)))
