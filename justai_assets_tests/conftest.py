@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.load import load_org
 from justai_assets.storage import Root
 from justai_assets_tests.instances import make_instances_cheap
 from justai_assets_tests.world import SALT, World
@@ -133,6 +135,15 @@ def any_world(request: pytest.FixtureRequest) -> World:
     """An empty world, once on disk and once on S3."""
     found: World = request.getfixturevalue("world" if request.param == "disk" else "s3_world")
     return found
+
+
+def copied_world(folder: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world on disk as it was built in a folder, in a folder of its own: a test may change it."""
+    shutil.copytree(folder, own, dirs_exist_ok=True)
+    world = make_world(own, str(own / "landing"), str(own / "lake"), monkeypatch)
+    for file in (own / "orgs").glob("*.yaml"):
+        world.orgs[file.stem] = load_org(file)
+    return world
 
 
 def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.MonkeyPatch) -> World:
