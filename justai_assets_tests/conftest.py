@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ import stamina
 from hypothesis import settings
 
 from justai_assets.lake.store import Lake
+from justai_assets.orgs.load import load_org
 from justai_assets.storage import Root
+from justai_assets_tests.instances import make_instances_cheap
 from justai_assets_tests.world import SALT, World
 
 # Everybody tries the same examples; `make test-random` looks for new ones. A busy machine is no fault of an example, so
@@ -72,6 +75,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = WORKER_DIED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_instances() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        make_instances_cheap(patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
     """What is tried again, a step or a call, is tried again at once, as often as in a run, not after half a minute."""
@@ -128,6 +138,15 @@ def any_world(request: pytest.FixtureRequest) -> World:
     return found
 
 
+def copied_world(folder: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world on disk as it was built in a folder, in a folder of its own: a test may change it."""
+    shutil.copytree(folder, own, dirs_exist_ok=True)
+    world = make_world(own, str(own / "landing"), str(own / "lake"), monkeypatch)
+    for file in (own / "orgs").glob("*.yaml"):
+        world.orgs[file.stem] = load_org(file)
+    return world
+
+
 def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("JUSTAI_LANDING", landing)
     monkeypatch.setenv("JUSTAI_LAKE", lake)
@@ -136,5 +155,5 @@ def make_world(folder: Path, landing: str, lake: str, monkeypatch: pytest.Monkey
     for name in ("JUSTAI_ORGS", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
     if "://" not in landing:
-        Path(landing).mkdir()  # a landing root that is not there is an error, not an empty one
+        Path(landing).mkdir(exist_ok=True)  # a landing root that is not there is an error, not an empty one
     return World(folder, Root.parse(landing), Lake(Root.parse(lake)))

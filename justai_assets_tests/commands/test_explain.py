@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from justai_assets.cli import run
+from justai_assets_tests.conftest import copied_world, make_world
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 IDS = {"messageId": "m" * 32, "templateId": 501, "campaignId": 9001}
 TEMPLATES = [{"id": "welcome", "key_metric": "purchase", "treatment": {"template_id": "501", "campaign_id": "9001"}}]
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, str]]:
+    """A folder where a week is built, and the two landing objects that its tests name."""
+    folder = tmp_path_factory.mktemp("explained")
+    with pytest.MonkeyPatch.context() as patch:
+        return folder, build(make_world(folder, str(folder / "landing"), str(folder / "lake"), patch))
+
+
 @pytest.fixture
-def landed(world: World) -> tuple[str, str]:
+def week(built: tuple[Path, tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return copied_world(built[0], tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def landed(week: World, built: tuple[Path, tuple[str, str]]) -> tuple[str, str]:
+    return built[1]
+
+
+def build(world: World) -> tuple[str, str]:
     """A send and a machine open, a purchase an hour later and one two days later; the two landing objects."""
     world.add_org(WEBHOOK_ORG, templates=TEMPLATES)
     opened = esp("emailOpen", "2026-01-05 10:30:00", proxySource="APPLE", **IDS)
@@ -57,10 +76,10 @@ def test_a_number_is_recounted_and_traced(landed: tuple[str, str], capsys: pytes
 
 
 def test_a_restated_number_says_what_moved_it(
-    world: World, landed: tuple[str, str], capsys: pytest.CaptureFixture[str]
+    week: World, landed: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    late = world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailOpen", "2026-01-05 12:00:00", **IDS)], "1")
-    assert world.materialize("2026-01-05", "2026-01-05")
+    late = week.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailOpen", "2026-01-05 12:00:00", **IDS)], "1")
+    assert week.materialize("2026-01-05", "2026-01-05")
     assert run(["explain", "--org", "acme", "--metric", "template=welcome,event=open,date=2026-01-05"]) == 0
     assert f"events of template 501 1 → 2, because of {late}" in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,6 +22,7 @@ from justai_assets.settings import Settings
 from justai_assets.show import show_fates
 from justai_assets.sources.lineage import org_tables
 from justai_assets.status import read_status, show_status
+from justai_assets_tests.conftest import copied_world, make_world
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.world import TODAY, WEBHOOK_ORG, World, esp, journey
 
@@ -28,9 +30,21 @@ TEMPLATE = {"id": "t", "treatment": {"template_id": "1", "campaign_id": "2"}}
 ALL = Days.parse("2026-01-01", "2026-01-06")
 
 
-@pytest.fixture
-def built(world: World) -> World:
+@pytest.fixture(scope="module")
+def built_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sends on the 4th, purchases of the same people on the 5th and 6th; everything is built."""
+    folder = tmp_path_factory.mktemp("outdated")
+    with pytest.MonkeyPatch.context() as patch:
+        build(make_world(folder, str(folder / "landing"), str(folder / "lake"), patch))
+    return folder
+
+
+@pytest.fixture
+def built(built_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return copied_world(built_folder, tmp_path, monkeypatch)
+
+
+def build(world: World) -> None:
     world.add_org(WEBHOOK_ORG, templates=[TEMPLATE], attribution={"window_hours": 72})
     sends = [
         esp("emailSend", f"2026-01-04 10:00:{n:02}", f"p{n}@example.com", messageId=f"m{n}", campaignId=2, templateId=1)
@@ -43,7 +57,6 @@ def built(world: World) -> World:
         )
     assert world.materialize("2026-01-01", "2026-01-06")
     assert attributed(world) == 10
-    return world
 
 
 def attributed(world: World) -> int:
