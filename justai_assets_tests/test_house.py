@@ -6,6 +6,8 @@ import ast
 import re
 import shlex
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,18 +19,19 @@ from justai_assets.cli import app
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "justai_assets"
 TESTS = ROOT / "justai_assets_tests"
+BENCHMARKS = ROOT / "benchmarks"
 
 LAYERS = {
     "attempts": 0, "contract": 0, "scratch": 1, "storage": 1, "orgs": 1, "settings": 2, "landing": 2, "lake": 2,
     "spark": 2, "sources": 3, "attribution": 3, "events": 3, "metrics": 3, "quality": 3, "collector": 3, "connect": 3,
-    "show": 4, "status": 4, "testing": 1, "demo": 4, "bench": 4, "dag": 5, "commands": 6, "definitions": 6, "cli": 7,
+    "show": 4, "status": 4, "testing": 1, "demo": 4, "dag": 5, "commands": 6, "definitions": 6, "cli": 7,
 }  # fmt: skip
 """What may import what: only downwards, or within the same folder or the same layer."""
 
-WITHOUT_MIRROR = {"attack", "e2e", "parity", "bench"}
+WITHOUT_MIRROR = {"attack", "e2e", "parity"}
 """Test folders that are about no one module."""
 
-MAX_LINES = {PACKAGE: 300, TESTS: 300}
+MAX_LINES = {PACKAGE: 300, TESTS: 300, BENCHMARKS: 300}
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
 
@@ -101,6 +104,28 @@ def test_nothing_of_the_package_imports_its_tests() -> None:
     assert not [path for path in modules() for _, name in imports(path) if name.startswith("justai_assets_tests")]
 
 
+def test_the_package_reaches_its_benchmarks_by_their_command_alone() -> None:
+    named = {path for path in modules() for _, name in imports(path) if name.split(".")[0] == "benchmarks"}
+    assert named == {PACKAGE / "commands" / "bench.py"}
+    at_import = [
+        name
+        for node in ast.parse((PACKAGE / "commands" / "bench.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    ]
+    assert not [name for name in at_import if name and name.startswith("benchmarks")]
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"justai_assets"}
+    code = {name for name in names if name.endswith(".py")}
+    assert code == {str(path.relative_to(ROOT)) for path in modules()}
+
+
 def test_no_module_is_called_after_a_drawer() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
     assert not [
@@ -108,7 +133,7 @@ def test_no_module_is_called_after_a_drawer() -> None:
     ]
 
 
-@pytest.mark.parametrize("folder", [PACKAGE, TESTS], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [PACKAGE, TESTS, BENCHMARKS], ids=lambda folder: folder.name)
 def test_no_file_is_too_long(folder: Path) -> None:
     lengths = {path.relative_to(ROOT): path.read_text(encoding="utf-8").count("\n") for path in folder.rglob("*.py")}
     assert not {path: lines for path, lines in lengths.items() if lines > MAX_LINES[folder]}
@@ -119,7 +144,7 @@ def test_every_silenced_rule_has_its_reason() -> None:
     silenced = re.compile(r"# (?:noqa(?!: [A-Z0-9, ]+ - \w)|type: ignore(?!\[[a-z, -]+\]  # \w))")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in (*modules(), *TESTS.rglob("*.py"))
+        for path in (*modules(), *TESTS.rglob("*.py"), *BENCHMARKS.rglob("*.py"))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if silenced.search(line)
     ]
@@ -132,9 +157,10 @@ def test_every_test_file_mirrors_a_module() -> None:
         relative = path.relative_to(TESTS)
         if relative.parts[0] in WITHOUT_MIRROR or relative.name == "test_house.py":
             continue
-        twin = PACKAGE / relative.parent / relative.name.removeprefix("test_")
+        above = ROOT if relative.parts[0] == BENCHMARKS.name else PACKAGE
+        twin = above / relative.parent / relative.name.removeprefix("test_")
         # A subject may need several files (test_cli.py, test_lazy_imports.py): they lie in the folder of their area.
-        if not twin.exists() and not twin.with_suffix("").is_dir() and not (PACKAGE / relative.parent).is_dir():
+        if not twin.exists() and not twin.with_suffix("").is_dir() and not (above / relative.parent).is_dir():
             orphans.append(str(relative))
     assert not orphans
 
@@ -225,7 +251,7 @@ def test_every_command_that_a_document_names_exists_with_its_options(
 
 
 PATH = re.compile(
-    r"(?<![\w/.{<:*-])((?:justai_assets|justai_assets_tests|docs|requirements|dbt_project|\.ci)/[\w./-]*\w)"
+    r"(?<![\w/.{<:*-])((?:justai_assets|justai_assets_tests|benchmarks|docs|requirements|dbt_project|\.ci)/[\w./-]*\w)"
 )
 
 

@@ -1,11 +1,15 @@
-"""`justai bench`: benchmarks anybody can repeat; each reports ratios within one run."""
+"""`justai bench`: benchmarks anybody can repeat; each reports ratios within one run.
+
+They lie in `benchmarks/` beside the package and are in no wheel: the command needs a checkout.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, ParamSpec
 
 import cyclopts
 from cyclopts import Parameter
@@ -13,7 +17,7 @@ from cyclopts import Parameter
 from justai_assets.contract.errors import JustAIError
 
 if TYPE_CHECKING:
-    from justai_assets.bench.report import Report
+    from benchmarks.report import Report
 
 app = cyclopts.App(
     name="bench",
@@ -24,9 +28,30 @@ app = cyclopts.App(
 )
 
 FOLDER = Path(".justai/bench")
+CHECKOUT: Final = Path(__file__).parents[2]
+"""The folder that holds the package; in a checkout, `benchmarks/` too."""
+
+_Given = ParamSpec("_Given")
 
 
-@app.command
+def _command(run: Callable[_Given, None]) -> Callable[_Given, None]:
+    """A command of `justai bench`, which says so where there are no benchmarks to run."""
+
+    @wraps(run)
+    def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        # `benchmarks` alone proves nothing: other distributions install a package of that name.
+        if not all((CHECKOUT / name).is_file() for name in ("pyproject.toml", "benchmarks/ingest.py")):
+            raise JustAIError(
+                "the installed package has no benchmarks: `justai bench` runs from a checkout",
+                mend="clone the repository, run `make setup` there, then `.venv/bin/justai bench`",
+            )
+        run(*args, **kwargs)
+
+    app.command(checked)
+    return checked
+
+
+@_command
 def attribution(
     *,
     users: int = 1_000_000,
@@ -55,8 +80,8 @@ def attribution(
     folder
         For generated files, kept and used again, and results.
     """
-    from justai_assets.bench.attribution import DEFAULT_CONTENDERS
-    from justai_assets.bench.attribution import attribution as measure
+    from benchmarks.attribution import DEFAULT_CONTENDERS
+    from benchmarks.attribution import attribution as measure
 
     with _progress() as progress:
         report = measure(
@@ -71,7 +96,7 @@ def attribution(
     _show(report, folder, "attribution")
 
 
-@app.command
+@_command
 def scale(*, users: int = 500_000, skew: float = 0.2, repeats: int = 3, folder: Path = FOLDER) -> None:
     """The engine at 1×, 3× and 10× the data, and with one user who has a share of everything.
 
@@ -88,14 +113,14 @@ def scale(*, users: int = 500_000, skew: float = 0.2, repeats: int = 3, folder: 
     folder
         For generated files and results.
     """
-    from justai_assets.bench.attribution import scale as measure
+    from benchmarks.attribution import scale as measure
 
     with _progress() as progress:
         report = measure(folder, users=users, skew=skew, repeats=repeats, progress=progress)
     _show(report, folder, "scale")
 
 
-@app.command
+@_command
 def ingest(
     *,
     events: int = 1_000_000,
@@ -119,8 +144,8 @@ def ingest(
     folder
         For generated files, kept and used again, and results.
     """
-    from justai_assets.bench.ingest import ingest as measure
-    from justai_assets.bench.ingest_contenders import CONTENDERS
+    from benchmarks.ingest import ingest as measure
+    from benchmarks.ingest_contenders import CONTENDERS
 
     with _progress() as progress:
         report = measure(
@@ -129,7 +154,7 @@ def ingest(
     _show(report, folder, "ingest")
 
 
-@app.command
+@_command
 def outcomes(
     *,
     sends: int = 1_000_000,
@@ -152,8 +177,8 @@ def outcomes(
     folder
         For generated tables, kept and used again, and results.
     """
-    from justai_assets.bench.outcomes import outcomes as measure
-    from justai_assets.bench.outcomes_contenders import CONTENDERS
+    from benchmarks.outcomes import outcomes as measure
+    from benchmarks.outcomes_contenders import CONTENDERS
 
     with _progress() as progress:
         report = measure(
@@ -162,7 +187,7 @@ def outcomes(
     _show(report, folder, "outcomes")
 
 
-@app.command
+@_command
 def collect(*, workers: int = 1, connections: int = 256, rounds: int = 3, paced_seconds: float = 10.0) -> None:
     """The HTTP doors against the same server answering 204 without work, fsync on.
 
@@ -181,14 +206,14 @@ def collect(*, workers: int = 1, connections: int = 256, rounds: int = 3, paced_
     """
     from rich.console import Console
 
-    from justai_assets.bench.collect import bench_collect
+    from benchmarks.collect import bench_collect
 
     result = bench_collect(workers=workers, connections=connections, rounds=rounds, paced_seconds=paced_seconds)
     for line in result.lines():
         Console(highlight=False, soft_wrap=True).print(line)
 
 
-@app.command
+@_command
 def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOLDER) -> None:
     """A day of attributed_events and unified_events from the assets: local Spark beside Polars, on the same lake.
 
@@ -207,7 +232,7 @@ def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOL
     """
     from rich.console import Console
 
-    from justai_assets.bench.spark import spark as measure
+    from benchmarks.spark import spark as measure
 
     with _progress() as progress:
         lines = measure(folder, events=events, lookback_days=lookback_days, progress=progress)
@@ -215,7 +240,7 @@ def spark(*, events: int = 1_000_000, lookback_days: int = 0, folder: Path = FOL
         Console(highlight=False, soft_wrap=True).print(line, markup=False)
 
 
-@app.command
+@_command
 def share(
     *,
     rows: int = 4_000_000,
@@ -240,7 +265,7 @@ def share(
     """
     from rich.console import Console
 
-    from justai_assets.bench import share_mirror as measure
+    from benchmarks import share_mirror as measure
 
     unknown = sorted(set(layout) - set(measure.LAYOUTS))
     if unknown:

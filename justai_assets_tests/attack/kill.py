@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets.collector.config import CollectorConfig
 from justai_assets.collector.seal import seal_segment
 from justai_assets.collector.uploads import Uploads

@@ -22,7 +22,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets.collector.config import Limits
 from justai_assets_tests.collector.nursery import nursery
 from justai_assets_tests.collector.service import KEY, Service, http, iterable_body, settings, sign, write_orgs

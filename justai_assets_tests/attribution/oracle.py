@@ -1,6 +1,6 @@
 """What is right, said twice and slowly: the documented SQL in DuckDB, and the rule spelled out in plain Python.
 
-The SQL is the product documentation's, with its slips mended: see `bench/documented_sql`.
+The SQL is the product documentation's, with its slips mended: see `benchmarks/documented_sql`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from benchmarks.documented_sql import documented_sql
 from justai_assets.attribution.rule import Rule
-from justai_assets.bench.documented_sql import documented_sql
 from justai_assets.contract.events import MOST_LINKED
 
 

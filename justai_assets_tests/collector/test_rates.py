@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets.collector import rates as module
 from justai_assets.collector.rates import Rates, cost_of
 from justai_assets_tests.collector.nursery import Nursery, served

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets_tests.collector.nursery import Nursery, served
 from justai_assets_tests.collector.sends import HEADERS, PATH, send
 from justai_assets_tests.collector.service import JSON, KEY, http, iterable_body, landed, settings, write_orgs

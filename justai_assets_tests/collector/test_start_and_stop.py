@@ -21,7 +21,7 @@ import psutil
 import pytest
 from starlette.applications import Starlette
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets.collector.config import CollectorError
 from justai_assets.collector.serve import SPARE_DESCRIPTORS, ensure_descriptors, require_free, run_granian, serve
 from justai_assets.contract.errors import StorageError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.bench.http_load import post, run_load
+from benchmarks.http_load import post, run_load
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,

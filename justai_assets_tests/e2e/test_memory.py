@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.bench import webhooks
+from benchmarks import webhooks
 
 FIRST = date(2026, 1, 5)
 EVENTS = 8_000

@@ -141,7 +141,6 @@ def test_every_source_says_how_its_records_are_read_and_where_they_lie() -> None
 
 NAMED_OTHERWISE = {
     "attribution/sql": "names of SQL dialects",
-    "bench": "what is measured",
     "orgs/databricks.py": "the engine",
     "commands/databricks.py": "the command",
     "contract/tables.py": "the mirror's table",

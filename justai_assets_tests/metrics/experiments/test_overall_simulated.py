@@ -4,6 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.simulated import FIRST
+from benchmarks.simulated_templates import few_people
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.arms import ARMS
 from justai_assets.metrics.experiments.cluster import PEOPLE
@@ -11,8 +13,6 @@ from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.intervals import two_sided_p
 from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.rules import Plan, Rules
-from justai_assets_tests.bench.simulated import FIRST
-from justai_assets_tests.bench.simulated_templates import few_people
 
 ALPHA, RULES, TEMPLATES = 0.05, Rules(), 5
 SPLITS = ("held out of all templates", "drawn per message")

@@ -1,4 +1,4 @@
-"""The simulations of bench/decisions.py say what the package says of the same messages; and in short what they find."""
+"""The simulations of benchmarks/decisions.py say what the package says of the same messages; and in short what they find."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.simulated import FIRST, RULES, Scenario, looks_of, messages_of
+from benchmarks.simulated_templates import Shared, drawn, scores
 from justai_assets.metrics.experiments.analyse import analyse
 from justai_assets.metrics.experiments.arms import ARMS
 from justai_assets.metrics.experiments.cluster import PEOPLE
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.overall import overall
 from justai_assets.metrics.experiments.rules import Plan
-from justai_assets_tests.bench.simulated import FIRST, RULES, Scenario, looks_of, messages_of
-from justai_assets_tests.bench.simulated_templates import Shared, drawn, scores
 
 
 def rows_of(template, arm, sent, hit, keyed, names):
