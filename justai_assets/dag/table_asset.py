@@ -26,7 +26,7 @@ from justai_assets.dag.resources import Platform
 from justai_assets.dag.retries import verdicts
 from justai_assets.lake.built import BuiltDays
 from justai_assets.lake.ledger import DayReport
-from justai_assets.lake.maintain import remove_superseded
+from justai_assets.lake.maintain import SUPERSEDED, remove_superseded
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
 from justai_assets.orgs.model import Org
@@ -158,10 +158,13 @@ def table_asset(
                 )
             refuse_torn(platform.lake(), org, days, table)
             reports = build(DaysRun(context, platform, days, note, reporter(context, len(days))))
-        current = [day for day in days if day >= datetime.now(UTC).date() - timedelta(days=1)]
+        now = datetime.now(UTC)
+        current = [day for day in days if day >= now.date() - timedelta(days=1)]
         if current:
+            # What the batch before the last one replaced: whoever read that one began before the last, and is done.
+            keep = max(SUPERSEDED, timedelta(minutes=org.batch_minutes) * 4 / 3)
             for one in (table, FATES, QUARANTINE):
-                remove_superseded(platform.lake(), org.slug, one, current)
+                remove_superseded(platform.lake(), org.slug, one, current, now=now, keep=keep)
         shown = declared(org, table)
         metadata = run_metadata(platform.lake(), org.slug, shown, days, reports)
         return dg.MaterializeResult(metadata={**metadata, **({COLUMN_SCHEMA: column_schema(shown)} if is_wide else {})})

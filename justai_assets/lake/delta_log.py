@@ -43,6 +43,7 @@ class LiveFile(msgspec.Struct, frozen=True, gc=False):
 
 class _Remove(msgspec.Struct):
     path: str
+    deletionTimestamp: int | None = None  # noqa: N815 - Delta's name
 
 
 class _Protocol(msgspec.Struct):
@@ -67,6 +68,9 @@ class _UnusualError(Exception):
     """The log holds what this module does not read."""
 
 
+_NOT_PLAIN: Final = (_UnusualError, FileNotFoundError, msgspec.MsgspecError, pl.exceptions.PolarsError)
+
+
 def live_names(lake: Lake, slug: str, table: Table) -> list[LiveFile]:
     """The files that a table consists of now; none for a table that was never written. The log is read anew each time.
 
@@ -76,10 +80,22 @@ def live_names(lake: Lake, slug: str, table: Table) -> list[LiveFile]:
     key = lake.key(slug, table)
     try:
         found = _Log.of(lake.root, f"{key}/_delta_log")
-    except (_UnusualError, FileNotFoundError, msgspec.MsgspecError, pl.exceptions.PolarsError):
+    except _NOT_PLAIN:
         return names_of_opened(lake, slug, table)
     check_format(key, found.properties)
     return list(found.files.values())
+
+
+def replaced_names(lake: Lake, slug: str, table: Table) -> dict[str, int]:
+    """Files that the table no longer consists of, and when each was replaced, in milliseconds since 1970.
+
+    Whether they still lie there the log does not say. Of a log that is not plain, none.
+    """
+    try:
+        found = _Log.of(lake.root, f"{lake.key(slug, table)}/_delta_log", with_replaced=True)
+    except _NOT_PLAIN:
+        return {}
+    return {path: at for path, at in found.replaced.items() if path not in found.files}
 
 
 def names_of_opened(lake: Lake, slug: str, table: Table) -> list[LiveFile]:
@@ -101,11 +117,12 @@ class _Log:
     """The newest version that a listing of the log shows."""
 
     files: dict[str, LiveFile] = field(default_factory=dict)
+    replaced: dict[str, int] = field(default_factory=dict)
     properties: dict[str, str | None] = field(default_factory=dict)
     reader: int | None = None
 
     @classmethod
-    def of(cls, root: Root, log: str) -> _Log:
+    def of(cls, root: Root, log: str, *, with_replaced: bool = False) -> _Log:
         found = cls()
         names = _names(root, log)
         if not names:
@@ -120,7 +137,10 @@ class _Log:
         wanted = [*([checkpoints[base]] if checkpoints else []), *(commits[version] for version in versions)]
         contents = _read(root, log, wanted)
         if checkpoints:
-            found._start(next(contents))
+            first = next(contents)
+            found._start(first)
+            if with_replaced:
+                found._start_replaced(first)
         for content in contents:
             found._apply(content)
         if found.reader != 1:
@@ -143,16 +163,22 @@ class _Log:
         columns = zip(paths, times, partitions, strict=True)
         self.files = {path: LiveFile(path, at, values) for path, at, values in columns if path is not None}
 
+    def _start_replaced(self, checkpoint: bytes) -> None:
+        remove = pl.col("remove").struct
+        wanted = pl.scan_parquet(io.BytesIO(checkpoint)).select(remove.field("path"), remove.field("deletionTimestamp"))
+        self.replaced = {path: at for path, at in wanted.collect().iter_rows() if path is not None and at is not None}
+
     def _apply(self, commit: bytes) -> None:
         actions = _DECODER.decode_lines(commit)
         added = {one.add.path: one.add for one in actions if one.add is not None}
-        removed = {one.remove.path for one in actions if one.remove is not None}
+        removed = {one.remove.path: one.remove.deletionTimestamp for one in actions if one.remove is not None}
         # Actions of one commit have no order; and one without any was torn.
-        if not actions or added.keys() & removed:
+        if not actions or added.keys() & removed.keys():
             raise _UnusualError
         for path in removed:
             self.files.pop(path, None)
         self.files.update(added)
+        self.replaced.update({path: at for path, at in removed.items() if at is not None})
         for one in actions:
             if one.protocol is not None:
                 self.reader = one.protocol.minReaderVersion

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, WriterProperties
@@ -20,6 +21,7 @@ from justai_assets.attempts import tried
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
 from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.delta_log import replaced_names
 from justai_assets.lake.store import Lake
 
 TARGET_BYTES = 256 << 20
@@ -28,8 +30,9 @@ TARGET_BYTES = 256 << 20
 MIN_RETENTION_DAYS = 7
 """No run takes so long; a file that is referred to by no version younger than this is nobody's."""
 
-SUPERSEDED_HOURS = 1
-"""How long a replaced file of a current day is kept for those who read it."""
+SUPERSEDED = timedelta(minutes=20)
+"""How long a replaced file of a current day is kept for those who read it. A day that is replaced every quarter of an
+hour then lies there three times at most."""
 
 ATTEMPTS = 5
 
@@ -148,23 +151,32 @@ def remove_unreferenced(lake: Lake, slug: str, table: Table, retention_days: int
         ) from error
 
 
-def remove_superseded(lake: Lake, slug: str, table: Table, days: Sequence[date]) -> int:
-    """Delete files of some days that were replaced an hour ago or earlier; how many.
+def remove_superseded(
+    lake: Lake, slug: str, table: Table, days: Sequence[date], *, now: datetime, keep: timedelta = SUPERSEDED
+) -> int:
+    """Delete files of some days that were replaced some time ago; how many.
 
     For the current days, which are replaced several times an hour: `remove_unreferenced` keeps a week of such files,
-    hundreds of times the day. Whoever reads a version for more than an hour fails on these days and reads again. A
-    storage that does not answer keeps its files until the next time.
+    hundreds of times the day. Whoever reads a version for longer than that after it was replaced fails on these days
+    and reads again. A storage that does not answer keeps its files until the next time.
+
+    Args:
+        lake: the lake.
+        slug: the org.
+        table: the table.
+        days: the days. Of all others, a long run may still read an old version.
+        now: the current time.
+        keep: how long ago a file was replaced at least.
     """
-    found = lake.open_to_change(slug, table)
-    if found is None:
-        return 0
-    folders = {f"{table.day_column}={day}" for day in days}
+    before = (now - keep).timestamp() * 1000
+    base = lake.key(slug, table)
     try:
-        # Listed and not removed: of all other days, a long run may still read an old version.
-        old = found.vacuum(retention_hours=SUPERSEDED_HOURS, dry_run=True, enforce_retention_duration=False)
-        doomed = [f"{lake.key(slug, table)}/{path}" for path in old if folders & set(path.split("/"))]
+        # What a run that is under way has written is in no commit yet, and so was not replaced either.
+        old = {f"{base}/{unquote(path)}" for path, at in replaced_names(lake, slug, table).items() if at <= before}
+        there = (found.key for day in days for found in lake.root.list(f"{base}/{table.day_column}={day}"))
+        doomed = [key for key in there if key in old] if old else []
         lake.root.delete(*doomed)
-    except (DeltaError, OSError, StorageError):
+    except (OSError, StorageError):
         return 0
     return len(doomed)
 

@@ -18,7 +18,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import MESSAGE_OUTCOMES, UNIFIED_EVENTS, Table
 from justai_assets.lake.live import held
-from justai_assets.lake.maintain import compact, mergeable_days, remove_superseded, remove_unreferenced
+from justai_assets.lake.maintain import compact, mergeable_days, remove_unreferenced
 from justai_assets.lake.store import Lake
 from justai_assets.quality.table_log import read_log
 from justai_assets.storage import Root
@@ -243,22 +243,3 @@ def test_a_replaced_day_can_still_be_read_as_it_was_for_the_retention(lake: Lake
 def test_a_retention_under_a_week_is_refused(lake: Lake) -> None:
     with pytest.raises(JustAIError, match="give 7 or more"):
         remove_unreferenced(lake, "acme", UNIFIED_EVENTS, retention_days=6)
-
-
-def test_replaced_files_of_a_current_day_go_after_an_hour_and_those_of_other_days_stay(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Today is replaced several times an hour: a week of its files would be hundreds of times the day."""
-    for mark in ("first", "second", "third"):
-        replace(lake, DAYS, mark, files=1)
-    before = stored(lake)
-
-    def there() -> list[int]:
-        folder = tmp_path / "acme" / "unified_events"
-        return [len(list(folder.glob(f"event_date={day}/*.parquet"))) for day in DAYS]
-
-    assert remove_superseded(lake, "acme", UNIFIED_EVENTS, [DAYS.last]) == 0, "somebody may be reading them"
-    monkeypatch.setattr("justai_assets.lake.maintain.SUPERSEDED_HOURS", 0)
-    assert remove_superseded(lake, "acme", UNIFIED_EVENTS, [DAYS.last]) == 2
-    assert there() == [3, 3, 3, 1]
-    assert stored(lake).equals(before)
