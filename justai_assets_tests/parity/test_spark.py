@@ -22,7 +22,7 @@ from justai_assets_tests.attribution.events import DAY, MIDNIGHT, custom_file, e
 from justai_assets_tests.attribution.oracle import rows_of
 from justai_assets_tests.parity.batches import Batch, batches, contract, timed, unified_by_engine
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(900)]
 
 DIALECT: Dialect = "databricks"
 PLACE = DropPlace("bucket", "databricks/acme")
