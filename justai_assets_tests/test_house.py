@@ -139,9 +139,13 @@ def test_no_file_is_too_long(folder: Path) -> None:
     assert not {path: lines for path, lines in lengths.items() if lines > MAX_LINES[folder]}
 
 
-def test_every_silenced_rule_has_its_reason() -> None:
-    """Written `noqa: CODE - why`, and `type: ignore[code]  # why`."""
-    silenced = re.compile(r"# (?:noqa(?!: [A-Z0-9, ]+ - \w)|type: ignore(?!\[[a-z, -]+\]  # \w))")
+def test_every_silenced_rule_and_every_skip_has_its_reason() -> None:
+    """Written `noqa: CODE - why`, `type: ignore[code]  # why`, `pragma: no cover - why`, and as the skip's own text."""
+    silenced = re.compile(
+        r"# (?:noqa(?!: [A-Z0-9, ]+ - \w)|type: ignore(?!\[[a-z, -]+\]  # \w)|pragma: no cover(?! - \w))"
+        r"|\b(?:skip|xfail)\((?!f?\"\w|reason=f?\"\w)|mark\.(?:skip|xfail)\b(?!\()|\bskipif\((?!.*reason=f?\"\w)"
+        r"|\bimportorskip\((?!.*reason=)"
+    )
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in (*modules(), *TESTS.rglob("*.py"), *BENCHMARKS.rglob("*.py"))

@@ -16,12 +16,13 @@ from justai_assets.attribution.sql.inputs import Inputs
 from justai_assets.attribution.sql.script import Form, Target, script, statements
 from justai_assets.attribution.sql.span import Span
 from justai_assets.contract.days import Days
+from justai_assets.dag.databricks.local import JVM
 from justai_assets.landing.drop_place import DropPlace
 from justai_assets_tests.attribution.events import DAY, MIDNIGHT, custom_file, esp_file, rules
 from justai_assets_tests.attribution.oracle import rows_of
 from justai_assets_tests.parity.batches import Batch, batches, contract, timed, unified_by_engine
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(900)]
 
 DIALECT: Dialect = "databricks"
 PLACE = DropPlace("bucket", "databricks/acme")
@@ -42,6 +43,7 @@ def spark() -> Iterator[Any]:
             .config("spark.sql.session.timeZone", DAYLIGHT_SAVING_ZONE)
             .config("spark.sql.warehouse.dir", folder)
             .config("spark.driver.memory", "1g")
+            .config("spark.driver.extraJavaOptions", JVM)
             .getOrCreate()
         )
         session.sparkContext.setLogLevel("ERROR")

@@ -14,6 +14,7 @@ import pytest
 from justai_assets.attribution.day import attribute_day
 from justai_assets.attribution.rule import Rule
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
+from justai_assets.dag.databricks.local import JVM
 from justai_assets.lake.schema import delta_types
 from justai_assets.spark import job
 from justai_assets.spark.task import Source, Target, Task, TaskError
@@ -40,7 +41,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.warehouse.dir": str(folder),
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": JVM,
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from justai_assets.dag.databricks.local import JVM
 from justai_assets.landing.parquet import DropFileError, decoded
 
 AT = datetime(2026, 1, 5, 10, 30, 15, 123456, tzinfo=UTC)
@@ -48,7 +49,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     settings = {
         "spark.master": "local[1]", "spark.ui.enabled": "false", "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("spark")), "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.log.level": "ERROR",
+        "spark.driver.extraJavaOptions": JVM, "spark.log.level": "ERROR",
         "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED", "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
     }  # fmt: skip
     builder = SparkSession.builder
