@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stamina
 from hypothesis import settings
 
 from justai_assets.lake.store import Lake
@@ -84,9 +83,9 @@ def cheap_instances() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    """What is tried again, a step or a call, is tried again at once, as often as in a run, not after half a minute."""
+    """A step that is tried again is tried again at once, as often as in a run, not after half a minute."""
     # Not by the fixture `monkeypatch`: asked for here, it would be undone after everything that a test patches itself.
-    with pytest.MonkeyPatch.context() as patch, stamina.set_testing(True, attempts=100, cap=True):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
         yield
 

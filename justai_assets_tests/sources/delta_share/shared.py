@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -63,7 +63,7 @@ def replace_day(path: Path, day: date, frame: pl.DataFrame, *, by_day: bool = Tr
 
 
 @dataclass
-class Door:
+class Mirrored:
     """A server with one shared table, and an org that mirrors it."""
 
     folder: Path
@@ -126,10 +126,7 @@ def all_days() -> Days:
     return Days(D1, D3)
 
 
-Opened = Callable[..., Door]
-
-
-def open_door(folder: Path, **how: Any) -> Iterator[Door]:
-    """A door whose table the test has yet to write."""
+def open_mirrored(folder: Path, **how: Any) -> Iterator[Mirrored]:
+    """A share whose table the test has yet to write."""
     with ShareServer({NAME: folder / "source"}, **how) as server:
-        yield Door(folder, server)
+        yield Mirrored(folder, server)

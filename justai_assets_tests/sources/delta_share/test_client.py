@@ -21,77 +21,77 @@ from justai_assets.sources.delta_share.share_errors import (
 from justai_assets.testing.share_server import handler
 from justai_assets.testing.share_server.ndjson import Capabilities
 from justai_assets.testing.share_server.shared_tables import SharedTable
-from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Door, events, write
+from justai_assets_tests.sources.delta_share.shared import D1, NAME, QUICK, TABLE, Mirrored, events, write
 
 
 @pytest.mark.parametrize("kind", ["v1", "bearer_token", "basic", "oauth_client_credentials"])
-def test_every_kind_of_profile_is_let_in(door: Door, kind: str) -> None:
-    with door.client(kind) as client:
+def test_every_kind_of_profile_is_let_in(mirrored: Mirrored, kind: str) -> None:
+    with mirrored.client(kind) as client:
         assert client.version(TABLE) == 2
         assert len(list_files(client, TABLE).files) == 3
 
 
-def test_an_oauth_token_is_fetched_once_and_again_when_it_is_refused(door: Door) -> None:
-    with door.client("oauth_client_credentials") as client:
+def test_an_oauth_token_is_fetched_once_and_again_when_it_is_refused(mirrored: Mirrored) -> None:
+    with mirrored.client("oauth_client_credentials") as client:
         client.version(TABLE)
         client.version(TABLE)
-        assert door.asked() == ["token", "version", "version"]
-        door.server.access.revoke()
+        assert mirrored.asked() == ["token", "version", "version"]
+        mirrored.server.access.revoke()
         assert client.version(TABLE) == 2
-        assert door.asked() == ["version", "token", "version"]
-    with door.client("oauth_client_credentials") as client:
+        assert mirrored.asked() == ["version", "token", "version"]
+    with mirrored.client("oauth_client_credentials") as client:
         client.version(TABLE)
-    assert door.asked() == ["version"], "the token lives as long as the process"
+    assert mirrored.asked() == ["version"], "the token lives as long as the process"
 
 
-def test_a_wrong_client_secret_is_an_error_of_access(door: Door) -> None:
-    with door.client("oauth_client_credentials") as client:
-        door.server.access.client_secret = "another"
+def test_a_wrong_client_secret_is_an_error_of_access(mirrored: Mirrored) -> None:
+    with mirrored.client("oauth_client_credentials") as client:
+        mirrored.server.access.client_secret = "another"
         with pytest.raises(ShareAccessError, match="check clientId, clientSecret") as caught:
             client.version(TABLE)
     assert not caught.value.transient
 
 
-def test_a_wrong_token_is_an_error_of_access_that_says_what_to_ask_for(door: Door) -> None:
-    with door.client() as client:
-        door.server.access.bearer = "another"
+def test_a_wrong_token_is_an_error_of_access_that_says_what_to_ask_for(mirrored: Mirrored) -> None:
+    with mirrored.client() as client:
+        mirrored.server.access.bearer = "another"
         with pytest.raises(ShareAccessError, match="new activation link"):
             client.version(TABLE)
 
 
-def test_offers_are_read_to_the_last_page(door: Door) -> None:
-    door.server.page_size = 1
+def test_offers_are_read_to_the_last_page(mirrored: Mirrored) -> None:
+    mirrored.server.page_size = 1
     for name in ("main.events.unified_v2", "main.other.unified", "second.events.unified"):
-        door.server.offer(name, door.source)
-    with door.client() as client:
-        assert client.offers() == sorted(door.server.names)
+        mirrored.server.offer(name, mirrored.source)
+    with mirrored.client() as client:
+        assert client.offers() == sorted(mirrored.server.names)
 
 
-def test_files_are_read_to_the_last_page(door: Door) -> None:
-    door.server.page_size = 2
-    with door.client() as client:
+def test_files_are_read_to_the_last_page(mirrored: Mirrored) -> None:
+    mirrored.server.page_size = 2
+    with mirrored.client() as client:
         listing = list_files(client, TABLE)
     assert len({file.id for file in listing.files}) == 3
-    assert door.asked() == ["query", "query"]
+    assert mirrored.asked() == ["query", "query"]
 
 
-def test_a_table_that_is_not_offered_lists_what_is(door: Door) -> None:
-    door.server.offer("main.events.unified_v2", door.source)
+def test_a_table_that_is_not_offered_lists_what_is(mirrored: Mirrored) -> None:
+    mirrored.server.offer("main.events.unified_v2", mirrored.source)
     with (
-        door.client() as client,
+        mirrored.client() as client,
         pytest.raises(TableNotOfferedError, match=r"main\.events\.gone; it offers main\.events\.unified, .*_v2"),
     ):
         client.version(TableName.parse("main.events.gone"))
 
 
-def test_a_share_that_offers_nothing_says_so(door: Door) -> None:
-    door.server.withdraw(NAME)
-    with door.client() as client, pytest.raises(TableNotOfferedError, match="offers nothing"):
+def test_a_share_that_offers_nothing_says_so(mirrored: Mirrored) -> None:
+    mirrored.server.withdraw(NAME)
+    with mirrored.client() as client, pytest.raises(TableNotOfferedError, match="offers nothing"):
         client.version(TABLE)
 
 
-def test_names_are_the_servers_in_any_case(door: Door) -> None:
-    with door.client() as client:
+def test_names_are_the_servers_in_any_case(mirrored: Mirrored) -> None:
+    with mirrored.client() as client:
         assert client.version(TableName.parse("Main.Events.UNIFIED")) == 2
 
 
@@ -101,26 +101,26 @@ def test_a_table_is_named_by_three_words(text: str) -> None:
         TableName.parse(text)
 
 
-def test_retry_after_is_waited_for(door: Door) -> None:
-    door.server.break_("version", "throttle", times=2, seconds=0.05)
-    with door.client() as client:
+def test_retry_after_is_waited_for(mirrored: Mirrored) -> None:
+    mirrored.server.break_("version", "throttle", times=2, seconds=0.05)
+    with mirrored.client() as client:
         assert client.version(TABLE) == 2
-    assert door.asked() == ["version"] * 3
+    assert mirrored.asked() == ["version"] * 3
 
 
-def test_a_retry_after_beyond_patience_ends_the_run_at_once(door: Door) -> None:
-    door.server.break_("version", "throttle", seconds=3600)
-    with door.client() as client, pytest.raises(ThrottledError, match="asking for 3600 s") as caught:
+def test_a_retry_after_beyond_patience_ends_the_run_at_once(mirrored: Mirrored) -> None:
+    mirrored.server.break_("version", "throttle", seconds=3600)
+    with mirrored.client() as client, pytest.raises(ThrottledError, match="asking for 3600 s") as caught:
         client.version(TABLE)
     assert caught.value.retry_after == 3600
-    assert door.asked() == ["version"]
+    assert mirrored.asked() == ["version"]
 
 
-def test_a_server_that_asks_for_a_page_size_is_given_one(tmp_path: Path, door: Door) -> None:
+def test_a_server_that_asks_for_a_page_size_is_given_one(tmp_path: Path, mirrored: Mirrored) -> None:
     for index in range(5):
         write(tmp_path / "many", events(D1, 2, tag=f"f{index}"))
-    door.server.offer("main.events.many", SharedTable(tmp_path / "many", with_stats=False))
-    with door.client() as client:
+    mirrored.server.offer("main.events.many", SharedTable(tmp_path / "many", with_stats=False))
+    with mirrored.client() as client:
         files = list_files(client, TableName.parse("main.events.many")).files
     assert len(files) == 5
     assert all(file.records is None for file in files)
@@ -128,13 +128,13 @@ def test_a_server_that_asks_for_a_page_size_is_given_one(tmp_path: Path, door: D
 
 @pytest.mark.parametrize("prefers", ["parquet", "delta"])
 def test_a_deletion_vector_is_refused_even_when_the_server_did_not_ask_whether_we_read_it(
-    door: Door, prefers: str, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, prefers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = next(iter(door.source.rglob("*.parquet"))).relative_to(door.source).as_posix()
+    path = next(iter(mirrored.source.rglob("*.parquet"))).relative_to(mirrored.source).as_posix()
     vector = {"storageType": "i", "pathOrInlineDv": "x", "sizeInBytes": 1, "cardinality": 1}
-    door.server.offer(NAME, SharedTable(door.source, deletion_vectors={path: vector}))
-    door.server.prefers = prefers
-    with door.client() as client:
+    mirrored.server.offer(NAME, SharedTable(mirrored.source, deletion_vectors={path: vector}))
+    mirrored.server.prefers = prefers
+    with mirrored.client() as client:
         with pytest.raises(UnsupportedShareError, match="newer reader"):
             list_files(client, TABLE)
         monkeypatch.setattr(Capabilities, "choose", lambda *_: "delta")
@@ -142,8 +142,8 @@ def test_a_deletion_vector_is_refused_even_when_the_server_did_not_ask_whether_w
             list_files(client, TABLE)
 
 
-def test_a_wrong_endpoint_is_told_from_a_missing_table(door: Door) -> None:
-    profile = Profile.parse(door.server.profile().replace("/delta-sharing", "/wrong"))
+def test_a_wrong_endpoint_is_told_from_a_missing_table(mirrored: Mirrored) -> None:
+    profile = Profile.parse(mirrored.server.profile().replace("/delta-sharing", "/wrong"))
     with (
         ShareClient(profile, policy=QUICK) as client,
         pytest.raises(ProfileError, match="no list of shares") as caught,
@@ -153,9 +153,9 @@ def test_a_wrong_endpoint_is_told_from_a_missing_table(door: Door) -> None:
 
 
 def test_a_share_that_is_not_ours_does_not_hide_what_the_others_offer(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door.server.offer("hr.secret.people", door.source)
+    mirrored.server.offer("hr.secret.people", mirrored.source)
     original = handler.Handler._listing
 
     def listing(self: handler.Handler, path: str) -> dict[str, Any]:
@@ -164,11 +164,11 @@ def test_a_share_that_is_not_ours_does_not_hide_what_the_others_offer(
         return original(self, path)
 
     monkeypatch.setattr(handler.Handler, "_listing", listing)
-    with door.client() as client:
+    with mirrored.client() as client:
         assert client.offers() == [NAME]
 
 
-def test_a_page_that_names_itself_as_the_next_is_refused(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_names_itself_as_the_next_is_refused(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
     original = handler.query_lines
 
     def forever(*given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -177,12 +177,14 @@ def test_a_page_that_names_itself_as_the_next_is_refused(door: Door, monkeypatch
         return lines, {**end, "nextPageToken": "eyJ2ZXJzaW9uIjogMn0="}
 
     monkeypatch.setattr(handler, "query_lines", forever)
-    with door.client() as client, pytest.raises(BadAnswerError, match="does not end"):
+    with mirrored.client() as client, pytest.raises(BadAnswerError, match="does not end"):
         list_files(client, TABLE)
-    assert door.asked() == ["query", "query"]
+    assert mirrored.asked() == ["query", "query"]
 
 
-def test_a_server_in_maintenance_is_given_the_time_it_asks_for(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_in_maintenance_is_given_the_time_it_asks_for(
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = handler.Handler._version
 
     def once(self: handler.Handler, *given: Any) -> None:
@@ -190,6 +192,6 @@ def test_a_server_in_maintenance_is_given_the_time_it_asks_for(door: Door, monke
         self._send_json({"message": "maintenance"}, 503, {"Retry-After": "3600"})
 
     monkeypatch.setattr(handler.Handler, "_version", once)
-    with door.client() as client, pytest.raises(TransientShareError, match="503") as caught:
+    with mirrored.client() as client, pytest.raises(TransientShareError, match="503") as caught:
         client.version(TABLE)
     assert caught.value.retry_after == 3600

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from justai_assets_tests.sources.delta_share.shared import D1, Door, events, open_door
+from justai_assets_tests.sources.delta_share.shared import D1, Mirrored, events, open_mirrored
 
 LIMIT = 2**31 - 1
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    yield from open_door(tmp_path)
+def mirrored(tmp_path: Path) -> Iterator[Mirrored]:
+    yield from open_mirrored(tmp_path)
 
 
 def share(folder: Path, files: dict[str, tuple[pa.Table, dict[str, str]]], *, partitioned: bool = False) -> None:
@@ -45,39 +45,41 @@ def share(folder: Path, files: dict[str, tuple[pa.Table, dict[str, str]]], *, pa
 
 
 @pytest.mark.parametrize("day", [2_932_897, 18_281_000, LIMIT, -LIMIT, -719_163 - 366])
-def test_a_row_of_an_impossible_day_is_refused_as_undated_and_the_others_are_mirrored(day: int, door: Door) -> None:
+def test_a_row_of_an_impossible_day_is_refused_as_undated_and_the_others_are_mirrored(
+    day: int, mirrored: Mirrored
+) -> None:
     table = events(D1, 2).to_arrow()
     at = table.column_names.index("event_date")
     sound = table["event_date"].combine_chunks().cast(pa.date32()).view(pa.int32())[0].as_py()
     table = table.set_column(at, "event_date", pa.array([sound, day], pa.int32()).view(pa.date32()))
-    share(door.source, {"part-0.parquet": (table, {})})
-    door.run()
-    assert door.rows().height == 1
-    assert door.fates()[(None, "quarantined", "undated")] == 1
-    assert door.quarantine()["reason"].to_list() == ["undated"]
-    assert door.run() == []
+    share(mirrored.source, {"part-0.parquet": (table, {})})
+    mirrored.run()
+    assert mirrored.rows().height == 1
+    assert mirrored.fates()[(None, "quarantined", "undated")] == 1
+    assert mirrored.quarantine()["reason"].to_list() == ["undated"]
+    assert mirrored.run() == []
 
 
-def test_rows_of_an_impossible_time_are_refused_in_their_day(door: Door) -> None:
+def test_rows_of_an_impossible_time_are_refused_in_their_day(mirrored: Mirrored) -> None:
     table = events(D1, 2).to_arrow()
     at = table.column_names.index("event_timestamp")
     moment = table["event_timestamp"].combine_chunks().view(pa.int64())[0].as_py()
     times = pa.array([moment, 2**63 - 1]).cast(pa.timestamp("us", "UTC"))
-    share(door.source, {"part-0.parquet": (table.set_column(at, "event_timestamp", times), {})})
-    door.run()
-    assert door.fates()[(D1, "quarantined", "bad_timestamp")] == 1
-    assert door.rows().height == 1
+    share(mirrored.source, {"part-0.parquet": (table.set_column(at, "event_timestamp", times), {})})
+    mirrored.run()
+    assert mirrored.fates()[(D1, "quarantined", "bad_timestamp")] == 1
+    assert mirrored.rows().height == 1
 
 
 @pytest.mark.parametrize("value", ["10000-01-01", "52026-11-20", "0000-01-01"])
 def test_a_partition_of_an_impossible_day_is_refused_and_the_others_are_mirrored(
-    value: str, door: Door, monkeypatch: pytest.MonkeyPatch
+    value: str, mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from justai_assets.testing.share_server import ndjson
 
     rows = events(D1, 1).drop("event_date").to_arrow()
     files = {name: (rows, {"event_date": str(D1)}) for name in ("part-0.parquet", "part-1.parquet")}
-    share(door.source, files, partitioned=True)
+    share(mirrored.source, files, partitioned=True)
     original = ndjson.file_line
 
     def line(*given: object) -> dict[str, dict[str, object]]:
@@ -88,6 +90,6 @@ def test_a_partition_of_an_impossible_day_is_refused_and_the_others_are_mirrored
         return found
 
     monkeypatch.setattr(ndjson, "file_line", line)
-    door.run()
-    assert door.rows().height == 1
-    assert door.fates()[(None, "quarantined", "undated")] == 1
+    mirrored.run()
+    assert mirrored.rows().height == 1
+    assert mirrored.fates()[(None, "quarantined", "undated")] == 1

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Door, events, ordered, replace_day, write
+from justai_assets_tests.sources.delta_share.shared import D1, D2, D3, Mirrored, events, ordered, replace_day, write
 
 RUN = """
 import sys
@@ -34,48 +34,50 @@ with ShareClient(Profile.parse(sys.stdin.read())) as client:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_bytes", [1, 1 << 30])
-def test_a_killed_run_leaves_what_was_there_and_what_arrived_is_not_fetched_again(door: Door, batch_bytes: int) -> None:
+def test_a_killed_run_leaves_what_was_there_and_what_arrived_is_not_fetched_again(
+    mirrored: Mirrored, batch_bytes: int
+) -> None:
     from justai_assets.sources.delta_share.mirror_state import MirrorState
 
-    write(door.source, pl.concat([events(D3 + timedelta(days=1 + one)) for one in range(7)]))
-    door.server.break_("files", "slow", skip=5, seconds=60)
+    write(mirrored.source, pl.concat([events(D3 + timedelta(days=1 + one)) for one in range(7)]))
+    mirrored.server.break_("files", "slow", skip=5, seconds=60)
     child = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(door.folder), str(batch_bytes)], stdin=subprocess.PIPE, text=True
+        [sys.executable, "-c", RUN, str(mirrored.folder), str(batch_bytes)], stdin=subprocess.PIPE, text=True
     )
     assert child.stdin is not None
-    child.stdin.write(door.server.profile())
+    child.stdin.write(mirrored.server.profile())
     child.stdin.close()
     for _ in range(600):
         time.sleep(0.05)
-        if len(door.server.asked("files")) >= 6:
+        if len(mirrored.server.asked("files")) >= 6:
             break
     time.sleep(0.3)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    on_disk = len(list((door.target.work / "files").glob("*.parquet")))
-    visible = door.rows()
-    kept = door.folder / "state.json"
-    door.state = MirrorState.from_json(kept.read_text()) if kept.exists() else None
-    assert (visible.height > 0) == (door.state is not None)
-    assert set(visible["event_date"]) == (set(door.state.days) if door.state else set())
-    door.server.faults.clear()
-    door.server.requests.clear()
-    door.run()
+    on_disk = len(list((mirrored.target.work / "files").glob("*.parquet")))
+    visible = mirrored.rows()
+    kept = mirrored.folder / "state.json"
+    mirrored.state = MirrorState.from_json(kept.read_text()) if kept.exists() else None
+    assert (visible.height > 0) == (mirrored.state is not None)
+    assert set(visible["event_date"]) == (set(mirrored.state.days) if mirrored.state else set())
+    mirrored.server.faults.clear()
+    mirrored.server.requests.clear()
+    mirrored.run()
     source = [events(day) for day in (D1, D2, D3)] + [events(D3 + timedelta(days=1 + one)) for one in range(7)]
-    assert_frame_equal(door.rows(), ordered(pl.concat(source)))
-    done = len(door.state.days) if door.state else 0
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat(source)))
+    done = len(mirrored.state.days) if mirrored.state else 0
     assert done == 10
     committed = visible["event_date"].n_unique()
-    assert len(door.server.asked("files")) <= 10 - max(on_disk, committed)
+    assert len(mirrored.server.asked("files")) <= 10 - max(on_disk, committed)
 
 
-def test_a_commit_that_was_never_reported_is_made_and_reported_again_with_the_same_rows(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    before = door.state
-    door.run()
-    once = door.rows()
-    door.state = before
-    door.run()
-    assert door.written() == [D2]
-    assert_frame_equal(door.rows(), once)
+def test_a_commit_that_was_never_reported_is_made_and_reported_again_with_the_same_rows(mirrored: Mirrored) -> None:
+    mirrored.run()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    before = mirrored.state
+    mirrored.run()
+    once = mirrored.rows()
+    mirrored.state = before
+    mirrored.run()
+    assert mirrored.written() == [D2]
+    assert_frame_equal(mirrored.rows(), once)

@@ -19,23 +19,23 @@ from justai_assets_tests.sources.delta_share.shared import (
     D3,
     NAME,
     TABLE,
-    Door,
+    Mirrored,
     events,
-    open_door,
+    open_mirrored,
     ordered,
     replace_day,
     write,
 )
 
 
-def test_a_share_is_mirrored_whole_with_every_row_accounted_for(door: Door) -> None:
-    (step,) = door.run()
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
-    assert door.written() == [D1, D2, D3]
+def test_a_share_is_mirrored_whole_with_every_row_accounted_for(mirrored: Mirrored) -> None:
+    (step,) = mirrored.run()
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
+    assert mirrored.written() == [D1, D2, D3]
     assert step.state.version == 2
-    assert door.fates()[D2, "received", None] == door.fates()[D2, "accepted", None] == 5
-    assert door.quarantine().is_empty()
-    assert not door.target.work.exists()
+    assert mirrored.fates()[D2, "received", None] == mirrored.fates()[D2, "accepted", None] == 5
+    assert mirrored.quarantine().is_empty()
+    assert not mirrored.target.work.exists()
 
 
 @pytest.mark.parametrize("prefers", ["parquet", "delta"])
@@ -44,90 +44,92 @@ def test_a_share_is_mirrored_whole_with_every_row_accounted_for(door: Door) -> N
 def test_both_formats_any_layout_and_no_statistics_give_the_same_mirror(
     tmp_path: Path, prefers: str, by_day: bool, with_stats: bool
 ) -> None:
-    for door in open_door(tmp_path, prefers=prefers, page_size=2):
+    for mirrored in open_mirrored(tmp_path, prefers=prefers, page_size=2):
         for tag in ("a", "b"):
             write(
-                door.source, pl.concat([events(D1, tag=tag), events(D2, tag=tag), events(D3, tag=tag)]), by_day=by_day
+                mirrored.source,
+                pl.concat([events(D1, tag=tag), events(D2, tag=tag), events(D3, tag=tag)]),
+                by_day=by_day,
             )
-        door.server.offer(NAME, SharedTable(door.source, with_stats=with_stats))
-        door.run()
+        mirrored.server.offer(NAME, SharedTable(mirrored.source, with_stats=with_stats))
+        mirrored.run()
         source = pl.concat([events(day, tag=tag) for day in (D1, D2, D3) for tag in ("a", "b")])
-        assert_frame_equal(door.rows(), ordered(source))
+        assert_frame_equal(mirrored.rows(), ordered(source))
 
 
-def test_an_unchanged_share_costs_one_request(door: Door) -> None:
-    door.run()
-    door.asked()
-    assert door.run() == []
-    assert door.asked() == ["version"]
+def test_an_unchanged_share_costs_one_request(mirrored: Mirrored) -> None:
+    mirrored.run()
+    mirrored.asked()
+    assert mirrored.run() == []
+    assert mirrored.asked() == ["version"]
 
 
 @pytest.mark.slow
-def test_one_changed_day_costs_that_day(door: Door) -> None:
+def test_one_changed_day_costs_that_day(mirrored: Mirrored) -> None:
     days = [D1 + timedelta(days=offset) for offset in range(365)]
-    write(door.source, pl.concat([events(day, 1) for day in days[3:]]))
-    door.run()
-    door.asked()
-    replace_day(door.source, days[200], events(days[200], 2))
-    (step,) = door.run()
-    assert door.written() == [days[200]]
+    write(mirrored.source, pl.concat([events(day, 1) for day in days[3:]]))
+    mirrored.run()
+    mirrored.asked()
+    replace_day(mirrored.source, days[200], events(days[200], 2))
+    (step,) = mirrored.run()
+    assert mirrored.written() == [days[200]]
     assert step.listed_by == "changes"
-    assert door.asked() == ["version", "changes", "query", "files"]
-    assert door.rows().height == 3 * 5 + 361 + 2
+    assert mirrored.asked() == ["version", "changes", "query", "files"]
+    assert mirrored.rows().height == 3 * 5 + 361 + 2
 
 
-def test_one_changed_day_of_a_view_costs_that_day_too(door: Door) -> None:
-    door.server.offer(NAME, SharedTable(door.source, is_view=True))
-    door.run()
-    door.asked()
-    replace_day(door.source, D2, events(D2, 9))
-    (step,) = door.run()
-    assert (door.written(), step.listed_by) == ([D2], "snapshot")
-    assert door.asked() == ["version", "query", "files"]
+def test_one_changed_day_of_a_view_costs_that_day_too(mirrored: Mirrored) -> None:
+    mirrored.server.offer(NAME, SharedTable(mirrored.source, is_view=True))
+    mirrored.run()
+    mirrored.asked()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    (step,) = mirrored.run()
+    assert (mirrored.written(), step.listed_by) == ([D2], "snapshot")
+    assert mirrored.asked() == ["version", "query", "files"]
 
 
-def test_a_feed_that_is_not_granted_falls_back_to_the_whole_list(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    door.server.break_("changes", "status", status=403)
-    (step,) = door.run()
-    assert (door.written(), step.listed_by) == ([D2], "snapshot")
+def test_a_feed_that_is_not_granted_falls_back_to_the_whole_list(mirrored: Mirrored) -> None:
+    mirrored.run()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    mirrored.server.break_("changes", "status", status=403)
+    (step,) = mirrored.run()
+    assert (mirrored.written(), step.listed_by) == ([D2], "snapshot")
     assert "whole list was read" in step.notes[0]
 
 
-def test_days_that_vanish_are_emptied_and_reported(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete(f"event_date = '{D2}'")
-    (step,) = door.run()
+def test_days_that_vanish_are_emptied_and_reported(mirrored: Mirrored) -> None:
+    mirrored.run()
+    DeltaTable(mirrored.source).delete(f"event_date = '{D2}'")
+    (step,) = mirrored.run()
     assert step.vanished == (D2,)
-    assert set(door.rows()["event_date"]) == {D1, D3}
-    assert door.fates()[D2, "received", None] == 0
+    assert set(mirrored.rows()["event_date"]) == {D1, D3}
+    assert mirrored.fates()[D2, "received", None] == 0
 
 
-def test_a_lost_state_costs_a_copy_and_empties_what_the_share_no_longer_holds(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete(f"event_date = '{D1}'")
-    door.state = None
-    (step,) = door.run(mirrored=[D1, D2, D3])
+def test_a_lost_state_costs_a_copy_and_empties_what_the_share_no_longer_holds(mirrored: Mirrored) -> None:
+    mirrored.run()
+    DeltaTable(mirrored.source).delete(f"event_date = '{D1}'")
+    mirrored.state = None
+    (step,) = mirrored.run(mirrored=[D1, D2, D3])
     assert step.vanished == (D1,)
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D2), events(D3)])))
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D2), events(D3)])))
 
 
-def test_another_table_of_the_share_replaces_the_mirror(door: Door, tmp_path: Path) -> None:
-    door.run()
+def test_another_table_of_the_share_replaces_the_mirror(mirrored: Mirrored, tmp_path: Path) -> None:
+    mirrored.run()
     write(tmp_path / "v2", events(D3, 2, tag="v2"))
-    door.server.offer("main.events.unified_v2", tmp_path / "v2")
-    (step,) = door.run(table=TableName.parse("main.events.unified_v2"))
+    mirrored.server.offer("main.events.unified_v2", tmp_path / "v2")
+    (step,) = mirrored.run(table=TableName.parse("main.events.unified_v2"))
     assert step.vanished == (D1, D2)
-    assert_frame_equal(door.rows(), ordered(events(D3, 2, tag="v2")))
+    assert_frame_equal(mirrored.rows(), ordered(events(D3, 2, tag="v2")))
 
 
-def test_additive_columns_pass_and_are_remarked_on(door: Door) -> None:
-    door.run()
+def test_additive_columns_pass_and_are_remarked_on(mirrored: Mirrored) -> None:
+    mirrored.run()
     wide = events(D3, 2).with_columns(pl.lit("eu").alias("region"))
-    write(door.source, wide, schema_mode="merge")
-    (step,) = door.run()
-    assert door.rows().filter(pl.col("event_date") == D3).height == 7
+    write(mirrored.source, wide, schema_mode="merge")
+    (step,) = mirrored.run()
+    assert mirrored.rows().filter(pl.col("event_date") == D3).height == 7
     assert step.notes == ("columns beyond the contract, not mirrored: region",)
 
 
@@ -141,12 +143,12 @@ def test_rows_that_break_the_rules_are_quarantined_one_by_one(tmp_path: Path) ->
         message_id=pl.Series(["m1", "m2", "m3", "m4", "me@example.com", "m6"]),
     )
     undated = events(D1, 2).with_columns(pl.lit(None, pl.Date).alias("event_date"))
-    for door in open_door(tmp_path):
-        write(door.source, pl.concat([frame, undated]), by_day=False)
-        door.run()
-        assert door.rows()["message_id"].to_list() == ["m1", "m6"]
-        assert door.rows()["event_name"].to_list() == ["emailSend", "emailUnsubscribe"]
-        refused = door.quarantine().sort("event_date", "source_row", nulls_last=True)
+    for mirrored in open_mirrored(tmp_path):
+        write(mirrored.source, pl.concat([frame, undated]), by_day=False)
+        mirrored.run()
+        assert mirrored.rows()["message_id"].to_list() == ["m1", "m6"]
+        assert mirrored.rows()["event_name"].to_list() == ["emailSend", "emailUnsubscribe"]
+        refused = mirrored.quarantine().sort("event_date", "source_row", nulls_last=True)
         assert refused.select("event_date", "reason", "source_row").rows() == [
             (D1, "bad_timestamp", 1),
             (D1, "outside_day", 2),
@@ -156,57 +158,57 @@ def test_rows_that_break_the_rules_are_quarantined_one_by_one(tmp_path: Path) ->
             (None, "undated", 7),
         ]
         assert set(refused["source_file"].str.head(len(NAME) + 1)) == {f"{NAME}/"}
-        fates = door.fates()
+        fates = mirrored.fates()
         for day, received in ((D1, 6), (None, 2)):
             fate = {kind: sum(n for (d, k, _), n in fates.items() if (d, k) == (day, kind)) for _, kind, _ in fates}
             assert fate["received"] == fate["accepted"] + fate["quarantined"] == received
 
 
 def test_a_rerun_replaces_what_it_refused_before(tmp_path: Path) -> None:
-    for door in open_door(tmp_path):
-        write(door.source, events(D1, 2).with_columns(event_name=pl.lit(None, pl.String)))
-        door.run()
-        assert door.quarantine().height == 2
-        replace_day(door.source, D1, events(D1, 2))
-        door.run()
-        assert door.quarantine().is_empty()
-        assert door.rows().height == 2
+    for mirrored in open_mirrored(tmp_path):
+        write(mirrored.source, events(D1, 2).with_columns(event_name=pl.lit(None, pl.String)))
+        mirrored.run()
+        assert mirrored.quarantine().height == 2
+        replace_day(mirrored.source, D1, events(D1, 2))
+        mirrored.run()
+        assert mirrored.quarantine().is_empty()
+        assert mirrored.rows().height == 2
 
 
-def test_several_commits_of_bounded_size_end_in_the_same_table(door: Door) -> None:
-    steps = door.run(batch_bytes=1)
+def test_several_commits_of_bounded_size_end_in_the_same_table(mirrored: Mirrored) -> None:
+    steps = mirrored.run(batch_bytes=1)
     assert [[report.day for report in step.reports] for step in steps] == [[D1], [D2], [D3]]
     assert [step.state.version for step in steps] == [None, None, 2]
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
 
 
-def test_a_run_that_stops_between_commits_goes_on_with_the_rest(door: Door) -> None:
-    door.server.break_("files", "status", skip=1, status=500)
+def test_a_run_that_stops_between_commits_goes_on_with_the_rest(mirrored: Mirrored) -> None:
+    mirrored.server.break_("files", "status", skip=1, status=500)
     with pytest.raises(Exception, match="500"):
-        door.run(batch_bytes=1)
-    assert door.written() == [D1]
-    door.server.faults.clear()
-    door.run(batch_bytes=1)
-    assert door.written() == [D2, D3]
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
+        mirrored.run(batch_bytes=1)
+    assert mirrored.written() == [D1]
+    mirrored.server.faults.clear()
+    mirrored.run(batch_bytes=1)
+    assert mirrored.written() == [D2, D3]
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1), events(D2), events(D3)])))
 
 
-def test_a_table_rewritten_during_the_run_is_planned_anew(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_rewritten_during_the_run_is_planned_anew(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
     # The request for the first day finds its file vacuumed away: the table was rewritten after it was listed.
-    original = door.server.access.honours
+    original = mirrored.server.access.honours
     rewritten: list[bool] = []
 
     def rewrite(path: str, expires: str, signature: str) -> bool:
         if not rewritten and str(D1) in path:
             rewritten.append(True)
-            replace_day(door.source, D1, events(D1, 9))
-            table = DeltaTable(door.source)
+            replace_day(mirrored.source, D1, events(D1, 9))
+            table = DeltaTable(mirrored.source)
             table.vacuum(0, enforce_retention_duration=False, dry_run=False)
         return original(path, expires, signature)
 
-    monkeypatch.setattr(door.server.access, "honours", rewrite)
-    door.run()
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3)])))
+    monkeypatch.setattr(mirrored.server.access, "honours", rewrite)
+    mirrored.run()
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3)])))
 
 
 changes = st.lists(
@@ -226,14 +228,14 @@ def test_whatever_happens_to_the_share_the_mirror_equals_it(
     feed: bool,
     every: bool,
 ) -> None:
-    for door in open_door(tmp_path_factory.mktemp("door")):
-        write(door.source, pl.concat([events(D1), events(D2), events(D3)]), by_day=by_day, feed=feed)
-        door.run()
+    for mirrored in open_mirrored(tmp_path_factory.mktemp("share")):
+        write(mirrored.source, pl.concat([events(D1), events(D2), events(D3)]), by_day=by_day, feed=feed)
+        mirrored.run()
         for number, (what, offset, count) in enumerate(changes):
-            _change(door.source, what, D1 + timedelta(days=offset), events_of(offset, count, number), by_day)
+            _change(mirrored.source, what, D1 + timedelta(days=offset), events_of(offset, count, number), by_day)
             if every or number == len(changes) - 1:
-                door.run()
-                assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+                mirrored.run()
+                assert_frame_equal(mirrored.rows(), ordered(pl.read_delta(str(mirrored.source))))
 
 
 def events_of(offset: int, count: int, number: int) -> pl.DataFrame:
@@ -253,14 +255,14 @@ def _change(source: Path, what: str, day: date, frame: pl.DataFrame, by_day: boo
 
 def test_a_cut_whose_pieces_are_partly_gone_never_counts_as_the_whole_file(tmp_path: Path) -> None:
     source = pl.concat([events(D1), events(D2), events(D3)])
-    for door in open_door(tmp_path):
-        write(door.source, source, by_day=False)
+    for mirrored in open_mirrored(tmp_path):
+        write(mirrored.source, source, by_day=False)
         # One commit a day; the run ends after the first, whose pieces are cleared, and its state is lost.
-        with door.client() as client:
-            steps = mirror(client, TABLE, door.target, None, batch_bytes=1)
+        with mirrored.client() as client:
+            steps = mirror(client, TABLE, mirrored.target, None, batch_bytes=1)
             next(steps)
             next(steps)
             steps.close()
-        assert door.target.work.exists()
-        door.run(mirrored=[D1, D2])
-        assert_frame_equal(door.rows(), ordered(source))
+        assert mirrored.target.work.exists()
+        mirrored.run(mirrored=[D1, D2])
+        assert_frame_equal(mirrored.rows(), ordered(source))

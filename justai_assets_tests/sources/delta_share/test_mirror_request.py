@@ -15,69 +15,69 @@ from justai_assets_tests.sources.delta_share.shared import (
     D1,
     D2,
     D3,
-    Door,
+    Mirrored,
     events,
     ordered,
     replace_day,
 )
 
 
-def test_rechecking_lists_the_files_though_the_version_stands_still(door: Door) -> None:
-    door.run()
-    door.asked()
-    door.run(recheck=True)
-    assert door.asked() == ["version", "query"]
-    assert door.written() == []
+def test_rechecking_lists_the_files_though_the_version_stands_still(mirrored: Mirrored) -> None:
+    mirrored.run()
+    mirrored.asked()
+    mirrored.run(recheck=True)
+    assert mirrored.asked() == ["version", "query"]
+    assert mirrored.written() == []
 
 
-def test_an_empty_table_keeps_the_mirror_unless_it_is_accepted(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete()
+def test_an_empty_table_keeps_the_mirror_unless_it_is_accepted(mirrored: Mirrored) -> None:
+    mirrored.run()
+    DeltaTable(mirrored.source).delete()
     with pytest.raises(EmptyShareError, match="3 days of it were mirrored"):
-        door.run()
-    assert door.rows().height == 15
-    (step,) = door.run(accept_empty=True)
+        mirrored.run()
+    assert mirrored.rows().height == 15
+    (step,) = mirrored.run(accept_empty=True)
     assert step.vanished == (D1, D2, D3)
-    assert door.rows().is_empty()
+    assert mirrored.rows().is_empty()
 
 
-def test_days_that_are_asked_for_are_replaced_changed_or_not_and_no_others(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D1, events(D1, 9))
-    replace_day(door.source, D3, events(D3, 7))
-    (step,) = door.run(days=Days(D2, D3))
-    assert door.written() == [D2, D3]
+def test_days_that_are_asked_for_are_replaced_changed_or_not_and_no_others(mirrored: Mirrored) -> None:
+    mirrored.run()
+    replace_day(mirrored.source, D1, events(D1, 9))
+    replace_day(mirrored.source, D3, events(D3, 7))
+    (step,) = mirrored.run(days=Days(D2, D3))
+    assert mirrored.written() == [D2, D3]
     assert step.state.version == 2, "the first day is still to come"
-    assert door.rows().height == 5 + 5 + 7
-    door.run()
-    assert door.written() == [D1]
-    assert_frame_equal(door.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3, 7)])))
+    assert mirrored.rows().height == 5 + 5 + 7
+    mirrored.run()
+    assert mirrored.written() == [D1]
+    assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1, 9), events(D2), events(D3, 7)])))
 
 
-def test_an_asked_day_that_the_share_does_not_have_is_accounted_for_as_empty(door: Door) -> None:
+def test_an_asked_day_that_the_share_does_not_have_is_accounted_for_as_empty(mirrored: Mirrored) -> None:
     later = D3 + timedelta(days=1)
-    (step,) = door.run(days=Days(D3, later))
+    (step,) = mirrored.run(days=Days(D3, later))
     assert [(report.day, report.rows) for report in step.reports] == [(D3, 5), (later, 0)]
     assert step.vanished == ()
-    assert door.fates()[later, "received", None] == 0
-    door.run()
-    assert door.rows().height == 15
+    assert mirrored.fates()[later, "received", None] == 0
+    mirrored.run()
+    assert mirrored.rows().height == 15
 
 
-def test_asking_for_days_of_a_table_that_lost_everything_keeps_them(door: Door) -> None:
-    door.run()
-    DeltaTable(door.source).delete()
+def test_asking_for_days_of_a_table_that_lost_everything_keeps_them(mirrored: Mirrored) -> None:
+    mirrored.run()
+    DeltaTable(mirrored.source).delete()
     with pytest.raises(EmptyShareError):
-        door.run(days=Days(D1, D2))
-    assert door.rows().height == 15
+        mirrored.run(days=Days(D1, D2))
+    assert mirrored.rows().height == 15
 
 
-def test_rows_that_no_run_reported_are_never_passed_over_even_after_a_run_for_other_days(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    before = door.state
-    door.run()
-    door.state = before  # the run was killed after its commit
-    door.run(days=Days(D3, D3))
-    door.run()
-    assert door.written() == [D2]
+def test_rows_that_no_run_reported_are_never_passed_over_even_after_a_run_for_other_days(mirrored: Mirrored) -> None:
+    mirrored.run()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    before = mirrored.state
+    mirrored.run()
+    mirrored.state = before  # the run was killed after its commit
+    mirrored.run(days=Days(D3, D3))
+    mirrored.run()
+    assert mirrored.written() == [D2]

@@ -24,72 +24,72 @@ from justai_assets_tests.sources.delta_share.shared import (
     D3,
     NAME,
     TABLE,
-    Door,
+    Mirrored,
     events,
-    open_door,
+    open_mirrored,
     ordered,
     replace_day,
     write,
 )
 
 
-def source_of(door: Door) -> pl.DataFrame:
-    return ordered(pl.read_delta(str(door.source)))
+def source_of(mirrored: Mirrored) -> pl.DataFrame:
+    return ordered(pl.read_delta(str(mirrored.source)))
 
 
-def test_a_change_feed_in_pages_is_read_to_its_last_page(door: Door) -> None:
-    door.run()
-    door.server.page_size = 1
-    replace_day(door.source, D1, events(D1, 9))
-    replace_day(door.source, D3, events(D3, 7))
-    door.asked()
-    steps = door.run()
-    assert (door.written(), {step.listed_by for step in steps}) == ([D1, D3], {"changes"})
-    assert door.asked().count("changes") == 4
-    assert_frame_equal(door.rows(), source_of(door))
+def test_a_change_feed_in_pages_is_read_to_its_last_page(mirrored: Mirrored) -> None:
+    mirrored.run()
+    mirrored.server.page_size = 1
+    replace_day(mirrored.source, D1, events(D1, 9))
+    replace_day(mirrored.source, D3, events(D3, 7))
+    mirrored.asked()
+    steps = mirrored.run()
+    assert (mirrored.written(), {step.listed_by for step in steps}) == ([D1, D3], {"changes"})
+    assert mirrored.asked().count("changes") == 4
+    assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
-def test_a_change_feed_that_breaks_down_is_replaced_by_the_whole_list(door: Door) -> None:
-    door.run()
-    replace_day(door.source, D2, events(D2, 9))
-    door.server.break_("changes", "status", status=500)
-    (step,) = door.run()
-    assert (door.written(), step.listed_by) == ([D2], "snapshot")
+def test_a_change_feed_that_breaks_down_is_replaced_by_the_whole_list(mirrored: Mirrored) -> None:
+    mirrored.run()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    mirrored.server.break_("changes", "status", status=500)
+    (step,) = mirrored.run()
+    assert (mirrored.written(), step.listed_by) == ([D2], "snapshot")
     assert "share_transient on the change feed" in step.notes[0]
 
 
-def make_anew(door: Door, *days: pl.DataFrame) -> None:
-    shutil.rmtree(door.source)
+def make_anew(mirrored: Mirrored, *days: pl.DataFrame) -> None:
+    shutil.rmtree(mirrored.source)
     for frame in days:
-        write(door.source, frame, feed=True)
+        write(mirrored.source, frame, feed=True)
 
 
 @pytest.mark.parametrize("by_range", [True, False])
 def test_a_table_made_anew_at_a_higher_version_leaves_nothing_of_the_one_before(tmp_path: Path, by_range: bool) -> None:
-    for door in open_door(tmp_path):
-        write(door.source, pl.concat([events(D1), events(D2), events(D3)]), feed=True)
-        door.run()
-        make_anew(door, events(D1, 3, tag="new"), events(D2, 3, tag="new"))
+    for mirrored in open_mirrored(tmp_path):
+        write(mirrored.source, pl.concat([events(D1), events(D2), events(D3)]), feed=True)
+        mirrored.run()
+        make_anew(mirrored, events(D1, 3, tag="new"), events(D2, 3, tag="new"))
         if by_range:
-            door.run(days=Days(D2, D2))
-        door.run()
-        assert_frame_equal(door.rows(), source_of(door))
-        assert door.run() == []
+            mirrored.run(days=Days(D2, D2))
+        mirrored.run()
+        assert_frame_equal(mirrored.rows(), source_of(mirrored))
+        assert mirrored.run() == []
 
 
-def test_a_table_made_anew_with_the_same_rows_wakes_nothing_downstream(door: Door) -> None:
-    door.run()
-    make_anew(door, events(D1), events(D2), events(D3), events(D2, 1, tag="more"))
-    door.run()
-    assert door.written() == [D2]
-    assert_frame_equal(door.rows(), source_of(door))
+def test_a_table_made_anew_with_the_same_rows_wakes_nothing_downstream(mirrored: Mirrored) -> None:
+    mirrored.run()
+    make_anew(mirrored, events(D1), events(D2), events(D3), events(D2, 1, tag="more"))
+    mirrored.run()
+    assert mirrored.written() == [D2]
+    assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
-def test_the_same_name_at_another_endpoint_replaces_the_mirror(door: Door, tmp_path: Path) -> None:
-    door.run()
-    for other in open_door(tmp_path / "other"):
+def test_the_same_name_at_another_endpoint_replaces_the_mirror(mirrored: Mirrored, tmp_path: Path) -> None:
+    mirrored.run()
+    for other in open_mirrored(tmp_path / "other"):
         write(other.source, events(D2, 2, tag="other"))
-        other.state, other.folder = door.state, door.folder
+        other.state, other.folder = mirrored.state, mirrored.folder
         other.server.offer(NAME, tmp_path / "other" / "source")
         other.run()
         assert_frame_equal(other.rows(), ordered(events(D2, 2, tag="other")))
@@ -108,54 +108,54 @@ def lagging(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
 def test_a_list_older_than_the_version_announced_is_taken_for_what_it_is(
     tmp_path: Path, feed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for door in open_door(tmp_path):
+    for mirrored in open_mirrored(tmp_path):
         for day in (D1, D2, D3):
-            write(door.source, events(day), feed=feed)
-        door.run()
-        replace_day(door.source, D2, events(D2, 9))
+            write(mirrored.source, events(day), feed=feed)
+        mirrored.run()
+        replace_day(mirrored.source, D2, events(D2, 9))
         with monkeypatch.context() as patch:
             lagging(patch, 2)
-            door.run()
-        assert door.state is not None
-        assert door.state.version == 2
-        door.run()
-        assert_frame_equal(door.rows(), source_of(door))
+            mirrored.run()
+        assert mirrored.state is not None
+        assert mirrored.state.version == 2
+        mirrored.run()
+        assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
 @pytest.mark.parametrize("days", [None, Days(D2, D2)])
 def test_a_list_older_than_what_is_mirrored_is_refused(
-    door: Door, days: Days | None, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, days: Days | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace_day(door.source, D2, events(D2, 9))
-    door.run()
-    before = door.rows()
+    replace_day(mirrored.source, D2, events(D2, 9))
+    mirrored.run()
+    before = mirrored.rows()
     lagging(monkeypatch, 2)
     with pytest.raises(StaleShareError, match="lists version 2, and 3 is mirrored"):
-        door.run(days=days, recheck=True)
-    assert_frame_equal(door.rows(), before)
+        mirrored.run(days=days, recheck=True)
+    assert_frame_equal(mirrored.rows(), before)
 
 
 @pytest.mark.parametrize("with_stats", [True, False])
-def test_files_without_rows_are_an_empty_share(door: Door, with_stats: bool) -> None:
-    door.run()
-    write(door.source, events(D1, 0), mode="overwrite")
-    add_empty_file(door, D1)
-    door.server.offer(NAME, SharedTable(door.source, with_stats=with_stats))
+def test_files_without_rows_are_an_empty_share(mirrored: Mirrored, with_stats: bool) -> None:
+    mirrored.run()
+    write(mirrored.source, events(D1, 0), mode="overwrite")
+    add_empty_file(mirrored, D1)
+    mirrored.server.offer(NAME, SharedTable(mirrored.source, with_stats=with_stats))
     with pytest.raises(EmptyShareError, match="3 days of it were mirrored"):
-        door.run()
-    assert door.rows().height == 15
-    door.run(accept_empty=True)
-    assert door.rows().is_empty()
+        mirrored.run()
+    assert mirrored.rows().height == 15
+    mirrored.run(accept_empty=True)
+    assert mirrored.rows().is_empty()
 
 
-def add_empty_file(door: Door, day: Any) -> None:
+def add_empty_file(mirrored: Mirrored, day: Any) -> None:
     """delta-rs writes no file without rows; Spark does."""
     import json
 
-    folder = door.source / f"event_date={day}"
+    folder = mirrored.source / f"event_date={day}"
     folder.mkdir(exist_ok=True)
     events(day, 0).drop("event_date").write_parquet(folder / "empty.parquet")
-    table = DeltaTable(door.source)
+    table = DeltaTable(mirrored.source)
     add = {
         "path": f"event_date={day}/empty.parquet",
         "partitionValues": {"event_date": str(day)},
@@ -164,10 +164,10 @@ def add_empty_file(door: Door, day: Any) -> None:
         "dataChange": True,
         "stats": json.dumps({"numRecords": 0}),
     }
-    (door.source / "_delta_log" / f"{table.version() + 1:020d}.json").write_text(json.dumps({"add": add}) + "\n")
+    (mirrored.source / "_delta_log" / f"{table.version() + 1:020d}.json").write_text(json.dumps({"add": add}) + "\n")
 
 
-def with_volatile_ids(door: Door, monkeypatch: pytest.MonkeyPatch, files_an_address: int | None = None) -> None:
+def with_volatile_ids(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch, files_an_address: int | None = None) -> None:
     """A view whose files have other ids at each request, and addresses that live for so many downloads."""
     original_id, original_query = SharedTable.file_id, handler.Handler._query
     number, left = itertools.count(), [0]
@@ -183,82 +183,82 @@ def with_volatile_ids(door: Door, monkeypatch: pytest.MonkeyPatch, files_an_addr
 
     monkeypatch.setattr(SharedTable, "file_id", staticmethod(lambda path: original_id(salt[0] + path)))
     monkeypatch.setattr(handler.Handler, "_query", query)
-    monkeypatch.setattr(door.server.access, "honours", honours)
-    door.server.offer(NAME, SharedTable(door.source, is_view=True))
+    monkeypatch.setattr(mirrored.server.access, "honours", honours)
+    mirrored.server.offer(NAME, SharedTable(mirrored.source, is_view=True))
 
 
 def test_a_view_with_other_ids_each_time_is_copied_though_its_addresses_die_meanwhile(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for offset in range(4, 13):
-        write(door.source, events(D1.replace(day=offset)))
-    with_volatile_ids(door, monkeypatch, files_an_address=4)
-    door.run(batch_bytes=1)
-    assert len(door.written()) == len(set(door.written())) == 12
-    assert_frame_equal(door.rows(), source_of(door))
+        write(mirrored.source, events(D1.replace(day=offset)))
+    with_volatile_ids(mirrored, monkeypatch, files_an_address=4)
+    mirrored.run(batch_bytes=1)
+    assert len(mirrored.written()) == len(set(mirrored.written())) == 12
+    assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
 def test_a_list_that_moves_before_anything_can_be_committed_ends_the_run(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_volatile_ids(door, monkeypatch)
-    monkeypatch.setattr(door.server.access, "honours", lambda *_: False)
+    with_volatile_ids(mirrored, monkeypatch)
+    monkeypatch.setattr(mirrored.server.access, "honours", lambda *_: False)
     with pytest.raises(ShareMovedError):
-        door.run()
-    assert door.asked().count("version") == 3
+        mirrored.run()
+    assert mirrored.asked().count("version") == 3
 
 
 def test_a_copy_that_was_interrupted_is_not_begun_again_at_the_same_version(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_volatile_ids(door, monkeypatch)
-    door.server.break_("files", "status", skip=1, status=500)
+    with_volatile_ids(mirrored, monkeypatch)
+    mirrored.server.break_("files", "status", skip=1, status=500)
     with pytest.raises(Exception, match="500"):
-        door.run(batch_bytes=1)
-    assert door.written() == [D1]
-    door.server.faults.clear()
-    door.asked()
-    door.run(batch_bytes=1)
-    assert door.written() == [D2, D3]
-    assert door.asked().count("files") == 2
+        mirrored.run(batch_bytes=1)
+    assert mirrored.written() == [D1]
+    mirrored.server.faults.clear()
+    mirrored.asked()
+    mirrored.run(batch_bytes=1)
+    assert mirrored.written() == [D2, D3]
+    assert mirrored.asked().count("files") == 2
 
 
-def test_maintenance_of_the_mirrors_table_costs_no_day(door: Door) -> None:
-    door.server.offer(NAME, SharedTable(door.source, is_view=True))
-    door.run()
-    lake = door.lake.open(door.slug, DELTA_SHARE)
+def test_maintenance_of_the_mirrors_table_costs_no_day(mirrored: Mirrored) -> None:
+    mirrored.server.offer(NAME, SharedTable(mirrored.source, is_view=True))
+    mirrored.run()
+    lake = mirrored.lake.open(mirrored.slug, DELTA_SHARE)
     assert lake is not None
     lake.optimize.compact()
     lake.vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
-    write(door.source, pl.read_delta(str(door.source)).sort("message_id", descending=True), mode="overwrite")
-    door.run()
-    assert door.written() == []
+    write(mirrored.source, pl.read_delta(str(mirrored.source)).sort("message_id", descending=True), mode="overwrite")
+    mirrored.run()
+    assert mirrored.written() == []
 
 
-def test_a_day_that_was_changed_from_outside_is_written_again(door: Door) -> None:
-    door.run()
-    lake = door.lake.open(door.slug, DELTA_SHARE)
+def test_a_day_that_was_changed_from_outside_is_written_again(mirrored: Mirrored) -> None:
+    mirrored.run()
+    lake = mirrored.lake.open(mirrored.slug, DELTA_SHARE)
     assert lake is not None
     lake.delete(f"event_date = '{D2}'")
-    door.run(recheck=True)
-    assert door.written() == [D2]
-    assert_frame_equal(door.rows(), source_of(door))
+    mirrored.run(recheck=True)
+    assert mirrored.written() == [D2]
+    assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
-def test_only_changed_days_of_a_range_are_replaced_when_nothing_else_is_wished(door: Door) -> None:
-    door.run()
-    door.asked()
-    assert door.run(days=Days(D1, D3), only_changed=True) == []
-    assert door.asked() == ["version"]
-    replace_day(door.source, D2, events(D2, 9))
-    replace_day(door.source, D3, events(D3, 9))
-    door.run(days=Days(D1, D2), only_changed=True)
-    assert door.written() == [D2]
-    door.run()
-    assert_frame_equal(door.rows(), source_of(door))
+def test_only_changed_days_of_a_range_are_replaced_when_nothing_else_is_wished(mirrored: Mirrored) -> None:
+    mirrored.run()
+    mirrored.asked()
+    assert mirrored.run(days=Days(D1, D3), only_changed=True) == []
+    assert mirrored.asked() == ["version"]
+    replace_day(mirrored.source, D2, events(D2, 9))
+    replace_day(mirrored.source, D3, events(D3, 9))
+    mirrored.run(days=Days(D1, D2), only_changed=True)
+    assert mirrored.written() == [D2]
+    mirrored.run()
+    assert_frame_equal(mirrored.rows(), source_of(mirrored))
 
 
-def test_the_token_for_fresh_addresses_is_kept_from_the_first_page_on(door: Door) -> None:
-    door.server.page_size = 1
-    with door.client() as client:
+def test_the_token_for_fresh_addresses_is_kept_from_the_first_page_on(mirrored: Mirrored) -> None:
+    mirrored.server.page_size = 1
+    with mirrored.client() as client:
         assert list_files(client, TABLE).refresh_token

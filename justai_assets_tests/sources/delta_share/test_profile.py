@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -121,3 +123,13 @@ def test_expiry_is_warned_of_fourteen_days_ahead(expiry: str | None, days: float
     assert bool(profile.expiry_warning(NOW)) is warned
     if days is not None and days < 0:
         assert "has expired" in profile.expiry_warning(NOW)
+
+
+def test_a_profile_is_parsed_by_the_package_and_does_not_bring_pandas() -> None:
+    code = (
+        "import sys; from justai_assets.sources.delta_share import profile; "
+        "profile.Profile.parse(sys.argv[1]); "
+        "print(profile._package().__file__.endswith('delta_sharing/protocol.py'), 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(V1)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-import stamina
 
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.profile import Profile
@@ -176,7 +175,7 @@ def test_the_waits_double_and_are_spread(monkeypatch: pytest.MonkeyPatch) -> Non
     waits: list[float] = []
     monkeypatch.setattr(threading.Event, "wait", lambda _, seconds: waits.append(seconds))
     errors = [TransientShareError(str(number)) for number in range(7)]
-    with stamina.set_testing(False), pytest.raises(TransientShareError):
+    with pytest.raises(TransientShareError):
         RequestPolicy(attempts=7, first_wait=1, longest_wait=20).retrying(Server(*errors))
     assert waits[0] == 0
     for wait, least in zip(waits[1:], (1, 2, 4, 8, 16, 20), strict=True):
@@ -204,6 +203,6 @@ def test_whoever_waits_is_woken_when_the_run_ends() -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()
     start = time.monotonic()
-    with stamina.set_testing(False), pytest.raises(StoppedError):
+    with pytest.raises(StoppedError):
         RequestPolicy(first_wait=60).retrying(Server(TransientShareError("a")), stop)
     assert time.monotonic() - start < 50, "the wait is a minute"

@@ -23,9 +23,9 @@ from justai_assets_tests.sources.delta_share.shared import (
     D2,
     D3,
     NAME,
-    Door,
+    Mirrored,
     events,
-    open_door,
+    open_mirrored,
     ordered,
     write,
 )
@@ -35,11 +35,11 @@ FAST = RequestPolicy(attempts=2, first_wait=0.01, longest_wait=0.2, connect_seco
 D4 = D3 + timedelta(days=1)
 
 
-def append(door: Door, *frames: pl.DataFrame) -> Path:
+def append(mirrored: Mirrored, *frames: pl.DataFrame) -> Path:
     """One more file of several days; where it lies."""
-    before = set(door.source.rglob("*.parquet"))
-    write(door.source, pl.concat(frames), by_day=False)
-    (added,) = set(door.source.rglob("*.parquet")) - before
+    before = set(mirrored.source.rglob("*.parquet"))
+    write(mirrored.source, pl.concat(frames), by_day=False)
+    (added,) = set(mirrored.source.rglob("*.parquet")) - before
     return added
 
 
@@ -54,12 +54,12 @@ def hash_of(path: str) -> str:
     return hashlib.sha256(path.encode()).hexdigest()
 
 
-def refused(door: Door) -> list[tuple[date | None, str, int]]:
-    return door.quarantine().select("event_date", "reason", "records").rows()
+def refused(mirrored: Mirrored) -> list[tuple[date | None, str, int]]:
+    return mirrored.quarantine().select("event_date", "reason", "records").rows()
 
 
-def notes(door: Door) -> set[str]:
-    return {remark for step in door.steps for remark in step.notes}
+def notes(mirrored: Mirrored) -> set[str]:
+    return {remark for step in mirrored.steps for remark in step.notes}
 
 
 @pytest.mark.parametrize("with_stats", [True, False])
@@ -67,112 +67,112 @@ def notes(door: Door) -> set[str]:
 def test_the_days_that_other_files_give_are_mirrored_and_say_that_they_may_be_incomplete(
     tmp_path: Path, with_stats: bool, footer: bool
 ) -> None:
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2))
-        bad = append(door, events(D2, tag="more"), events(D3))
-        append(door, events(D3, 2, tag="other"), events(D4))
-        door.server.offer(NAME, SharedTable(door.source, with_stats=with_stats))
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2))
+        bad = append(mirrored, events(D2, tag="more"), events(D3))
+        append(mirrored, events(D3, 2, tag="other"), events(D4))
+        mirrored.server.offer(NAME, SharedTable(mirrored.source, with_stats=with_stats))
         whole = damage(bad, footer=footer)
         with pytest.raises(CorruptFileError, match="cannot be read") as caught:
-            door.run(policy=FAST)
+            mirrored.run(policy=FAST)
         given = pl.concat([events(D1), events(D2), events(D3, 2, tag="other"), events(D4)])
-        assert_frame_equal(door.rows(), ordered(given))
+        assert_frame_equal(mirrored.rows(), ordered(given))
         spans = "2026-01-02..2026-01-03" if with_stats else "2026-01-01..2026-01-04,undated"
         assert f"days that may be incomplete: {spans}" in str(caught.value)
-        marked = {report.day for step in door.steps for report in step.reports if report.marks}
+        marked = {report.day for step in mirrored.steps for report in step.reports if report.marks}
         assert marked == ({D2, D3} if with_stats else {D1, D2, D3, D4, None})
         rows = 1 if footer and not with_stats else 10
-        assert refused(door) == [(None, "unreadable_file", rows)]
-        assert door.fates()[None, "received", None] == rows
-        assert {one.split("; days")[1] for one in notes(door)} == {f" that may be incomplete: {spans}"}
+        assert refused(mirrored) == [(None, "unreadable_file", rows)]
+        assert mirrored.fates()[None, "received", None] == rows
+        assert {one.split("; days")[1] for one in notes(mirrored)} == {f" that may be incomplete: {spans}"}
         bad.write_bytes(whole)
-        door.run()
-        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
-        assert refused(door) == []
-        assert door.run() == []
+        mirrored.run()
+        assert_frame_equal(mirrored.rows(), ordered(pl.read_delta(str(mirrored.source))))
+        assert refused(mirrored) == []
+        assert mirrored.run() == []
 
 
 def test_a_day_that_the_mirror_holds_is_neither_emptied_nor_made_smaller(tmp_path: Path) -> None:
     """Compaction may have moved the rows of a day into the damaged file, in part or all of them."""
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2), events(D3))
-        door.run()
-        DeltaTable(door.source).delete()
-        append(door, events(D1, 2), events(D2, 7), events(D4))
-        bad = append(door, events(D1, 3, tag="rest"), events(D3))
-        door.server.offer(NAME, SharedTable(door.source, with_stats=False))
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2), events(D3))
+        mirrored.run()
+        DeltaTable(mirrored.source).delete()
+        append(mirrored, events(D1, 2), events(D2, 7), events(D4))
+        bad = append(mirrored, events(D1, 3, tag="rest"), events(D3))
+        mirrored.server.offer(NAME, SharedTable(mirrored.source, with_stats=False))
         whole = damage(bad)
         for _ in range(2):
             with pytest.raises(CorruptFileError, match=r"incomplete: 2026-01-01\.\.2026-01-04,undated"):
-                door.run(policy=FAST)
+                mirrored.run(policy=FAST)
             given = pl.concat([events(D1), events(D2, 7), events(D3), events(D4)])
-            assert_frame_equal(door.rows(), ordered(given))
-            assert not BuiltDays.of(door.lake, door.slug, DELTA_SHARE).torn
+            assert_frame_equal(mirrored.rows(), ordered(given))
+            assert not BuiltDays.of(mirrored.lake, mirrored.slug, DELTA_SHARE).torn
         bad.write_bytes(whole)
-        door.run()
-        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+        mirrored.run()
+        assert_frame_equal(mirrored.rows(), ordered(pl.read_delta(str(mirrored.source))))
 
 
 def test_a_file_that_stays_damaged_writes_nothing_again(tmp_path: Path) -> None:
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2))
-        damage(append(door, events(D2, tag="more"), events(D3)))
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2))
+        damage(append(mirrored, events(D2, tag="more"), events(D3)))
         for days in ({None, D1, D2}, set()):
             with pytest.raises(CorruptFileError):
-                door.run(policy=FAST)
-            assert set(door.written()) == days
+                mirrored.run(policy=FAST)
+            assert set(mirrored.written()) == days
 
 
 @pytest.mark.parametrize("other_ids", [True, False])
 def test_a_file_that_is_whole_again_at_the_same_version_is_mirrored_though_its_days_were_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_ids: bool
 ) -> None:
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2))
-        bad = append(door, events(D2, tag="more"), events(D3))
-        door.server.offer(NAME, SharedTable(door.source, is_view=True))
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2))
+        bad = append(mirrored, events(D2, tag="more"), events(D3))
+        mirrored.server.offer(NAME, SharedTable(mirrored.source, is_view=True))
         whole = damage(bad)
         with pytest.raises(CorruptFileError):
-            door.run(policy=FAST)
+            mirrored.run(policy=FAST)
         bad.write_bytes(whole)
         if other_ids:
             monkeypatch.setattr(SharedTable, "file_id", staticmethod(hash_of))
-        door.run()
-        assert_frame_equal(door.rows(), ordered(pl.read_delta(str(door.source))))
+        mirrored.run()
+        assert_frame_equal(mirrored.rows(), ordered(pl.read_delta(str(mirrored.source))))
 
 
 def test_asked_days_are_mirrored_beside_a_damaged_file(tmp_path: Path) -> None:
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2))
-        damage(append(door, events(D2, tag="more"), events(D3)))
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2))
+        damage(append(mirrored, events(D2, tag="more"), events(D3)))
         with pytest.raises(CorruptFileError, match="incomplete: 2026-01-02"):
-            door.run(policy=FAST, days=Days(D1, D2))
-        assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
+            mirrored.run(policy=FAST, days=Days(D1, D2))
+        assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1), events(D2)])))
 
 
 def test_every_file_that_cannot_be_read_is_named_whether_its_days_are_known_or_not(tmp_path: Path) -> None:
-    for door in open_door(tmp_path):
-        append(door, events(D1), events(D2))
-        bad = [append(door, events(D2, tag="more"), events(D3)), append(door, events(D3, tag="x"), events(D4)),
-               append(door, events(D4, tag="one day"))]  # fmt: skip
+    for mirrored in open_mirrored(tmp_path):
+        append(mirrored, events(D1), events(D2))
+        bad = [append(mirrored, events(D2, tag="more"), events(D3)), append(mirrored, events(D3, tag="x"), events(D4)),
+               append(mirrored, events(D4, tag="one day"))]  # fmt: skip
         for path in bad:
             damage(path)
         with pytest.raises(CorruptFileError) as caught:
-            door.run(policy=FAST)
+            mirrored.run(policy=FAST)
         assert str(caught.value).count("cannot be read") == len(bad)
-        assert_frame_equal(door.rows(), ordered(pl.concat([events(D1), events(D2)])))
+        assert_frame_equal(mirrored.rows(), ordered(pl.concat([events(D1), events(D2)])))
 
 
 @pytest.mark.parametrize("column", ["event_date", "event_timestamp"])
 def test_a_file_with_a_column_of_another_type_is_named_with_its_column(column: str, tmp_path: Path) -> None:
-    for door in open_door(tmp_path):
+    for mirrored in open_mirrored(tmp_path):
         good, bad = events(D1).to_arrow(), events(D2).to_arrow()
         at = bad.column_names.index(column)
         bad = bad.set_column(at, column, pa.array(["2026-01-02"] * 5))
-        share(door.source, {"good.parquet": (good, {}), "bad.parquet": (bad, {})})
+        share(mirrored.source, {"good.parquet": (good, {}), "bad.parquet": (bad, {})})
         with pytest.raises(
             CorruptFileError, match=rf"\(5 rows, of unknown days\) cannot be read: wrong_type {column};"
         ):
-            door.run()
-        assert_frame_equal(door.rows(), ordered(events(D1)))
-        assert refused(door) == [(None, "wrong_type", 5)]
+            mirrored.run()
+        assert_frame_equal(mirrored.rows(), ordered(events(D1)))
+        assert refused(mirrored) == [(None, "wrong_type", 5)]
