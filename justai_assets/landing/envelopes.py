@@ -10,15 +10,16 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import polars as pl
-from polars.datatypes import DataTypeClass
 
 from justai_assets.landing.identity import event_id
 from justai_assets.landing.lines import UnreadableError, lines
@@ -34,6 +35,9 @@ LINE_NUMBER: Final = "_line"
 MAX_WHOLE: Final = 1e40
 MAX_DIGITS: Final = 80
 """A number beyond these is no id, and stays as it is written."""
+
+PIECE_LINES: Final = 1_024
+"""Lines that become columns at once: so many objects stay in the processor's cache, 32,768 take a quarter longer."""
 
 BATCH_LINES: Final = 32_768
 BATCH_BYTES: Final = 32 << 20
@@ -85,37 +89,42 @@ def read_envelopes(
         row = 0
         try:
             for some in lines(path):
-                for at in range(0, len(some), BATCH_LINES):
-                    piece = some[at : at + BATCH_LINES]
-                    held.add(key, row, piece)
+                for at in range(0, len(some), PIECE_LINES):
+                    piece = some[at : at + PIECE_LINES]
+                    held.add(piece, *reader.parsed(key, row, piece))
                     row += len(piece)
                     if held.is_full:
-                        yield reader.batch(held)
+                        yield held.batch(reader)
                         held = _Held()
         except UnreadableError:
-            held.damaged.append(key)
-    if held.pieces or held.damaged:
-        yield reader.batch(held)
+            held.received += 1
+            held.rejected.append(_rejection("unreadable_file", None, key, None))
+    if held.received:
+        yield held.batch(reader)
 
 
 @dataclass
 class _Held:
-    """Lines read and not parsed yet: (key, number of the first, lines), and keys of files that broke off."""
+    """Pieces parsed and not handed over yet; `size` in bytes of their lines."""
 
-    pieces: list[tuple[str, int, list[bytes]]] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-    count: int = 0
+    received: int = 0
     size: int = 0
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, key: str, row: int, piece: list[bytes]) -> None:
-        if piece:
-            self.pieces.append((key, row, piece))
-            self.count += len(piece)
-            self.size += sum(map(len, piece))
+    def add(self, piece: list[bytes], frame: pl.DataFrame, rejected: list[dict[str, Any]]) -> None:
+        self.received += len(piece)
+        self.size += sum(map(len, piece))
+        self.frames.append(frame)
+        self.rejected += rejected
 
     @property
     def is_full(self) -> bool:
-        return self.count >= BATCH_LINES or self.size >= BATCH_BYTES
+        return self.received >= BATCH_LINES or self.size >= BATCH_BYTES
+
+    def batch(self, reader: _Reader) -> Batch:
+        frame = pl.concat(self.frames, rechunk=True) if self.frames else reader.frame("", [], [], [])
+        return Batch(self.received, frame, pl.DataFrame(self.rejected, schema=REJECTED_SCHEMA))
 
 
 class _Reader:
@@ -125,71 +134,60 @@ class _Reader:
         self._with_line = with_line
         self._decode = msgspec.json.Decoder(_struct(self._schema), float_hook=digits).decode
 
-    def batch(self, held: _Held) -> Batch:
-        found: list[Any] = []
-        kept: list[tuple[str, list[int], list[bytes]]] = []
-        rejected = [_rejection("unreadable_file", key, None, None) for key in held.damaged]
-        for key, first, some in held.pieces:
-            try:
-                if not all(map(bytes.isascii, some)):
-                    b"\n".join(some).decode()
-                envelopes = list(map(self._decode, some))
-                whole = (key, list(range(first, first + len(some))), some)
-            except _NOT_A_LINE:
-                envelopes, whole = self._one_by_one(key, first, some, rejected)
-            found += envelopes
-            kept.append(whole)
-        self._give_ids(found, kept, rejected)
-        frame = _series("", found, self._schema).struct.unnest()
-        keys = [pl.Series([key], dtype=pl.String).new_from_index(0, len(rows)) for key, rows, _ in kept]
-        columns = [
-            (pl.concat(keys) if keys else pl.Series([], dtype=pl.String)).alias("source_file"),
-            pl.Series(LINE_NUMBER, [row for _, rows, _ in kept for row in rows], dtype=pl.Int64),
-        ]
+    def frame(self, key: str, found: Sequence[Any], rows: Sequence[int], some: Sequence[bytes]) -> pl.DataFrame:
+        """Envelopes of one file as rows."""
+        columns = _columns(found, self._schema)
+        columns.append(pl.Series("source_file", [key], dtype=pl.String).new_from_index(0, len(rows)))
+        columns.append(pl.Series(LINE_NUMBER, rows, dtype=pl.Int64))
         if self._with_line:
-            columns.append(pl.Series("line", [line.decode() for _, _, some in kept for line in some], dtype=pl.String))
-        return Batch(
-            held.count + len(held.damaged), frame.with_columns(columns), pl.DataFrame(rejected, schema=REJECTED_SCHEMA)
-        )
+            columns.append(pl.Series("line", [line.decode() for line in some], dtype=pl.String))
+        return pl.DataFrame(columns)
+
+    def parsed(self, key: str, first: int, some: list[bytes]) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
+        """Lines of one file, the first of them with its number: the sound ones, and rejections of the others."""
+        rejected: list[dict[str, Any]] = []
+        try:
+            if not all(map(bytes.isascii, some)):
+                b"\n".join(some).decode()
+            found: list[Any] = list(map(self._decode, some))
+            rows: Sequence[int] = range(first, first + len(some))
+        except _NOT_A_LINE:
+            found, rows, some = self._one_by_one(key, first, some, rejected)
+        # A blank id is no id: left as it is, all events without one would be the same event.
+        if not all(type(one.id) is str and one.id and not one.id.isspace() for one in found):
+            found, rows, some = self._with_ids(key, found, rows, some, rejected)
+        return self.frame(key, found, rows, some), rejected
 
     def _one_by_one(
         self, key: str, first: int, some: Sequence[bytes], rejected: list[dict[str, Any]]
-    ) -> tuple[list[Any], tuple[str, list[int], list[bytes]]]:
+    ) -> tuple[list[Any], list[int], list[bytes]]:
         envelopes, rows, kept = [], [], []
         for row, line in enumerate(some, first):
             try:
                 line.decode()
                 envelopes.append(self._decode(line))
             except _NOT_A_LINE:
-                reason, record_id = _why(line)
-                rejected.append(_rejection(reason, key, row, record_id))
+                rejected.append(_rejection(*_why(line), key, row))
             else:
                 rows.append(row)
                 kept.append(line)
-        return envelopes, (key, rows, kept)
+        return envelopes, rows, kept
 
-    def _give_ids(
-        self, found: list[Any], kept: list[tuple[str, list[int], list[bytes]]], rejected: list[dict[str, Any]]
-    ) -> None:
+    def _with_ids(
+        self, key: str, found: list[Any], rows: Sequence[int], some: list[bytes], rejected: list[dict[str, Any]]
+    ) -> tuple[list[Any], list[int], list[bytes]]:
         """Envelopes whose writer left the id out, or blank, get the one that their body has."""
-        # A blank id is no id: left as it is, all events without one would be the same event.
-        if all(type(one.id) is str and one.id and not one.id.isspace() for one in found):
-            return
-        at = 0
-        for number, (key, rows, some) in enumerate(kept):
-            sound = []
-            for index, line in enumerate(some):
-                one = found[at]
-                if one.id is None or (isinstance(one.id, str) and not one.id.strip()):
-                    one.id = None if one.body is None else _id_of(line, self._door)
-                if one.id is None:
-                    reason, record_id = _why(line)
-                    rejected.append(_rejection(reason, key, rows[index], record_id))
-                    del found[at]
-                else:
-                    sound.append(index)
-                    at += 1
-            kept[number] = (key, [rows[index] for index in sound], [some[index] for index in sound])
+        envelopes, numbers, kept = [], [], []
+        for one, row, line in zip(found, rows, some, strict=True):
+            if one.id is None or (isinstance(one.id, str) and not one.id.strip()):
+                one.id = None if one.body is None else _id_of(line, self._door)
+            if one.id is None:
+                rejected.append(_rejection(*_why(line), key, row))
+            else:
+                envelopes.append(one)
+                numbers.append(row)
+                kept.append(line)
+        return envelopes, numbers, kept
 
 
 def _struct(schema: pl.Struct) -> type[msgspec.Struct]:
@@ -198,33 +196,42 @@ def _struct(schema: pl.Struct) -> type[msgspec.Struct]:
         (one.name, _struct(one.dtype) | None if isinstance(one.dtype, pl.Struct) else Any, None)
         for one in schema.fields
     ]
-    return msgspec.defstruct("Fields", fields, gc=False)
+    return msgspec.defstruct("Fields", fields, gc=False, eq=False)
 
 
-def _series(name: str, found: Sequence[Any], dtype: pl.DataType | DataTypeClass) -> pl.Series:
-    """Values of one field as a column, of text at the leaves."""
-    if not isinstance(dtype, pl.Struct):
-        return _text(name, found)
-    absent = [one is None for one in found]
-    is_any_absent = any(absent)
+def _columns(found: Sequence[Any], dtype: pl.Struct) -> list[pl.Series]:
+    """The fields of some structs as columns, of text at the leaves; those of an absent struct are null."""
     columns = []
+    is_any_absent = None in found
     for one in dtype.fields:
         get = attrgetter(one.name)
         values = [None if each is None else get(each) for each in found] if is_any_absent else list(map(get, found))
-        columns.append(_series(one.name, values, one.dtype))
-    made = pl.DataFrame(columns).to_struct(name)
-    if is_any_absent:
-        made = pl.select(pl.when(~pl.Series(absent)).then(made).alias(name)).to_series()
-    return made
+        if isinstance(one.dtype, pl.Struct):
+            made = pl.DataFrame(_columns(values, one.dtype)).to_struct(one.name)
+            if None in values:
+                absent = pl.Series([each is None for each in values])
+                made = pl.select(pl.when(~absent).then(made).alias(one.name)).to_series()
+            columns.append(made)
+        else:
+            columns.append(_text(values).alias(one.name))
+    return columns
 
 
-def _text(name: str, values: Sequence[Any]) -> pl.Series:
-    if values.count(None) == len(values):
-        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, len(values))
-    try:
-        return pl.Series(name, values, dtype=pl.String)
-    except (TypeError, OverflowError):
-        return pl.Series(name, [one if one is None or type(one) is str else _written(one) for one in values])
+def _text(values: Sequence[Any]) -> pl.Series:
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return _nothing(len(values))
+    if kinds == {str}:
+        return pl.Series(values, dtype=pl.String)
+    if kinds == {int}:
+        with suppress(TypeError, OverflowError):  # beyond 64 bits
+            return pl.Series(values, dtype=pl.Int64).cast(pl.String)
+    return pl.Series([one if one is None or type(one) is str else _written(one) for one in values], dtype=pl.String)
+
+
+@lru_cache(4)
+def _nothing(size: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, size)
 
 
 def _written(value: Any) -> str:
@@ -275,5 +282,5 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)  # NaN and Infinity are not JSON
 
 
-def _rejection(reason: str, key: str, row: int | None, record_id: str | None) -> dict[str, Any]:
+def _rejection(reason: str, record_id: str | None, key: str, row: int | None) -> dict[str, Any]:
     return {"reason": reason, "source_file": key, "source_row": row, "record_id": record_id, "records": 1}

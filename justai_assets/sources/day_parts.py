@@ -33,7 +33,8 @@ class Parts:
         """Write typed rows; one thread at a time. A file that could not be written whole is removed."""
         path = self.folder / f"typed-{len(self.paths):06d}.parquet"
         try:
-            typed.sink_parquet(path, compression="lz4", engine="streaming")
+            # Read once and whole: statistics would help nobody.
+            typed.sink_parquet(path, compression="lz4", statistics=False, engine="streaming")
         except BaseException:
             path.unlink(missing_ok=True)
             raise

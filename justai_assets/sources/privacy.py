@@ -16,6 +16,8 @@ MAX_IDENTIFIER_BYTES = 256
 EVENT_NAME = "event_name"
 _VALUE, _LOWERED = "_value:", "_lowered:"
 """Columns made for the comparison: a personal value, and a published one, in lower case."""
+_EVERYTHING = "_everything"
+"""Column made for the search: all that is published of a row; and with _LOWERED before it, in lower case."""
 
 _CONTAINED = 6
 _DIGITS_CONTAINED = 8
@@ -45,9 +47,14 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
         # Most columns of personal data are empty, and comparing is the dearest step of an intake.
         given = [name for name in dict.fromkeys(personal) if found[name].null_count() < len(found)]
         values = [pl.col(name).str.strip_chars().str.strip_prefix("+") for name in given]
-        # Columns of their own: within one expression each comparison would lower both sides anew.
+        found = found.with_columns(
+            pl.concat_str([_readable(name) for name in published], separator="\x1f").alias(_EVERYTHING)
+        )
+        # Columns of their own: within one expression each comparison would make and lower both sides anew.
         lowered = [one.str.to_lowercase().name.prefix(_VALUE) for one in values]
-        lowered += [pl.col(name).str.to_lowercase().name.prefix(_LOWERED) for name in published if given]
+        lowered += [
+            pl.col(name).str.to_lowercase().name.prefix(_LOWERED) for name in (*published, _EVERYTHING) if given
+        ]
         return found.with_columns(lowered).select(_refusal(published, given)).to_series()
 
     columns = pl.struct(list(dict.fromkeys((*published, *personal))))
@@ -55,14 +62,13 @@ def refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
 
 
 def _refusal(published: Sequence[str], personal: Sequence[str]) -> pl.Expr:
-    everything = pl.concat_str([_readable(name) for name in published], separator="\x1f")
     too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > MAX_IDENTIFIER_BYTES for name in published)
     nested = pl.any_horizontal(pl.col(name).str.contains(r"^\s*[\[{]") for name in published)
-    leaks = everything.str.contains(PERSONAL)
+    leaks = pl.col(_EVERYTHING).str.contains(PERSONAL)
     if EVENT_NAME in published:
         # Bare digits are nobody's event name, but they are somebody's phone number.
         leaks = leaks | ~pl.col(EVENT_NAME).str.contains(r"\p{L}")
-    lowered = everything.str.to_lowercase()
+    lowered = pl.col(f"{_LOWERED}{_EVERYTHING}")
     for name in personal:
         value = pl.col(f"{_VALUE}{name}")
         is_number = value.str.contains(r"^[0-9]*$")

@@ -17,15 +17,20 @@ def utc(text: pl.Expr) -> pl.Expr:
 
 
 def _utc(texts: pl.Series) -> pl.Series:
-    """Each text by the first form that reads it. A column has one form nearly always: the others read what is left."""
-    found = pl.Series(texts.name, [None], dtype=UTC_TIMESTAMP).new_from_index(0, len(texts))
-    left = texts.is_not_null()
-    for form in _FORMS:
-        if not left.any():
+    """Each text by a form that reads it, whichever: they do not contradict each other.
+
+    A column has one form nearly always: that of its first text goes first, the others read what is left.
+    """
+    first = texts.drop_nulls().head(1)
+    forms = sorted(_FORMS, key=lambda form: _read(first, form).null_count())
+    found = _read(texts, forms[0])
+    for form in forms[1:]:
+        left = (found.is_null() & texts.is_not_null()).arg_true()
+        if left.is_empty():
             break
-        at = left.arg_true()
-        found = found.scatter(
-            at, texts.gather(at).str.to_datetime(form, time_unit="us", strict=False).cast(UTC_TIMESTAMP)
-        )
-        left &= found.is_null()
+        found = found.scatter(left, _read(texts.gather(left), form))
     return found
+
+
+def _read(texts: pl.Series, form: str) -> pl.Series:
+    return texts.str.to_datetime(form, time_unit="us", strict=False).cast(UTC_TIMESTAMP)

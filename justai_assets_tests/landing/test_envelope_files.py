@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -88,3 +90,22 @@ def test_a_small_day_asks_no_child(files: list[File], tmp_path: Path, monkeypatc
     monkeypatch.setattr(envelope_files, "APART_BYTES", 1 << 20)
     monkeypatch.setattr(decoder, "ask", lambda _: pytest.fail("a child was asked"))
     assert whole(parse_envelopes(files, DOOR, BODY, tmp_path))[0] > 100
+
+
+def test_while_children_are_busy_the_parent_parses_too_and_the_order_stays(
+    files: list[File], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = [], decoder.ask
+
+    def slow(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(request)
+        time.sleep(0.5)
+        return ask(request)
+
+    monkeypatch.setattr(decoder, "ask", slow)
+    many = files * 4
+    received, envelopes, _ = whole(parse_envelopes(many, DOOR, BODY, tmp_path))
+    alone = whole(read_envelopes(many, DOOR, BODY))
+    assert received == alone[0]
+    assert envelopes.equals(alone[1])
+    assert len(asked) < len(many) - 1, "the parent takes the first group, and others while it would wait"

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from justai_assets.sources import times
 from justai_assets.sources.times import utc
 
 
@@ -34,3 +37,21 @@ def test_one_column_may_hold_every_format() -> None:
     read = pl.DataFrame({"text": forms * 2}).select(utc(pl.col("text"))).to_series()
     moment = datetime(2026, 1, 5, 12, 41, 3, tzinfo=UTC)
     assert read.to_list() == [moment, None, moment, None, moment, None] * 2
+
+
+WRITTEN = st.builds(
+    "{}{}{}{}{}".format,
+    st.dates().map(str) | st.just("2026-2-3"),
+    st.sampled_from([" ", "T", "t", "  "]),
+    st.sampled_from(["00:00:00", "12:41:03", "23:59:60", "24:00:00", "1:2:3", "12:41"]),
+    st.sampled_from(["", ".0", ".5", ".123456", ".1234567", ".123456789", ","]),
+    st.sampled_from(["", "Z", "z", " Z", "+02:00", " +02:00", "-0530", " -0530", "+02", " +02", "+23:59", " UTC"]),
+)
+
+
+@given(st.lists(WRITTEN, min_size=1, max_size=8))
+def test_a_text_reads_the_same_by_every_form_and_beside_every_other(texts: list[str]) -> None:
+    together = pl.DataFrame({"text": texts}).select(utc(pl.col("text"))).to_series()
+    for text, read in zip(texts, together, strict=True):
+        by_form = {times._read(pl.Series([text]), form).item() for form in times._FORMS}
+        assert by_form - {None} == {read} - {None}
