@@ -21,8 +21,14 @@ def template(key_metric: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"templates": [template("purchse")]}, "templates.0.key_metric: no source brings an event purchse; purchase is"),
-        ({"templates": [template("Clicks")]}, "templates.0.key_metric: no source brings an event Clicks; click is meant"),
+        (
+            {"templates": [template("purchse")]},
+            "templates.0.key_metric: no source brings an event purchse; purchase is",
+        ),
+        (
+            {"templates": [template("Clicks")]},
+            "templates.0.key_metric: no source brings an event Clicks; click is meant",
+        ),
         ({"attribution": {"windows": {"Purchase": 72}}}, "attribution.windows.Purchase: no source brings"),
         ({"experiments": {"events": ["purchases"]}}, "experiments.events.0: no source brings an event purchases"),
         ({"templates": [template("emailOpenn")]}, "no source brings an event emailOpenn; open is meant, perhaps"),
