@@ -1,4 +1,4 @@
-"""`justai connect`: what a customer must do to connect a door."""
+"""`justai connect`: what a customer must do to connect a source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 
 def connect(
-    door: str,
+    source: str,
     *,
     org: str,
     account: str | None = None,
@@ -25,7 +25,7 @@ def connect(
     delete: Annotated[bool, Parameter(negative="--no-delete")] = True,
     url: str | None = None,
 ) -> None:
-    """Print what the customer must do for one door, filled in: policies, SQL, addresses, headers, bodies (Markdown).
+    """Print what the customer must do for one source, filled in: policies, SQL, addresses, headers, bodies (Markdown).
 
     Example: `justai connect redshift --org acme --account 123456789012`
 
@@ -33,7 +33,7 @@ def connect(
 
     Parameters
     ----------
-    door
+    source
         iterable_webhooks, journey_webhooks, chameleon_webhooks, redshift, databricks, delta_share, …
     org
         The org's slug.
@@ -68,7 +68,6 @@ def connect(
 
     from justai_assets.connect.customer import Customer
     from justai_assets.connect.kit import kit
-    from justai_assets.connect.step import rendered
     from justai_assets.settings import Settings
 
     settings = Settings.from_environment()
@@ -92,4 +91,4 @@ def connect(
         may_delete=delete,
         **{name: value for name, value in given.items() if value is not None},
     )
-    sys.stdout.write(f"# Connect {door} for {org}\n\n{rendered(kit(door, customer))}")
+    sys.stdout.write(kit(source, customer))

@@ -8,14 +8,20 @@ from urllib.parse import urlsplit
 
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, default_tables
-from justai_assets.connect.policies import PLACEHOLDER_ACCOUNT, ConnectError
+from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.model import Org
-from justai_assets.sources.source import Source
 
+PLACEHOLDER_ACCOUNT = "<account-id>"
 BASE_URL = "https://worker.justwords.ai"
 PLACEHOLDER_REGION = "<region>"
 _GROUP = re.compile(r"[^`\n]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d|<[a-z-]+>")
+
+
+class ConnectError(JustAIError):
+    """An option with which nothing can be printed."""
+
+    code = "connect"
 
 
 @dataclass(frozen=True)
@@ -70,21 +76,16 @@ class Customer:
         """The address of a path that ends in the slug."""
         return f"{self.base_url.rstrip('/')}{path}/{self.org.slug}"
 
-    def webhook_url(self, source: Source) -> str:
-        """Where a source of webhooks sends its events."""
-        assert source.http is not None, "a webhook is sent over HTTP"
-        return self.url(source.http.path)
-
-    def content(self, door: str) -> Content:
+    def content(self, source: str) -> Content:
         """What a drop brings: as the org file says, else as chosen, else the unified stream.
 
         Raises:
             ConnectError: what was chosen is not what the org file says.
         """
-        agreed = self.org.sources.content(door) if door in self.org.sources.present() else None
+        agreed = self.org.sources.content(source) if source in self.org.sources.present() else None
         if self.chosen is not None and agreed not in (None, self.chosen):
             raise ConnectError(
-                f"{self.org.slug}.yaml says sources.{door}.content: {agreed}, not {self.chosen}",
+                f"{self.org.slug}.yaml says sources.{source}.content: {agreed}, not {self.chosen}",
                 mend="change the org file first (org check says what else must change), or leave --content out",
             )
         wanted = agreed or self.chosen or "unified_events"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
     from justai_assets.orgs.model import Org
 
 Content = Literal["engagement", "custom_events", "unified_events", "served_copies"]
@@ -186,6 +185,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class ConnectText:
+    """The text that tells a customer how to connect a source: a Jinja template that makes Markdown, one `## ` a step.
+
+    Attributes:
+        package: the package that holds the template; `__package__` of the spec.
+        template: its file name.
+        values: imports what the template shows of a customer beside what each one gets (connect/kit.py).
+    """
+
+    package: str
+    template: str = "connect.md.j2"
+    values: Callable[[Customer], Mapping[str, Any]] = lambda _: {}
+
+
+@dataclass(frozen=True)
 class Source:
     """One source: where an org's events come from.
 
@@ -199,7 +213,7 @@ class Source:
         http: what the collector takes for it; None where others write its objects.
         section: what `justai org new` writes for it.
         asks: what `justai org new` has to ask for it.
-        steps: imports the connect text, and fills it in for a customer; None where nothing is to be connected.
+        connect: what its customer has to do; None where nothing is to be connected.
         clean_export: how its writer replaces a day without leaving old parts; "" where that cannot happen.
         is_expected: whether it is late when nothing lands.
     """
@@ -213,7 +227,7 @@ class Source:
     http: Http | None = None
     section: Callable[[Asked], dict[str, Any]] = lambda _: {}
     asks: tuple[Literal["events", "share_table"], ...] = ()
-    steps: Callable[[Customer], list[Step]] | None = None
+    connect: ConnectText | None = None
     clean_export: str = ""
     is_expected: bool = True
 

@@ -12,10 +12,8 @@ import pytest
 import yaml
 
 from justai_assets.cli import app, run
-from justai_assets.connect.customer import Customer
+from justai_assets.connect.customer import ConnectError, Customer
 from justai_assets.connect.kit import kit
-from justai_assets.connect.policies import ConnectError
-from justai_assets.connect.step import Step, rendered
 from justai_assets.orgs.load import load_org
 from justai_assets.orgs.model import Org
 from justai_assets.sources.registry import configurable
@@ -31,6 +29,35 @@ SOURCES: dict[str, Any] = {
 FILLED = {"account": "123456789012", "cluster": "warehouse", "database_user": "exporter", "external_id": "id-1"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Step:
+    title: str
+    text: str
+    code: str
+    language: str
+
+
+STEP = re.compile(
+    r"(?P<number>\d+)\. (?P<title>[^\n]+)\n"
+    r"(?:\n(?P<text>(?:[^`\n][^\n]*\n)+))?"
+    r"(?:\n```(?P<language>[a-z]+)\n(?P<code>.*\S)\n```\n)?",
+    re.DOTALL,
+)
+"""A title; it may have a paragraph, and it may have one fence. A blank line stands before each."""
+
+
+def steps_of(page: str) -> list[Step]:
+    heading, *parts = re.split(r"^## (?=\d+\. )", page, flags=re.MULTILINE)
+    assert re.fullmatch(r"# Connect [a-z_]+ for [a-z-]+\n\n", heading)
+    steps = []
+    for number, part in enumerate(parts, 1):
+        found = STEP.fullmatch(part.removesuffix("\n") if number < len(parts) else part)
+        assert found, part
+        assert found["number"] == str(number)
+        steps.append(Step(found["title"], found["text"] or "", found["code"] or "", found["language"] or ""))
+    return steps
+
+
 @pytest.fixture
 def customer(world: World, monkeypatch: pytest.MonkeyPatch) -> Customer:
     for name, value in SECRETS.items():
@@ -40,7 +67,7 @@ def customer(world: World, monkeypatch: pytest.MonkeyPatch) -> Customer:
 
 def add(door: str, customer: Customer, folder: Path) -> Org:
     """The org file with the lines that the kit's last step gives."""
-    *_, last = kit(door, customer)
+    *_, last = steps_of(kit(door, customer))
     assert last.title == f"We add the source to {customer.org.slug}.yaml"
     file = folder / "orgs" / f"{customer.org.slug}.yaml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -52,32 +79,32 @@ def add(door: str, customer: Customer, folder: Path) -> Org:
     return load_org(file)
 
 
-def codes(steps: list[Step], language: str) -> list[str]:
-    return [step.code for step in steps if step.language == language and step.code]
+def codes(page: str, language: str) -> list[str]:
+    return [step.code for step in steps_of(page) if step.language == language and step.code]
 
 
 @pytest.mark.parametrize("door", configurable())
 def test_every_text_to_paste_is_what_its_language_says(customer: Customer, door: str) -> None:
-    steps = kit(door, customer)
+    page = kit(door, customer)
     dialect = "redshift" if door == "redshift" else "databricks"
-    for text in codes(steps, "json"):
+    for text in codes(page, "json"):
         assert isinstance(json.loads(text), dict)
-    for text in codes(steps, "sql"):
+    for text in codes(page, "sql"):
         for statement in split(text):
             parsed(statement, dialect)
-    for text in codes(steps, "url"):
+    for text in codes(page, "url"):
         parts = urlsplit(text)
         assert (parts.scheme, parts.netloc) == ("https", "worker.justwords.ai")
         assert parts.path.endswith("/acme")
         assert "©" not in text
-    for text in codes(steps, "header"):
+    for text in codes(page, "header"):
         assert re.fullmatch(r"[A-Za-z-]+: <the secret behind [^<>\n]+>", text)
-    for text in codes(steps, "yaml"):
+    for text in codes(page, "yaml"):
         assert isinstance(yaml.safe_load(text), dict)
-    for text in codes(steps, "python"):
+    for text in codes(page, "python"):
         for statement in statements_of_python(text):
             parsed(statement, dialect)
-    for text in codes(steps, "shell"):
+    for text in codes(page, "shell"):
         program, *arguments = shlex.split(text)
         if program == "justai":
             app.parse_args(arguments, exit_on_error=False, print_error=False)
@@ -88,7 +115,7 @@ def test_every_text_to_paste_is_what_its_language_says(customer: Customer, door:
 
 @pytest.mark.parametrize("door", configurable())
 def test_no_secret_is_printed_and_nothing_is_left_open_that_was_given(customer: Customer, door: str) -> None:
-    text = rendered(kit(door, customer))
+    text = kit(door, customer)
     for secret in SECRETS.values():
         assert secret not in text
     for placeholder in ("<account-id>", "<cluster-name>", "<database-user>", "<storage-credential-external-id>"):
@@ -97,7 +124,7 @@ def test_no_secret_is_printed_and_nothing_is_left_open_that_was_given(customer: 
 
 def test_the_drops_of_one_org_are_named_by_bucket_prefix_and_slash(customer: Customer) -> None:
     for door in ("redshift", "databricks"):
-        text = rendered(kit(door, customer))
+        text = kit(door, customer)
         assert f"s3://drops/landing/{door}/acme/" in text
         assert f"arn:aws:s3:::drops/landing/{door}/acme/*" in text
         assert not re.search(rf"{door}/acme(?!/)", text)
@@ -113,15 +140,15 @@ def test_the_data_feed_passes_each_parameter_by_itself(customer: Customer) -> No
 
 
 def test_the_journey_body_is_the_documented_one_and_its_events_are_the_orgs(customer: Customer) -> None:
-    steps = kit("journey_webhooks", customer)
-    assert json.loads(codes(steps, "json")[0]) == {"email": "{{email}}", "workflowId": "{{workflowId}}"}
-    assert yaml.safe_load(codes(steps, "yaml")[0]) == {"290146": "purchase", "7": "signup"}
-    assert codes(steps, "header") == ["X-Api-Key: <the secret behind env:ACME_API_KEY>"]
+    page = kit("journey_webhooks", customer)
+    assert json.loads(codes(page, "json")[0]) == {"email": "{{email}}", "workflowId": "{{workflowId}}"}
+    assert yaml.safe_load(codes(page, "yaml")[0]) == {"290146": "purchase", "7": "signup"}
+    assert codes(page, "header") == ["X-Api-Key: <the secret behind env:ACME_API_KEY>"]
 
 
 def test_a_role_without_delete_gets_the_manifest_form_and_no_delete(customer: Customer) -> None:
     without = Customer(customer.org, customer.landing, may_delete=False, **FILLED)
-    text = rendered(kit("redshift", without))
+    text = kit("redshift", without)
     assert "MANIFEST VERBOSE" in text
     assert "CLEANPATH\n" not in text
     assert '"s3:DeleteObject"' not in text
@@ -164,7 +191,7 @@ def test_what_the_org_file_says_a_drop_brings_is_what_its_export_brings(customer
 def test_a_webhook_door_without_a_key_begins_with_the_key_and_names_it_in_its_header(world: World) -> None:
     org = world.add_org(WEBHOOK_ORG)
     for door, added in (("iterable_webhooks", {}), ("journey_webhooks", {"events": {"7": "signup"}})):
-        first, *others = kit(door, Customer(org, "s3://drops"))
+        first, *others = steps_of(kit(door, Customer(org, "s3://drops")))
         assert first.title == "We set a key first"
         assert "refuses every call" in first.text
         kind = type(getattr(org.sources, door))
@@ -190,11 +217,11 @@ def test_the_iterable_header_is_the_one_the_door_asks_for(
 
 
 def test_an_unknown_region_stays_open_and_the_unload_names_the_buckets(customer: Customer) -> None:
-    text = rendered(kit("redshift", customer))
+    text = kit("redshift", customer)
     assert "arn:aws:redshift:<region>:123456789012:dbuser:warehouse/exporter" in text
     assert "REGION '<bucket-region>'" in text
     there = dataclasses.replace(customer, region="eu-west-1", bucket_region="us-east-2")
-    text = rendered(kit("redshift", there))
+    text = kit("redshift", there)
     assert "arn:aws:redshift:eu-west-1:123456789012:dbuser:warehouse/exporter" in text
     assert "REGION 'us-east-2'" in text
     for wrong in ({"region": "mars"}, {"bucket_region": "mars"}):
@@ -210,7 +237,7 @@ def test_what_the_writers_of_a_workspace_need_is_granted_to_the_group_that_is_na
     assert privileges == {
         "READ FILES", "WRITE FILES", "CREATE EXTERNAL TABLE", "USE CATALOG", "CREATE SCHEMA", "SELECT",
     }  # fmt: skip
-    assert "`<writers-group>`" in rendered(kit("databricks", customer))
+    assert "`<writers-group>`" in kit("databricks", customer)
     with pytest.raises(ConnectError, match="not a group"):
         dataclasses.replace(customer, writers="a`b")
 
@@ -235,4 +262,4 @@ def test_the_command_prints_markdown(world: World, capsys: pytest.CaptureFixture
 
 def test_the_landing_bucket_is_the_documented_one_when_landing_is_on_disk(customer: Customer, tmp_path: Path) -> None:
     local = Customer(customer.org, str(tmp_path), **FILLED)
-    assert "s3://justwords-metrics-ingest/redshift/acme/" in rendered(kit("redshift", local))
+    assert "s3://justwords-metrics-ingest/redshift/acme/" in kit("redshift", local)

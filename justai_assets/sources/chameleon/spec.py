@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from justai_assets.contract.event_times import parse_time
 from justai_assets.orgs.fields import SecretRefs
@@ -11,6 +11,7 @@ from justai_assets.orgs.secrets import SecretRef, reference_of
 from justai_assets.sources.source import (
     JSON_LINES,
     Body,
+    ConnectText,
     CredentialRefs,
     EnvelopeReader,
     Envelopes,
@@ -19,10 +20,6 @@ from justai_assets.sources.source import (
     Source,
     SourceSettings,
 )
-
-if TYPE_CHECKING:
-    from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
 
 THINGS: Final = ("tour", "survey", "embed", "demo")
 """What an event can be about: each is a field of `data`, and its id is the template."""
@@ -68,12 +65,6 @@ def _reader() -> EnvelopeReader:
     return EnvelopeReader(parse.BODY, parse.typed, with_line=True)
 
 
-def _steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.chameleon.connect import steps
-
-    return steps(customer)
-
-
 CHAMELEON: Final = Source(
     name="chameleon_webhooks",
     contents=("custom_events",),
@@ -93,5 +84,5 @@ CHAMELEON: Final = Source(
         },
     ),
     section=lambda asked: {"signing_secret": reference_of(asked.slug, "CHAMELEON")},
-    steps=_steps,
+    connect=ConnectText(__package__),
 )

@@ -9,11 +9,10 @@ from pydantic import AfterValidator, Field
 
 from justai_assets.orgs.extra_columns import ExtraColumns
 from justai_assets.orgs.secrets import SecretRef, reference_of
-from justai_assets.sources.source import Asked, Source, SourceSettings
+from justai_assets.sources.source import Asked, ConnectText, Source, SourceSettings
 
 if TYPE_CHECKING:
     from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
 
 
 def _check_table(text: str) -> str:
@@ -45,10 +44,10 @@ def _section(asked: Asked) -> dict[str, Any]:
     return {"profile": reference_of(asked.slug, "SHARE"), "table": asked.share_table or ""}
 
 
-def _steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.delta_share.connect import steps
+def _values(customer: Customer) -> dict[str, Any]:
+    from justai_assets.sources.delta_share.connect import values
 
-    return steps(customer)
+    return values(customer)
 
 
 SHARE: Final = Source(
@@ -57,5 +56,5 @@ SHARE: Final = Source(
     settings=DeltaShare,
     section=_section,
     asks=("share_table",),
-    steps=_steps,
+    connect=ConnectText(__package__, values=_values),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from justai_assets.contract.event_times import parse_time
 from justai_assets.orgs.fields import SecretRefs
@@ -11,6 +11,7 @@ from justai_assets.orgs.secrets import reference_of
 from justai_assets.sources.source import (
     JSON_LINES,
     Body,
+    ConnectText,
     CredentialRefs,
     EnvelopeReader,
     Envelopes,
@@ -19,10 +20,6 @@ from justai_assets.sources.source import (
     Source,
     SourceSettings,
 )
-
-if TYPE_CHECKING:
-    from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
 
 
 class IterableWebhooks(SourceSettings):
@@ -59,12 +56,6 @@ def _reader() -> EnvelopeReader:
     return EnvelopeReader(parse.BODY, parse.typed)
 
 
-def _steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.iterable.connect import steps
-
-    return steps(customer)
-
-
 _TEXT: Final = {"type": ["string", "null"]}
 
 ITERABLE: Final = Source(
@@ -89,5 +80,5 @@ ITERABLE: Final = Source(
         fix="set api_key, authorization or allow_unauthenticated: true",
     ),
     section=lambda asked: {"api_key": reference_of(asked.slug, "API_KEY")},
-    steps=_steps,
+    connect=ConnectText(__package__),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -13,6 +13,7 @@ from justai_assets.sources.source import (
     JSON_LINES,
     Asked,
     Body,
+    ConnectText,
     CredentialRefs,
     EnvelopeReader,
     Envelopes,
@@ -21,10 +22,6 @@ from justai_assets.sources.source import (
     Source,
     SourceSettings,
 )
-
-if TYPE_CHECKING:
-    from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
 
 
 def _event(name: str) -> str:
@@ -77,12 +74,6 @@ def _section(asked: Asked) -> dict[str, Any]:
     return {"api_key": reference_of(asked.slug, "API_KEY"), "events": dict(asked.events)}
 
 
-def _steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.journey.connect import steps
-
-    return steps(customer)
-
-
 JOURNEY: Final = Source(
     name="journey_webhooks",
     contents=("custom_events",),
@@ -96,5 +87,5 @@ JOURNEY: Final = Source(
     ),
     section=_section,
     asks=("events",),
-    steps=_steps,
+    connect=ConnectText(__package__),
 )

@@ -1,17 +1,18 @@
-"""What a customer does to drop Parquet from Redshift or Databricks."""
+"""What the connect texts of the drops show: role and policies, the export's script, the tables it reads."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.sql import databricks as databricks_sql
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script
 from justai_assets.attribution.sql.span import Span
-from justai_assets.connect.customer import Customer
-from justai_assets.connect.policies import (
-    ConnectError,
+from justai_assets.connect.customer import ConnectError, Customer
+from justai_assets.landing.drop_place import DropPlace
+from justai_assets.sources.warehouse_drop.policies import (
     Policy,
     Role,
     bucket_policy,
@@ -19,52 +20,25 @@ from justai_assets.connect.policies import (
     role_policy,
     unity_catalog_trust,
 )
-from justai_assets.connect.step import Step
-from justai_assets.landing.drop_place import DropPlace
 from justai_assets.sources.warehouse_drop.spec import DATABRICKS, REDSHIFT
 
-_CUSTOM_EVENTS = "event_timestamp, event_date, event_name, user_id_or_email"
-_REDSHIFT_KMS = (
-    "In a bucket encrypted with a KMS key, add ENCRYPTED AUTO to the UNLOAD; otherwise it writes with SSE-S3."
-)
 
-
-def redshift_steps(customer: Customer) -> list[Step]:
-    """A role for UNLOAD, and the UNLOAD itself."""
+def redshift_values(customer: Customer) -> dict[str, Any]:
+    """A role for UNLOAD, and the UNLOAD itself. A role that may not delete writes a manifest instead."""
     role = Role(customer.account, f"justai-redshift-{customer.org.slug}"[:64])
     place = DropPlace.of(customer.landing, REDSHIFT.name, customer.org.slug, bucket=customer.bucket)
     form: Form = "export" if customer.may_delete else "manifest"
-    trust = redshift_trust(role, customer.region, customer.cluster, customer.database_user)
-    return [
-        Step(
-            f"Create the IAM role {role.name} with this trust policy",
-            "The external id names the one database user that may use it, by the cluster's region. For a serverless "
-            "workgroup it is dbuser:<workgroup-name>/<user-name>; AWS has also documented "
-            "dbuser:serverless-<account>-<workgroup-id>/<user-name>: if assuming the role is refused, name both "
-            "in a list. Then attach the role to the cluster or the workgroup's namespace. A role that is not in the "
-            "cluster's account is chained: IAM_ROLE '<cluster-role-arn>,<this-role-arn>'.",
-            _json(trust),
-            "json",
-        ),
-        Step(
-            "Give it this permissions policy",
-            _deletes(customer, "CLEANPATH"),
-            _json(role_policy(place, may_delete=customer.may_delete)),
-            "json",
-        ),
-        Step("Send us the role's ARN", "", role.arn),
-        _ours(bucket_policy(place, role, may_delete=customer.may_delete), _REDSHIFT_KMS),
-        Step(
-            "Run the export daily",
-            f"{_content(customer, REDSHIFT.name)} REGION is the bucket's; leave it out when the cluster is there.",
-            _script(customer, "redshift", form, Target(place, role.arn, customer.bucket_region)),
-            "sql",
-        ),
-        Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {customer.org.slug}", "shell"),
-    ]
+    return {
+        "role": role,
+        "trust_policy": _json(redshift_trust(role, customer.region, customer.cluster, customer.database_user)),
+        "role_policy": _json(role_policy(place, may_delete=customer.may_delete)),
+        "bucket_policy": _json(bucket_policy(place, role, may_delete=customer.may_delete)),
+        "content": customer.content(REDSHIFT.name),
+        "export": _script(customer, "redshift", form, Target(place, role.arn, customer.bucket_region)),
+    }
 
 
-def databricks_steps(customer: Customer) -> list[Step]:
+def databricks_values(customer: Customer) -> dict[str, Any]:
     """A role, a storage credential, an external location, and the export.
 
     Raises:
@@ -78,100 +52,24 @@ def databricks_steps(customer: Customer) -> list[Step]:
         )
     role = Role(customer.account, f"justai-databricks-{org.slug}"[:64])
     place = DropPlace.of(customer.landing, DATABRICKS.name, org.slug, bucket=customer.bucket)
-    name = f"justai_{org.slug.replace('-', '_')}"
-    credential = json.dumps({"name": name, "aws_iam_role": {"role_arn": role.arn}})
-    return [
-        Step(
-            f"Create the IAM role {role.name} with this trust policy",
-            "It trusts Unity Catalog and itself. A role cannot name itself before it exists: create it with the first "
-            "principal alone, then update it. The external id is shown when the storage credential is created.",
-            _json(unity_catalog_trust(role, customer.external_id)),
-            "json",
-        ),
-        Step(
-            "Give it this permissions policy",
-            _deletes(customer, "Overwriting a day"),
-            _json(role_policy(place, may_read=True, assumes=role)),
-            "json",
-        ),
-        Step("Send us the role's ARN", "", role.arn),
-        _ours(bucket_policy(place, role, may_read=True)),
-        Step(
-            "Create the storage credential",
-            "With the Databricks CLI, or in Catalog Explorer:",
-            f"databricks storage-credentials create --json '{credential}'",
-            "shell",
-        ),
-        Step(
-            "Create the external location and grant it to the writers",
-            "The URL ends in a slash, so that it covers no other org's folder.",
-            f"CREATE EXTERNAL LOCATION IF NOT EXISTS {name}\nURL '{place.url}'\nWITH (STORAGE CREDENTIAL {name});\n\n"
-            + "\n\n".join(
-                f"GRANT {privilege} ON EXTERNAL LOCATION {name} TO `{customer.writers}`;"
-                for privilege in ("READ FILES", "WRITE FILES", "CREATE EXTERNAL TABLE")
-            ),
-            "sql",
-        ),
-        Step(
-            "Let the writers make the export's table and read yours",
-            "Whoever makes the table owns it; another user of the group needs MODIFY and SELECT on it.",
-            _grants(customer),
-            "sql",
-        ),
-        Step(
-            "Run the export daily, in Python",
-            f"{_content(customer, DATABRICKS.name)} It runs on classic and serverless compute. A script in SQL that "
-            f"knows its days by itself needs classic compute: `justai sql --dialect databricks --org {org.slug}`; with "
-            "--from and --to it runs in a SQL warehouse too.",
-            _script(customer, "databricks", "pyspark", Target(place)),
-            "python",
-        ),
-        Step("Check the first drop", "It is read within minutes.", f"justai doctor --org {org.slug}", "shell"),
-    ]
+    content = customer.content(DATABRICKS.name)
+    inputs = customer.inputs("databricks", content)
+    return {
+        "role": role,
+        "trust_policy": _json(unity_catalog_trust(role, customer.external_id)),
+        "role_policy": _json(role_policy(place, may_read=True, assumes=role)),
+        "bucket_policy": _json(bucket_policy(place, role, may_read=True)),
+        "name": f"justai_{org.slug.replace('-', '_')}",
+        "url": place.url,
+        "catalog": databricks_sql.SCHEMA.partition(".")[0],
+        "tables": [*([inputs.engagement_table] * (content == "unified_events")), inputs.custom_table],
+        "content": content,
+        "export": _script(customer, "databricks", "pyspark", Target(place)),
+    }
 
 
 def _json(policy: Policy) -> str:
     return json.dumps(policy, indent=2)
-
-
-def _deletes(customer: Customer, what: str) -> str:
-    if customer.may_delete:
-        return (
-            f"{what} removes the parts of an earlier run, which needs s3:DeleteObject on the prefix and nowhere else."
-        )
-    return "Without s3:DeleteObject nothing is removed: parts of an earlier run are told apart by the manifest alone."
-
-
-def _grants(customer: Customer) -> str:
-    inputs = customer.inputs("databricks", customer.content(DATABRICKS.name))
-    catalog = databricks_sql.SCHEMA.partition(".")[0]
-    read = [inputs.custom_table]
-    if customer.content(DATABRICKS.name) == "unified_events":
-        read.insert(0, inputs.engagement_table)
-    granted = [
-        ("USE CATALOG", f"CATALOG {catalog}"),
-        ("CREATE SCHEMA", f"CATALOG {catalog}"),
-        *(("SELECT", f"TABLE {table}") for table in read),
-    ]
-    return "\n\n".join(f"GRANT {privilege} ON {what} TO `{customer.writers}`;" for privilege, what in granted)
-
-
-def _ours(policy: Policy, more: str = "") -> Step:
-    said = (
-        "For your records; nothing to do. The bucket has Object Ownership BucketOwnerEnforced: what you write is ours, "
-        "without ACLs. Where it is encrypted with a KMS key of its own, the role and the key's policy also need "
-        f"kms:GenerateDataKey and kms:Decrypt. {more}"
-    )
-    return Step("We add this to the bucket's policy", said.strip(), _json(policy), "json")
-
-
-def _content(customer: Customer, door: str) -> str:
-    if customer.content(door) == "custom_events":
-        return (
-            f"It brings custom events alone ({_CUSTOM_EVENTS}), which we join with the sends, and replaces the last "
-            "days, so that late events are found. Name people as the sends do: by email, or by the same user id."
-        )
-    return "It joins on your side and replaces the last days, so that late events are found."
 
 
 def _script(customer: Customer, dialect: Dialect, form: Form, target: Target) -> str:
@@ -179,4 +77,4 @@ def _script(customer: Customer, dialect: Dialect, form: Form, target: Target) ->
     content = customer.content(dialect)
     inputs = customer.inputs(dialect, content)
     span = Span(last=DEFAULT_LAST_DAYS)
-    return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, span, content=content)
+    return script(org.slug, Rule.of(org.attribution), inputs, dialect, form, target, span, content=content).rstrip()

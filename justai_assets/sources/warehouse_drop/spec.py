@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import Field
 
 from justai_assets.orgs.extra_columns import ExtraColumns
-from justai_assets.sources.source import Asked, FileReader, Landing, Source, SourceSettings
+from justai_assets.sources.source import Asked, ConnectText, FileReader, Landing, Source, SourceSettings
 
 if TYPE_CHECKING:
     from justai_assets.connect.customer import Customer
-    from justai_assets.connect.step import Step
 
 
 class Drop(SourceSettings):
@@ -43,16 +42,16 @@ def _section(asked: Asked) -> dict[str, Any]:
     return {"content": "unified_events" if asked.is_engagement else "custom_events"}
 
 
-def _redshift_steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.warehouse_drop.connect import redshift_steps
+def _redshift_values(customer: Customer) -> dict[str, Any]:
+    from justai_assets.sources.warehouse_drop.connect import redshift_values
 
-    return redshift_steps(customer)
+    return redshift_values(customer)
 
 
-def _databricks_steps(customer: Customer) -> list[Step]:
-    from justai_assets.sources.warehouse_drop.connect import databricks_steps
+def _databricks_values(customer: Customer) -> dict[str, Any]:
+    from justai_assets.sources.warehouse_drop.connect import databricks_values
 
-    return databricks_steps(customer)
+    return databricks_values(customer)
 
 
 REDSHIFT: Final = Source(
@@ -62,7 +61,7 @@ REDSHIFT: Final = Source(
     landing=Landing("redshift", (".parquet",), "redshift_drop", "parquet"),
     files=_reader,
     section=_section,
-    steps=_redshift_steps,
+    connect=ConnectText(__package__, "connect_redshift.md.j2", _redshift_values),
     clean_export="CLEANPATH",
 )
 
@@ -73,6 +72,6 @@ DATABRICKS: Final = Source(
     landing=Landing("databricks", (".parquet",), "databricks_drop", "parquet"),
     files=_reader,
     section=_section,
-    steps=_databricks_steps,
+    connect=ConnectText(__package__, "connect_databricks.md.j2", _databricks_values),
     clean_export="one that replaces whole days",
 )

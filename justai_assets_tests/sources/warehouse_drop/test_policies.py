@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from justai_assets.connect.policies import (
+from justai_assets.landing.drop_place import DropPlace
+from justai_assets.sources.warehouse_drop.policies import (
     UNITY_CATALOG_ROLE,
     ConnectError,
     Policy,
@@ -17,8 +18,7 @@ from justai_assets.connect.policies import (
     role_policy,
     unity_catalog_trust,
 )
-from justai_assets.landing.drop_place import DropPlace
-from justai_assets_tests.connect.iam import allows
+from justai_assets_tests.sources.warehouse_drop.iam import allows
 
 BUCKET = "justai-drops"
 PLACE = DropPlace(BUCKET, "landing/redshift/acme")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from justai_assets.contract.errors import JustAIError
+from justai_assets.connect.customer import PLACEHOLDER_ACCOUNT, ConnectError
 from justai_assets.landing.drop_place import DropPlace
 
 Policy = dict[str, Any]
@@ -18,15 +18,8 @@ VERSION: Final = "2012-10-17"
 UNITY_CATALOG_ROLE: Final = "arn:aws:iam::414351767826:role/unity-catalog-prod-UCMasterRole-14S5ZJVKOTYTL"
 """The role by which Unity Catalog assumes a customer's, on AWS outside GovCloud (Databricks documentation)."""
 
-PLACEHOLDER_ACCOUNT: Final = "<account-id>"
 _ACCOUNT = re.compile(r"\d{12}")
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}")
-
-
-class ConnectError(JustAIError):
-    """An option with which nothing can be printed."""
-
-    code = "connect"
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ def drop_permissions(place: DropPlace, *, may_delete: bool = True, may_read: boo
     condition every other org's keys could be read. s3:ListBucketMultipartUploads is left out, because no condition
     limits it to a prefix: unfinished uploads are the business of a lifecycle rule of ours.
 
-    Each Sid names door and org: the statements of several are merged into one bucket policy, where a Sid stands once.
+    Each Sid names source and org: the statements of several are merged into one bucket policy, where a Sid stands once.
     """
     writes = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
     if may_delete:
@@ -93,9 +86,9 @@ def drop_permissions(place: DropPlace, *, may_delete: bool = True, may_read: boo
 
 
 def _whose(place: DropPlace) -> str:
-    """Door and org as a Sid may hold them: letters and digits alone. A hyphen becomes X, which no slug has."""
-    door, slug = place.folder.split("/")[-2:]
-    return f"{door.capitalize()}{slug.replace('-', 'X')}"
+    """Source and org as a Sid may hold them: letters and digits alone. A hyphen becomes X, which no slug has."""
+    source, slug = place.folder.split("/")[-2:]
+    return f"{source.capitalize()}{slug.replace('-', 'X')}"
 
 
 def role_policy(
