@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, default_tables
+from justai_assets.attribution.sql.customer_tables import CONTENTS, Content, Inputs, default_tables
 from justai_assets.connect.policies import PLACEHOLDER_ACCOUNT, ConnectError
 from justai_assets.orgs.model import Org
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql import databricks as databricks_sql
+from justai_assets.attribution.sql import databricks_export
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script, statements
-from justai_assets.attribution.sql.span import Span
 from justai_assets.connect.customer import Customer
 from justai_assets.connect.policies import (
     ConnectError,
@@ -134,8 +134,10 @@ def delta_share(customer: Customer) -> list[Step]:
     org = customer.org
     place = DropPlace.of(customer.landing, "databricks", org.slug, bucket=customer.bucket)
     source = org.sources.delta_share
-    catalog, schema = databricks_sql.SCHEMA.split(".")
-    table = source.table if source else f"{databricks_sql.SHARE}.{schema}.{databricks_sql.VIEW.rpartition('.')[2]}_v1"
+    catalog, schema = databricks_export.SCHEMA.split(".")
+    table = (
+        source.table if source else f"{databricks_export.SHARE}.{schema}.{databricks_export.VIEW.rpartition('.')[2]}_v1"
+    )
     share, schema, name = table.split(".")
     base, _, version = name.rpartition("_v")
     base, number = (base, int(version)) if base and version.isdecimal() else (name, 1)
@@ -190,7 +192,7 @@ def _deletes(customer: Customer, what: str) -> str:
 
 def _grants(customer: Customer) -> str:
     inputs = customer.inputs(databricks=True, content=customer.content("databricks"))
-    catalog = databricks_sql.SCHEMA.partition(".")[0]
+    catalog = databricks_export.SCHEMA.partition(".")[0]
     read = [inputs.custom_table]
     if customer.content("databricks") == "unified_events":
         read.insert(0, inputs.engagement_table)
