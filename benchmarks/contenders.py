@@ -22,7 +22,7 @@ _COLUMNS = ("event_name", "event_timestamp", "event_date", "message_id", "templa
 
 def engine(esp: str, custom: str, first: date, out: Path) -> None:
     """`justai attribute`."""
-    from justai_assets.attribution.files import attribute_files
+    from justai_assets.attribution.file_attribution import attribute_files
 
     attribute_files(esp, custom, out, Rule(), first=first)
 

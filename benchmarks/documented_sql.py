@@ -1,8 +1,7 @@
 """The attribution SQL of the product documentation, as a user would run it.
 
-Its slips are mended: the CTEs it reads but never defines are defined, `event_date` is emitted, ties on send_ts go to
-the greatest message_id, template_id and campaign_id (null lowest), and a custom event is a row of its own, so that two
-identical purchases stay two.
+Its slips are fixed: the CTEs it reads but never defines are defined, `event_date` is emitted, the rule decides ties on
+send_ts, and a custom event is a row of its own, so that two identical purchases stay two.
 """
 
 from __future__ import annotations
@@ -23,12 +22,11 @@ send_candidates AS (
     SELECT ce.event_row, s.message_id, s.template_id, s.campaign_id,
            ROW_NUMBER() OVER (
                PARTITION BY ce.event_row
-               ORDER BY s.send_ts DESC, s.message_id DESC NULLS LAST, s.template_id DESC NULLS LAST,
-                        s.campaign_id DESC NULLS LAST
+               ORDER BY s.send_ts DESC, {ties}
            ) AS rn
     FROM custom_events ce
     JOIN esp_sends s
-      ON s.user_id = ce.user_id AND s.send_ts <= ce.event_ts AND s.send_ts > ce.event_ts - ce.window_length
+      ON s.user_id = ce.user_id AND s.send_ts {before} ce.event_ts AND s.send_ts {after} ce.event_ts - ce.window_length
 ),
 best_send AS (SELECT * FROM send_candidates WHERE rn = 1)
 SELECT event_name, event_timestamp, CAST(event_timestamp AS DATE) AS event_date, message_id, template_id, campaign_id
@@ -57,7 +55,13 @@ def documented_sql(
     window, numbering = f"to_hours({hours})", ""
     if dialect == "spark":
         window, numbering = f"make_dt_interval(0, {hours})", "ORDER BY event_timestamp"
-    return _SQL.format(esp=esp, custom=custom, wanted=wanted, send_events=sends, window=window, numbering=numbering)
+    # The first row wins here, the last send in the rule's order: each key is turned round.
+    ties = ", ".join(f"s.{key.column} {'ASC' if key.is_descending else 'DESC'} NULLS LAST" for key in rule.tie_break)
+    before, after = ("<=" if rule.bounds.has_end else "<"), (">=" if rule.bounds.has_start else ">")
+    return _SQL.format(
+        esp=esp, custom=custom, wanted=wanted, send_events=sends, window=window, numbering=numbering, ties=ties,
+        before=before, after=after,
+    )  # fmt: skip
 
 
 def _quoted(name: str) -> str:

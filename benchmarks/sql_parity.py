@@ -16,9 +16,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from justai_assets.attribution.files import attribute_files
+from justai_assets.attribution.file_attribution import attribute_files
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql.inputs import Inputs
+from justai_assets.attribution.sql.customer_tables import Inputs
 from justai_assets.attribution.sql.rule_query import rule_query
 from justai_assets.contract.tables import UNIFIED_EVENTS
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from justai_assets.attribution.day import attribute_day
+from justai_assets.attribution.attributed_day import attribute_day
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.unified import unify_day
 from justai_assets.contract.days import Days

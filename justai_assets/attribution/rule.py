@@ -1,10 +1,14 @@
-"""The attribution rule: which sends count, and how long after one a custom event still counts."""
+"""The attribution rule as data: which sends count, in which window, and which of several wins.
+
+The engine, the SQL of every dialect, the documented SQL and Spark read it from here. ADR 0016 says why, and
+`justai_assets_tests/parity/conformance.py` holds the cases that all of them must answer alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -34,13 +38,56 @@ class AttributionLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Windows in hours, by event name where they differ, and the names of the events that are sends.
+class OrderKey:
+    """One key of an order of sends: a text column, compared bytewise; null always comes first.
 
-    A send at `send_ts` causes a custom event at `event_ts` of the same person when it is the latest one with
-    `send_ts <= event_ts` and `send_ts > event_ts - window`: half-open, so a send exactly one window earlier does not
-    count and a send at the same microsecond does. Ties on `send_ts` go to the greatest message_id, then template_id,
-    then campaign_id, compared bytewise, null lowest.
+    Attributes:
+        column: message_id, template_id or campaign_id.
+        is_descending: the smallest comes last, instead of the greatest.
+    """
+
+    column: str
+    is_descending: bool = False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Which ends belong to a window of `hours` before an event.
+
+    Attributes:
+        has_start: a send exactly one window before the event counts.
+        has_end: a send at the event's own microsecond counts.
+    """
+
+    has_start: bool = False
+    has_end: bool = True
+
+    def holds(self, age: Any, window: Any) -> Any:
+        """Whether a send of this age, not after the event, is inside: for numbers, NumPy, Polars and Spark alike."""
+        return age <= window if self.has_start else age < window
+
+
+BOUNDS: Final = Bounds()
+TIE_BREAK: Final = (OrderKey("message_id"), OrderKey("template_id"), OrderKey("campaign_id"))
+"""The order of sends of one person at one microsecond. The last one wins."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Windows, sends, and which of several sends wins.
+
+    A send at `send_ts` causes a custom event at `event_ts` of the same person when it is the latest one in the window
+    from `event_ts - window` to `event_ts`, whose ends `bounds` takes in or leaves out. `tie_break` decides between
+    sends at the same microsecond.
+
+    Attributes:
+        window_hours: the window, 1 to 72 hours.
+        windows: event name → hours, where they differ.
+        send_events: names of the events that are sends.
+        bounds: the ends of the window.
+        tie_break: order of sends at the same microsecond, of which the last wins; all three ids in some order. The
+            ids left equal are those of equal sends. Whoever changes its default raises `ATTRIBUTED_EVENTS.code_version`
+            where days that are built should be listed as outdated.
 
     >>> Rule(windows={"purchase": 72}).window_for("purchase")
     72
@@ -52,6 +99,8 @@ class Rule:
     window_hours: int = 24
     windows: Mapping[str, int] = field(default_factory=dict)
     send_events: tuple[str, ...] = DEFAULT_SEND_EVENTS
+    bounds: Bounds = field(default_factory=lambda: BOUNDS)
+    tie_break: tuple[OrderKey, ...] = field(default_factory=lambda: TIE_BREAK)
 
     def __post_init__(self) -> None:
         named = [("window_hours", self.window_hours), *((f"windows.{name}", h) for name, h in self.windows.items())]
@@ -65,6 +114,34 @@ class Rule:
     def of(cls, attribution: AttributionLike) -> Rule:
         """The rule an org file configures."""
         return cls(attribution.window_hours, dict(attribution.windows), tuple(attribution.send_events))
+
+    @property
+    def tie_columns(self) -> tuple[str, ...]:
+        """The columns of `tie_break`, in its order."""
+        return tuple(key.column for key in self.tie_break)
+
+    def winners(self, sends: pl.DataFrame, event: str, *earlier: str) -> pl.DataFrame:
+        """The send that wins, of every event's.
+
+        Args:
+            sends: the ids, a column that names the event, and the columns `earlier`.
+            event: the column that names the event.
+            earlier: columns that count before the tie-break; the greatest wins.
+        """
+        descending = [False] * (1 + len(earlier)) + [key.is_descending for key in self.tie_break]
+        ordered = sends.sort(event, *earlier, *self.tie_columns, descending=descending, nulls_last=False)
+        return ordered.unique(event, keep="last")
+
+    def as_data(self) -> dict[str, Any]:
+        """The rule in plain values, as a Spark job takes it (`spark.task.Task`)."""
+        return {
+            "window_hours": self.window_hours,
+            "windows": dict(self.windows),
+            "send_events": self.send_events,
+            "has_start": self.bounds.has_start,
+            "has_end": self.bounds.has_end,
+            "tie_break": tuple((key.column, key.is_descending) for key in self.tie_break),
+        }
 
     def window_for(self, event_name: str) -> int:
         """Hours of the window for one event name."""

@@ -58,7 +58,7 @@ def attribute(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from justai_assets.attribution.apart import attribute_apart
+    from justai_assets.attribution.attribution_process import attribute_apart
     from justai_assets.attribution.rule import Rule
     from justai_assets.contract.days import Days, parse_day
     from justai_assets.contract.errors import UsageError

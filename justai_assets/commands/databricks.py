@@ -27,6 +27,6 @@ def wheel(*, out: Path = Path(".justai/databricks")) -> None:
     """
     from rich.console import Console
 
-    from justai_assets.spark.wheel import build_wheel
+    from justai_assets.attribution.spark.wheel import build_wheel
 
     Console(highlight=False, soft_wrap=True).print(f"{build_wheel(out)}", markup=False)

@@ -88,9 +88,10 @@ def sql(
     import sys
 
     from justai_assets.attribution.rule import Rule
-    from justai_assets.attribution.sql.databricks import SHARE
+    from justai_assets.attribution.sql.customer_tables import CONTENTS, Inputs, checked_columns, default_tables
+    from justai_assets.attribution.sql.databricks_export import SHARE
+    from justai_assets.attribution.sql.day_span import Span
     from justai_assets.attribution.sql.dialects import DIALECTS, SqlError
-    from justai_assets.attribution.sql.inputs import CONTENTS, Inputs, checked_columns, default_tables
     from justai_assets.attribution.sql.script import (
         DEFAULT_FORM,
         DEFAULT_LAST_DAYS,
@@ -100,7 +101,6 @@ def sql(
         Target,
         script,
     )
-    from justai_assets.attribution.sql.span import Span
     from justai_assets.contract.days import Days
     from justai_assets.landing.drop_place import DropPlace
     from justai_assets.settings import Settings

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from justai_assets.attribution.sql.customer_tables import CONTENTS, Content, Inputs, default_tables
 from justai_assets.attribution.sql.dialects import Dialect
-from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, default_tables
 from justai_assets.contract.errors import JustAIError
 from justai_assets.orgs.model import Org
 

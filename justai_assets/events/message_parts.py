@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from justai_assets.attribution.keys import check, key
+from justai_assets.attribution.engine.person_keys import check, key
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import ESP_EVENTS

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from justai_assets.attribution.identity import Identity
-from justai_assets.attribution.keys import check, key, seeds
-from justai_assets.attribution.shared import without
+from justai_assets.attribution.engine.linked_keys import Identity, without
+from justai_assets.attribution.engine.person_keys import check, key, seeds
 
 _KEYS = ("email_key", "user_key")
 _NODE = ("key", "check")

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from justai_assets.attribution.limits import Limits
+from justai_assets.attribution.engine.memory_limits import Limits
 from justai_assets.attribution.rule import Rule
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS
 

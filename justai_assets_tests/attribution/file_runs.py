@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from justai_assets.attribution.files import Summary, attribute_files
+from justai_assets.attribution.file_attribution import Summary, attribute_files
 from justai_assets.attribution.rule import Rule
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets_tests.attribution.events import MIDNIGHT

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from justai_assets.attribution.files import Summary, attribute_files
-from justai_assets.attribution.inputs import CUSTOM_COLUMNS, ENGAGEMENT_COLUMNS, InputError
+from justai_assets.attribution.event_files import CUSTOM_COLUMNS, ENGAGEMENT_COLUMNS, InputError
+from justai_assets.attribution.file_attribution import Summary, attribute_files
 from justai_assets.attribution.rule import Rule
 from justai_assets_tests.landing.test_parquet_types import ARROW, AT, DUCKDB, IMPOSSIBLE
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from justai_assets.attribution.day import attribute_day
+from justai_assets.attribution.attributed_day import attribute_day
 from justai_assets.attribution.rule import Rule
 from justai_assets.attribution.unified import unify_day
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets_tests.attribution.events import DAY, custom_table, engagement_table
-from justai_assets_tests.attribution.test_day import E1, U1, purchase, send
+from justai_assets_tests.attribution.test_attributed_day import E1, U1, purchase, send
 
 
 def test_the_unified_day_is_the_engagement_and_the_attributed_events_under_their_sends_ids() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from justai_assets.attribution.limits import Limits
+from justai_assets.attribution.engine.memory_limits import Limits
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
 

@@ -19,7 +19,7 @@ from justai_assets.demo.week import land_week
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.load import load_orgs
 from justai_assets.orgs.model import Org
-from justai_assets.orgs.tables import org_tables
+from justai_assets.sources.lineage import org_tables
 from justai_assets.storage import Root
 from justai_assets_tests.e2e.daemon import Daemon, daemon
 

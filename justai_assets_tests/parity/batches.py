@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from justai_assets.attribution.files import attribute_files
+from justai_assets.attribution.file_attribution import attribute_files
 from justai_assets.attribution.rule import Rule
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets_tests.attribution.events import MIDNIGHT, custom_file, custom_names, esp_file, ids, names, users

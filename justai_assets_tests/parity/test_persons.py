@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp, transpile
 
-from justai_assets.attribution.files import attribute_files
+from justai_assets.attribution.file_attribution import attribute_files
 from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.sql.customer_tables import Inputs
 from justai_assets.attribution.sql.dialects import DIALECTS, Dialect
-from justai_assets.attribution.sql.inputs import Inputs
 from justai_assets.attribution.sql.persons import bare, names_somebody, trimmed
 from justai_assets.attribution.sql.rule_query import rule_query
 from justai_assets.contract import placeholders
@@ -95,18 +95,6 @@ def test_duckdb_gives_the_rows_of_the_engine_whatever_stands_as_user_id(
     text = rule_query(Rule(), Inputs("esp", "custom"), "duckdb").sql(dialect="duckdb")
     found = contract(pl.DataFrame(connection.sql(text).to_arrow_table()))
     assert rows_of(found) == rows_of(unified_by_engine(*batch, Rule()))
-
-
-def test_a_blank_id_is_nobody_and_an_id_with_spaces_is_its_owner(connection: duckdb.DuckDBPyConnection) -> None:
-    sends = [("a", 0, "m-a"), ("", 0, "m-blank"), (" ", 0, "m-space"), (None, 0, "m-null"), ("\u00a0", 0, "m-nbsp"),
-             ("undefined", 0, "m-undefined"), ("0", 0, "m-zero")]  # fmt: skip
-    purchases = [(user, 1, None) for user in ("a", "", " ", None, "\u00a0", "undefined", "Undefined", "0", "a ")]
-    batch = batch_of(sends, purchases)
-    for name, frame in zip(("esp", "custom"), batch, strict=True):
-        connection.register(name, timed(frame, is_zoned=False).to_arrow())
-    text = rule_query(Rule(), Inputs("esp", "custom"), "duckdb").sql(dialect="duckdb")
-    for rows in (pl.DataFrame(connection.sql(text).to_arrow_table()), unified_by_engine(*batch, Rule())):
-        assert rows.filter(pl.col("event_name") == "purchase")["message_id"].to_list() == ["m-a", "m-a"]
 
 
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ"])

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.sql.customer_tables import Inputs
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import Dialect
-from justai_assets.attribution.sql.inputs import Inputs
 from justai_assets.attribution.sql.script import Form, Target, script, statements
-from justai_assets.attribution.sql.span import Span
 from justai_assets.contract.days import Days
 from justai_assets.dag.databricks.local import JVM
 from justai_assets.landing.drop_place import DropPlace

@@ -11,10 +11,8 @@ import pytest
 
 import justai_assets
 from justai_assets.collector.openapi import document
-from justai_assets.connect.customer import Customer
+from justai_assets.connect.customer import ConnectError, Customer
 from justai_assets.connect.kit import kit
-from justai_assets.connect.policies import ConnectError
-from justai_assets.connect.step import rendered
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS
 from justai_assets.dag.location import location
@@ -104,7 +102,7 @@ def test_doctor_knows_a_sample_of_it_and_connect_prints_its_steps(world: World, 
     sample.write_text(json.dumps(BODY), encoding="utf-8")
     found = examine_sample(org, sample, datetime(2026, 1, 6, tzinfo=UTC))
     assert {one.door for one in found} == {NAME}
-    assert "https://worker.justwords.ai/api/webhook/toy/acme" in rendered(kit(NAME, Customer(org, "s3://drops")))
+    assert "https://worker.justwords.ai/api/webhook/toy/acme" in kit(NAME, Customer(org, "s3://drops"))
     with pytest.raises(ConnectError, match=f"choose .*{NAME}"):
         kit("no_source", Customer(org, "s3://drops"))
 
@@ -136,7 +134,7 @@ def test_every_source_says_how_its_records_are_read_and_where_they_lie() -> None
         assert name == one.name
         assert (one.landing is None) == (one.envelopes is None and one.files is None)
         assert one.http is None or one.envelopes is not None
-        assert one.steps is not None or one.settings is None
+        assert one.connect is not None or one.settings is None
 
 
 NAMED_OTHERWISE = {

@@ -7,8 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from justai_assets.connect.customer import Customer
-from justai_assets.connect.step import Step
 from justai_assets.contract.event_times import parse_time
 from justai_assets.landing.envelopes import LINE_NUMBER
 from justai_assets.orgs.fields import SecretRefs
@@ -18,6 +16,7 @@ from justai_assets.sources.identity import EMAIL, USER_ID, given
 from justai_assets.sources.rows import REJECTED, finished, has_no_body, present, refused_at_the_door
 from justai_assets.sources.source import (
     JSON_LINES,
+    ConnectText,
     CredentialRefs,
     EnvelopeReader,
     Envelopes,
@@ -66,10 +65,6 @@ def at(body: dict[str, Any], _: datetime) -> datetime | None:
     return parse_time(body.get("at"))
 
 
-def steps(customer: Customer) -> list[Step]:
-    return [Step("Call this address", code=customer.webhook_url(TOY), language="url")]
-
-
 BODY = pl.Struct({**REJECTED, **dict.fromkeys(("toy_event", "at", "email", "id"), pl.String())})
 
 TOY = Source(
@@ -80,5 +75,5 @@ TOY = Source(
     envelopes=Envelopes(lambda: EnvelopeReader(BODY, typed), at, mark="toy_event"),
     http=Http("/api/webhook/toy", "A call of the toy", properties={"toy_event": {"type": "string"}}),
     section=lambda asked: {"api_key": reference_of(asked.slug, "API_KEY")},
-    steps=steps,
+    connect=ConnectText(__package__, "toy.md.j2"),
 )

@@ -6,10 +6,9 @@ from typing import Final
 
 from sqlglot import exp, parse_one
 
-from justai_assets.attribution.sql.bounds import within
+from justai_assets.attribution.sql.customer_tables import Inputs
+from justai_assets.attribution.sql.day_span import Span, within
 from justai_assets.attribution.sql.dialects import Dialect, among, bounded_text, clock, is_zoned_by_default, spoken
-from justai_assets.attribution.sql.inputs import Inputs
-from justai_assets.attribution.sql.span import Span
 
 CUSTOM_SQL: Final = """
 SELECT

@@ -6,10 +6,10 @@ this text is one DuckDB executes, and each rendering can be parsed, translated b
 built in Python: the text can be read beside `rule.Rule`. What dialects disagree on about time is in `dialects.Clock`.
 
 The shape is linear. For every person sends and custom events are put on one time line, where a send precedes the events
-of its own microsecond and equal send times are in the order of message, template and campaign id (null first). Counting
-sends along it gives each event the number of its latest prior send; the group of that number holds exactly one send,
-whose columns the group's events take. The documented range join compares every event with every send of its window
-instead, and needs a row number of its own to keep two identical purchases apart; here every row stays itself.
+of its own microsecond and equal send times are in the order of the rule's tie-break (null first). Counting sends along
+it gives each event the number of its latest prior send; the group of that number holds exactly one send, whose columns
+the group's events take. The documented range join compares every event with every send of its window instead, and
+needs a row number of its own to keep two identical purchases apart; here every row stays itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Final
 from sqlglot import exp, parse_one
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql.bounds import in_calendar, within
+from justai_assets.attribution.sql.customer_tables import Inputs
+from justai_assets.attribution.sql.day_span import Span, in_calendar, within
 from justai_assets.attribution.sql.dialects import (
     Clock,
     Dialect,
@@ -30,9 +31,7 @@ from justai_assets.attribution.sql.dialects import (
     spoken,
     text_literal,
 )
-from justai_assets.attribution.sql.inputs import Inputs
 from justai_assets.attribution.sql.persons import bare, names_somebody, trimmed
-from justai_assets.attribution.sql.span import Span
 
 RULE_SQL: Final = """
 WITH engagement_events AS (
@@ -79,8 +78,7 @@ numbered AS (
         user_id, event_name, event_timestamp, message_id, template_id, campaign_id, is_event,
         SUM(1 - is_event) OVER (
             PARTITION BY user_id
-            ORDER BY event_timestamp ASC NULLS FIRST, is_event ASC NULLS FIRST, message_id ASC NULLS FIRST,
-                     template_id ASC NULLS FIRST, campaign_id ASC NULLS FIRST
+            ORDER BY event_timestamp ASC NULLS FIRST, {order}
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS send_number
     FROM known
@@ -98,7 +96,7 @@ attributed_events AS (
     SELECT event_name, event_timestamp, send_message_id AS message_id, send_template_id AS template_id,
            send_campaign_id AS campaign_id
     FROM with_send
-    WHERE is_event = 1 AND send_timestamp > WINDOW_START(event_timestamp)
+    WHERE is_event = 1 AND send_timestamp {after} WINDOW_START(event_timestamp)
 ),
 unified_events AS (
     SELECT event_name, event_timestamp, message_id, template_id, campaign_id
@@ -129,14 +127,14 @@ def rule_query(
 
     The result has the six columns of the contract and no other. Rows without a name or a time, or with a time that no
     date can hold, are left out. User ids are compared without spaces around them. One that is null, blank or a
-    placeholder (`contract.placeholders`) matches nothing. All is as in `files.attribute_files`.
+    placeholder (`contract.placeholders`) matches nothing. All is as in `file_attribution.attribute_files`.
 
     Raises:
         SqlError: a table, column or event name that is none.
     """
     days = span or Span()
     time = clock(dialect, is_zoned=is_zoned_by_default(dialect) if is_zoned is None else is_zoned)
-    tree = parse_one(RULE_SQL, read="duckdb")
+    tree = parse_one(_text_of(rule), read="duckdb")
     assert isinstance(tree, exp.Expression)
     _name_inputs(tree, inputs, dialect)
     # The days are bounded where the customer's table is read, so that the warehouse can skip what lies outside.
@@ -164,6 +162,21 @@ def rule_query(
     if dialect == "redshift":
         bounded_text(tree)
     return tree
+
+
+def _text_of(rule: Rule) -> str:
+    """The query with the rule's bounds and tie-break. On the time line the last send before an event wins."""
+    order = ["is_event ASC NULLS FIRST" if rule.bounds.has_end else "is_event DESC NULLS LAST"]
+    for key in rule.tie_break:
+        if key.is_descending:
+            # BigQuery has no DESC NULLS FIRST in a window: null is put first by a key of its own.
+            order += [
+                f"CASE WHEN {key.column} IS NULL THEN 0 ELSE 1 END ASC NULLS FIRST",
+                f"{key.column} DESC NULLS LAST",
+            ]
+        else:
+            order.append(f"{key.column} ASC NULLS FIRST")
+    return RULE_SQL.format(order=", ".join(order), after=">=" if rule.bounds.has_start else ">")
 
 
 def _name_inputs(tree: exp.Expression, inputs: Inputs, dialect: Dialect) -> None:

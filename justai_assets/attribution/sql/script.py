@@ -9,13 +9,13 @@ from typing import Final, Literal, get_args
 from sqlglot import exp
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql import databricks, redshift
+from justai_assets.attribution.sql import databricks_export, redshift_unload
 from justai_assets.attribution.sql.custom_query import custom_query
+from justai_assets.attribution.sql.customer_tables import Content, Inputs, parsed_name
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import Dialect, SqlError
-from justai_assets.attribution.sql.inputs import Content, Inputs, parsed_name
 from justai_assets.attribution.sql.rule_query import rule_query
-from justai_assets.attribution.sql.said import heading
-from justai_assets.attribution.sql.span import Span
+from justai_assets.attribution.sql.script_heading import heading
 from justai_assets.contract.days import Days
 from justai_assets.landing.drop_place import DropPlace
 
@@ -65,7 +65,7 @@ class Target:
     region: str | None = None
     view: str | None = None
     version: int = 1
-    share: str = databricks.SHARE
+    share: str = databricks_export.SHARE
 
 
 def statements(
@@ -101,33 +101,36 @@ def statements(
 
     def unload(of: Span, day: date | None) -> str:
         may_delete = form == "export"
-        return redshift.unload(
+        return redshift_unload.unload(
             query(of), target.place, target.role, may_delete=may_delete, region=target.region, day=day
         )
 
     match form:
         case "export" | "pyspark" if dialect == "databricks":
-            made = databricks.tables(target.place, content)
+            made = databricks_export.tables(target.place, content)
             if form == "pyspark":
                 # A day of its own stands where the script puts each day it comes to.
-                one = databricks.replace_day(query(Span(Days(_ANY_DAY, _ANY_DAY))), content, _ANY_DAY)
+                one = databricks_export.replace_day(query(Span(Days(_ANY_DAY, _ANY_DAY))), content, _ANY_DAY)
                 return [*made, one.replace(_ANY_DAY.isoformat(), _DAY)]
             days = _single_days(span)
             if days:
-                return [*made, *(databricks.replace_day(query(Span(Days(day, day))), content, day) for day in days)]
-            return [*databricks.CLASSIC, *made, databricks.replace_found_days(query(span), content)]
+                return [
+                    *made,
+                    *(databricks_export.replace_day(query(Span(Days(day, day))), content, day) for day in days),
+                ]
+            return [*databricks_export.CLASSIC, *made, databricks_export.replace_found_days(query(span), content)]
         case "export":
             days = _single_days(span)
             if days:
-                return [redshift.SESSION, *(unload(Span(Days(day, day)), day) for day in days)]
-            return [redshift.SESSION, unload(span, None)]
+                return [redshift_unload.SESSION, *(unload(Span(Days(day, day)), day) for day in days)]
+            return [redshift_unload.SESSION, unload(span, None)]
         case "manifest":
             # One manifest at the prefix, whatever the days: one in a day's folder would speak for that day also after
             # a later run has written other parts to it.
-            return [redshift.SESSION, unload(span, None)]
+            return [redshift_unload.SESSION, unload(span, None)]
         case "share":
-            return databricks.share(
-                query(span), view=target.view or databricks.VIEW, version=target.version, name=target.share
+            return databricks_export.share(
+                query(span), view=target.view or databricks_export.VIEW, version=target.version, name=target.share
             )
         case "view":
             return [_view(query(span), dialect, target, content)]
@@ -197,7 +200,7 @@ def _in_python(said: list[str], parts: list[str], span: Span) -> str:
 
 
 def _view(query: exp.Expression, dialect: Dialect, target: Target, content: Content) -> str:
-    default = databricks.VIEW if dialect == "databricks" else "justai.unified_events"
+    default = databricks_export.VIEW if dialect == "databricks" else "justai.unified_events"
     if content == "custom_events":
         default = default.replace("unified_events", "custom_events")
     name = parsed_name(f"{target.view or default}_v{target.version}", exp.Table, dialect, "view").sql(dialect=dialect)

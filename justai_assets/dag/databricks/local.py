@@ -11,12 +11,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
+from justai_assets.attribution.spark.task import Task
 from justai_assets.contract.days import Days
 from justai_assets.dag.databricks.errors import SparkJobError
 from justai_assets.dag.databricks.messages import Count, counts_of
-from justai_assets.spark.task import Task
 
-JOB = "justai_assets.spark.job"
+JOB = "justai_assets.attribution.spark.job"
 MIN_HEAP_MB = 1024
 
 

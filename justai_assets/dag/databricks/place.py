@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.spark.task import ATTRIBUTED, Source, Target, Task
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
@@ -24,7 +25,6 @@ from justai_assets.lake.stamp import OPEN, Stamp
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.model import Org
 from justai_assets.scratch import scratch_folder
-from justai_assets.spark.task import ATTRIBUTED, Source, Target, Task
 
 WHERE = "JUSTAI_DATABRICKS"
 
@@ -59,9 +59,7 @@ class Work:
             sources=sources,
             target=target,
             scratch=scratch,
-            window_hours=rule.window_hours,
-            windows=dict(rule.windows),
-            send_events=rule.send_events,
+            **rule.as_data(),
             note={**self.note, **self.stamp.note},
             settings=settings or {},
         )

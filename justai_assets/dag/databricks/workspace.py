@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
+from justai_assets.attribution.spark.task import Task
 from justai_assets.contract.days import Days
 from justai_assets.dag.databricks.errors import SparkJobError
 from justai_assets.dag.databricks.messages import Count, counts_of
 from justai_assets.orgs.databricks import Databricks
 from justai_assets.orgs.model import Org
-from justai_assets.spark.task import Task
 
 POLL_SECONDS = 5.0
 READ_SECONDS = 5.0

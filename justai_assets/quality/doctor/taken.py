@@ -8,8 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from justai_assets.attribution.identity import Identity
-from justai_assets.attribution.shared import KINDS
+from justai_assets.attribution.engine.linked_keys import KINDS, Identity
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import CLICKS, ENGAGEMENT, MOST_LINKED, OPENS
 from justai_assets.contract.foreign_names import is_personal_column

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql import databricks as databricks_sql
+from justai_assets.attribution.sql import databricks_export
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.script import Target, statements
-from justai_assets.attribution.sql.span import Span
 from justai_assets.connect.customer import Customer
 from justai_assets.landing.drop_place import DropPlace
 from justai_assets.sources.delta_share.spec import SHARE, DeltaShare
@@ -22,8 +22,8 @@ def values(customer: Customer) -> dict[str, Any]:
     org = customer.org
     place = DropPlace.of(customer.landing, DATABRICKS.name, org.slug, bucket=customer.bucket)
     settings = org.sources.settings(SHARE, DeltaShare)
-    catalog, schema = databricks_sql.SCHEMA.split(".")
-    default = f"{databricks_sql.SHARE}.{schema}.{databricks_sql.VIEW.rpartition('.')[2]}_v1"
+    catalog, schema = databricks_export.SCHEMA.split(".")
+    default = f"{databricks_export.SHARE}.{schema}.{databricks_export.VIEW.rpartition('.')[2]}_v1"
     share, schema, name = (settings.table if settings else default).split(".")
     base, _, version = name.rpartition("_v")
     base, number = (base, int(version)) if base and version.isdecimal() else (name, 1)

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from justai_assets.attribution.rule import Rule
-from justai_assets.attribution.sql import databricks as databricks_sql
+from justai_assets.attribution.sql import databricks_export
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.script import DEFAULT_LAST_DAYS, Form, Target, script
-from justai_assets.attribution.sql.span import Span
 from justai_assets.connect.customer import ConnectError, Customer
 from justai_assets.landing.drop_place import DropPlace
 from justai_assets.sources.warehouse_drop.policies import (
@@ -61,7 +61,7 @@ def databricks_values(customer: Customer) -> dict[str, Any]:
         "bucket_policy": _json(bucket_policy(place, role, may_read=True)),
         "name": f"justai_{org.slug.replace('-', '_')}",
         "url": place.url,
-        "catalog": databricks_sql.SCHEMA.partition(".")[0],
+        "catalog": databricks_export.SCHEMA.partition(".")[0],
         "tables": [*([inputs.engagement_table] * (content == "unified_events")), inputs.custom_table],
         "content": content,
         "export": _script(customer, "databricks", "pyspark", Target(place)),

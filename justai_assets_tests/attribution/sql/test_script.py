@@ -10,11 +10,11 @@ import pytest
 from sqlglot import exp, parse_one, transpile
 
 from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.sql.customer_tables import CONTENTS, Content, Inputs, checked_columns
+from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import DIALECTS, Dialect, SqlError
-from justai_assets.attribution.sql.inputs import CONTENTS, Content, Inputs, checked_columns
 from justai_assets.attribution.sql.rule_query import RULE_SQL, rule_query
 from justai_assets.attribution.sql.script import SHAPES, Form, Target, script, statements
-from justai_assets.attribution.sql.span import Span
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.landing.drop_place import DropPlace

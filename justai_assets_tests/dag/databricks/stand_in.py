@@ -21,12 +21,12 @@ import polars as pl
 from dagster_pipes import decode_param
 from deltalake import write_deltalake
 
-from justai_assets.attribution.day import attribute_day
+from justai_assets.attribution.attributed_day import attribute_day
 from justai_assets.attribution.rule import Rule
+from justai_assets.attribution.spark.task import Task
 from justai_assets.attribution.unified import unify_day
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS
-from justai_assets.spark.task import Task
 
 TOKEN = "a-token-that-only-tests-know"
 
