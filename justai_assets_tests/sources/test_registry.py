@@ -16,13 +16,14 @@ from justai_assets.connect.kit import kit
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS
 from justai_assets.dag.location import location
+from justai_assets.lake.built import BuiltDays
 from justai_assets.landing.hints import read_message
 from justai_assets.orgs.load import OrgFileError, Orgs
 from justai_assets.orgs.new import Answers
 from justai_assets.orgs.new import document as org_document
 from justai_assets.quality.doctor.examine import examine
 from justai_assets.quality.doctor.sample import examine_sample
-from justai_assets.sources.lineage import sources_of, table_of
+from justai_assets.sources.lineage import org_tables, sources_of, table_of
 from justai_assets.sources.registry import (
     SOURCES,
     UnknownSourceError,
@@ -88,9 +89,9 @@ def test_the_collector_takes_it_and_its_rows_are_attributed(world: World, monkey
     (row,) = world.table(ATTRIBUTED_EVENTS).to_dicts()
     assert (row["event_name"], row["door"], row["message_id"]) == ("won", NAME, "m1")
     day = Days.parse("2026-01-05", "2026-01-05")
-    assert {one.door: str(one.complete) for one in org_doors(org, world.landing, world.lake, day)}[NAME] == str(
-        day.last
-    )
+    built = {table.name: BuiltDays.of(world.lake, "acme", table) for table in org_tables(org)}
+    complete = {one.door: one.complete for one in org_doors(org, world.landing, world.lake, day, built)}
+    assert complete[NAME] == day.last
     found = examine(world.landing, world.lake, org, datetime(2026, 1, 6, tzinfo=UTC))
     assert {"last file", "event names", "identity"} <= {one.check for one in found if one.door == NAME}
 
