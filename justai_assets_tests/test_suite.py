@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from justai_assets_tests import suite
+from justai_assets_tests.built_folders import built_folder
 from justai_assets_tests.conftest import WORKER_DIED
 
 HOOKS = "from justai_assets_tests.conftest import pytest_configure, pytest_sessionfinish, pytest_testnodedown\n"
@@ -108,3 +109,19 @@ def test_everybody_tries_the_same_examples_and_a_random_run_does_not(tmp_path: P
         seen.append((tmp_path / "tried").read_text())
     assert seen[0] == seen[1]
     assert len(set(seen[1:])) == 4
+
+
+def test_a_dear_folder_is_built_once_and_each_who_asks_has_a_copy(tmp_path_factory: pytest.TempPathFactory) -> None:
+    built = []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        assert len(built) > 1, "the first who tries fails"
+        (folder / "rows").write_text("as built")
+
+    with pytest.raises(AssertionError, match="the first who tries fails"):
+        built_folder(tmp_path_factory, "dear", build)
+    one, other = (built_folder(tmp_path_factory, "dear", build) for _ in range(2))
+    (one / "rows").write_text("changed")
+    assert (other / "rows").read_text() == "as built"
+    assert len(built) == 2

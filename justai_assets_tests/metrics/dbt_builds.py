@@ -18,12 +18,15 @@ from justai_assets_tests.world import World
 PLACE = ("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT))
 
 
+DATABASE = "marts.duckdb"
+
+
 @functools.cache
-def parsed(database: str) -> bytes:
-    """The project, parsed for a file of this name: no org or day changes it, and parsing costs more than most builds."""
+def parsed() -> bytes:
+    """The project, parsed for every file of this name: no org or day changes it, and parsing costs more than most builds."""
     from dbt.cli.main import dbtRunner
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, JUSTAI_MARTS=f"{folder}/{database}"):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, JUSTAI_MARTS=f"{folder}/{DATABASE}"):
         done = dbtRunner().invoke(["--quiet", "parse", *PLACE, "--target-path", folder, "--log-path", folder])
         assert done.success, done.exception
         return (Path(folder) / "partial_parse.msgpack").read_bytes()
@@ -40,7 +43,7 @@ class Marts:
         """Parse, test and build everything with the `dbt` command."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("dbt")), *self._command()],
-            env={**os.environ, "JUSTAI_MARTS": str(self.folder / "marts.duckdb"), "PYTHONPATH": str(PROJECT.parent)},
+            env={**os.environ, "JUSTAI_MARTS": str(self.folder / DATABASE), "PYTHONPATH": str(PROJECT.parent)},
             capture_output=True,
             text=True,
             cwd=self.folder,
@@ -48,15 +51,16 @@ class Marts:
         assert done.returncode == 0, done.stdout[-4000:]
         assert self._warned() == []
 
-    def build(self, *arguments: str, name: str = "marts", expected: tuple[str, ...] = ()) -> Path:
-        """Run `dbt build`; the DuckDB file. `expected` are the tests that are to warn."""
+    def build(self, *arguments: str, folder: str = "", expected: tuple[str, ...] = ()) -> Path:
+        """Run `dbt build`; the DuckDB file, in a folder below. `expected` are the tests that are to warn."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
         from dbt.contracts.graph.manifest import Manifest
 
-        path = self.folder / f"{name}.duckdb"
+        path = self.folder / folder / DATABASE
+        path.parent.mkdir(exist_ok=True)
         with mock.patch.dict(os.environ, JUSTAI_MARTS=str(path)):
-            done = dbtRunner(Manifest.from_msgpack(parsed(path.name))).invoke(["--quiet", *self._command(*arguments)])
+            done = dbtRunner(Manifest.from_msgpack(parsed())).invoke(["--quiet", *self._command(*arguments)])
         DuckDBConnectionManager.close_all_connections()  # the file is whole then, as at the end of a process
         assert done.success, done.exception or done.result
         assert self._warned() == list(expected), "a test that warns does not fail the build"

@@ -137,13 +137,13 @@ def test_rebuilding_days_equals_rebuilding_everything_also_when_a_day_became_emp
         assert world.materialize(str(FIRST), str(FIRST + timedelta(6)))
         days = json.dumps({"from_date": str(FIRST), "to_date": str(FIRST)})
         marts.build("--vars", days, "--exclude-resource-type", "unit_test")
-        whole = marts.build("--exclude-resource-type", "unit_test", name="whole")
+        whole = marts.build("--exclude-resource-type", "unit_test", folder="whole")
         with duckdb.connect(str(whole), read_only=True) as connection:
             connection.execute(f"attach '{marts.folder / 'marts.duckdb'}' as part (read_only)")
             for name in MARTS:
                 ours, theirs = (
                     connection.execute(f"select * from {db} where {when} order by all").fetchall()
-                    for db in (f"part.{name}", f"whole.{name}")
+                    for db in (f"part.{name}", f"marts.{name}")
                     for when in (["true"] if name not in DAY else [f"{DAY[name]} = '{FIRST}'"])
                 )
                 assert ours == theirs, name
@@ -188,7 +188,7 @@ def test_a_message_sent_on_two_days_is_one_message_whichever_send_came_first_to_
     assert world.materialize("2026-01-06", "2026-01-06")
     # What a changed 6 Jan asks for: the three days before, which it follows, and the three after, which it precedes.
     changed = empty.build(*days_var("2026-01-03", "2026-01-09"))
-    whole = empty.build("--exclude-resource-type", "unit_test", name="whole")
+    whole = empty.build("--exclude-resource-type", "unit_test", folder="whole")
     query = "select send_date, message_id, sends from fct_message_funnel order by all"
     assert rows(changed, query) == [
         (date(2026, 1, 5), "used-again", 1),
