@@ -33,6 +33,9 @@ MAX_CPU_SECONDS: Final = 5.0
 DAILY: Final = 30
 """Days at the end that came one by one; those before them came in one backfill."""
 
+LOOKED: Final = 7
+"""Days that status looks at when it is not told how many."""
+
 _JUSTAI: Final = "import sys; from justai_assets.cli import main; sys.exit(main())"
 
 
@@ -105,14 +108,16 @@ def _without_rows(folder: str, names: list[str]) -> list[str]:
 
 
 def _land(landing: Root, org: Org, days: Days) -> None:
+    """A folder a day, and a file in each that status looks into: making and removing files is no part of it."""
     for door in DOORS:
         for day in days:
             folder = landing.local(day_prefix(door, org.slug, day))
             folder.mkdir(parents=True)
-            file = folder / ("0000.parquet" if door == "redshift" else "0000.jsonl.zst")
-            file.write_bytes(b"x")
-            written = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
-            os.utime(file, (written, written))
+            if day > days.last - timedelta(days=LOOKED):
+                file = folder / ("0000.parquet" if door == "redshift" else "0000.jsonl.zst")
+                file.write_bytes(b"x")
+                written = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+                os.utime(file, (written, written))
 
 
 def _build(lake: Lake, org: Org, days: Days) -> None:

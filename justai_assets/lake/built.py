@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 
 from justai_assets.contract.tables import FATES, Table
 from justai_assets.lake.delta_log import LiveFile, live_names, names_of_opened
@@ -22,14 +23,19 @@ class BuiltDays:
     and each of its days has a file (`Table.marks_empty_days`).
 
     Attributes:
-        at: days that are built, and when.
+        modified: days that are built, and when, in milliseconds since 1970.
         torn: days whose rows are newer than their entry, or that an engine was at when its run ended.
         stamps: by what the built days were made; None where the file does not say.
     """
 
-    at: dict[date, datetime]
+    modified: dict[date, int]
     torn: frozenset[date]
     stamps: dict[date, Stamp | None]
+
+    @cached_property
+    def at(self) -> dict[date, datetime]:
+        """Days that are built, and when."""
+        return {day: datetime.fromtimestamp(at / 1000, UTC) for day, at in self.modified.items()}
 
     @classmethod
     def of(cls, lake: Lake, slug: str, table: Table) -> BuiltDays:
@@ -91,8 +97,8 @@ def _latest(files: Iterable[LiveFile], table: Table) -> _Latest:
     return {date.fromisoformat(day): one for day, one in newest.items()}
 
 
-def _times(found: _Latest) -> dict[date, datetime]:
-    return {day: datetime.fromtimestamp(one.modified / 1000, UTC) for day, one in found.items()}
+def _times(found: _Latest) -> dict[date, int]:
+    return {day: one.modified for day, one in found.items()}
 
 
 def _stamps(found: _Latest) -> dict[date, Stamp | None]:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from justai_assets.contract.errors import ContractError
 from justai_assets.contract.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 MEMORY_BYTES_PER_FILE = 2 << 30
 """Uncompressed bytes after which a new file begins: about 128 to 512 MB of zstd Parquet."""
@@ -141,6 +143,8 @@ def _sink(folder: Path, frame: pl.LazyFrame, token: str) -> list[Path]:
 
 
 def _append(folder: Path, table: Table, frames: Iterable[pl.DataFrame], token: str) -> Iterator[Path]:
+    import pyarrow.parquet as pq
+
     writer: pq.ParquetWriter | None = None
     held = 0.0
     try:
@@ -168,6 +172,9 @@ def _new(folder: Path, token: str) -> Path:
 
 
 def _describe(path: Path) -> DayFile:
+    # Here, because what only reads the lake does without, and it takes a fifth of a second.
+    import pyarrow.parquet as pq
+
     metadata = pq.read_metadata(path)
     # A nested column has leaves, "conversions.list.element.events"; nulls are counted of plain columns only.
     names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]

@@ -33,7 +33,7 @@ NO_SALT: Final = "none"
 MIXED: Final = "mixed"
 """The rows hold pseudonyms of several salts."""
 
-_NAMED = re.compile(r"-v(\d+)-r([0-9a-z]+)-s([0-9a-z]+)-[0-9a-f]{8}\.parquet$")
+_NAMED = re.compile(r"-(v\d+-r[0-9a-z]+-s[0-9a-z]+)-[0-9a-f]{8}\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Stamp:
     @classmethod
     def of_file(cls, path: str) -> Stamp | None:
         """The stamp in a file's name; None where there is none: an older package or another engine wrote it."""
-        found = _NAMED.search(path)
-        return None if found is None else _stamp(found[1], found[2], found[3])
+        found = _NAMED.search(path, max(path.rfind("-v"), 0))
+        return None if found is None else _parsed(found[1])
 
     @property
     def note(self) -> dict[str, str]:
@@ -73,9 +73,10 @@ class Stamp:
 
 
 @lru_cache(maxsize=4096)
-def _stamp(code: str, rule: str, salt: str) -> Stamp:
-    """The days of a table have a few stamps in all, and one object each."""
-    return Stamp(int(code), rule, salt)
+def _parsed(text: str) -> Stamp:
+    """A stamp as it stands in a name. The days of a table have a few in all, and one object each."""
+    code, rule, salt = text.split("-")
+    return Stamp(int(code[1:]), rule[1:], salt[1:])
 
 
 OPEN: Final = Stamp(0, "open", NO_SALT)

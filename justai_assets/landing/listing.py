@@ -103,7 +103,7 @@ def days_and_strays(root: Root, door: str, slug: str) -> tuple[list[date], list[
     """
     prefix = door_prefix(door, slug)
     objects, folders = root.list_level(prefix)
-    found = {key: day_of(f"{key}/x") for key in folders}
+    found = {key: day_of(f"{_name(key)}/x") for key in folders}
     days = sorted(day for day in found.values() if day is not None)
     loose = [one.key for one in objects if one.size and is_foreign(one.name)]
     undated = day_prefix(door, slug, None)
