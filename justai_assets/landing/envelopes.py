@@ -37,7 +37,7 @@ MAX_DIGITS: Final = 80
 """A number beyond these is no id, and stays as it is written."""
 
 PIECE_LINES: Final = 1_024
-"""Lines that become columns at once: so many objects stay in the processor's cache, 32,768 take a quarter longer."""
+"""Lines that become columns at once: the objects of so many stay in the processor's cache."""
 
 BATCH_LINES: Final = 32_768
 BATCH_BYTES: Final = 32 << 20
