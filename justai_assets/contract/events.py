@@ -5,6 +5,7 @@ Source: Iterable's system webhook reference. The catalogue grows: a name that is
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 DEFAULT_SEND_EVENTS: Final = ("emailSend", "smsSend", "pushSend")
@@ -35,6 +36,40 @@ UNSUBSCRIBES: Final = frozenset({"emailUnsubscribe"})
 """hostedUnsubscribeClick is a second event for the same act and is not counted again."""
 
 BOUNCES: Final = frozenset({"emailBounce", "smsBounce", "pushBounce", "whatsAppBounce"})
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """An engagement event that can follow a send.
+
+    Its name in REACTIONS is the event's class in the event stream; `first_<name>` is its column in message_outcomes.
+
+    Attributes:
+        events: the event names that are one.
+        label: what a marketer calls a message that got one.
+        plural: what several are called; a metric has a count by this name in message_outcomes.
+        machines: who else can cause one; empty when only people do.
+        is_metric: whether a message succeeds when one follows it. It is then counted, compared and judged.
+        is_gain: whether more of them is better.
+    """
+
+    events: frozenset[str]
+    label: str
+    plural: str
+    machines: str = ""
+    is_metric: bool = True
+    is_gain: bool = True
+
+
+REACTIONS: Final = {
+    "open": Reaction(OPENS, "Opened", "opens", "mail proxies and bots"),
+    "click": Reaction(CLICKS, "Clicked", "clicks", "bots"),
+    "unsubscribe": Reaction(UNSUBSCRIBES, "Unsubscribed", "unsubscribes", is_gain=False),
+    "bounce": Reaction(BOUNCES, "Bounced", "bounces", is_metric=False, is_gain=False),
+}
+"""Name → reaction, in the order in which people see them."""
+
+ENGAGEMENT_METRICS: Final = tuple(name for name, one in REACTIONS.items() if one.is_metric)
 
 ENGAGEMENT: Final = frozenset(CANONICAL_NAMES.get(name, name) for name in ITERABLE_EVENTS)
 """Canonical engagement names: in an already unified stream, every other name is a custom event."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
 
+from justai_assets.contract.events import REACTIONS
 from justai_assets.contract.table import COUNT, EVENT_DATE, MESSAGE, STRING, UTC_TIMESTAMP, Column, Table
 
 ATTRIBUTION_METRICS: Final = Table(
@@ -97,19 +99,18 @@ CONVERSIONS: Final = pl.List(pl.Struct({"event_name": pl.String(), "first_after_
 VALUES: Final = pl.List(pl.Struct({"event_name": pl.String(), "value": pl.Float64()}))
 """Per custom event name: what the events that followed a message within the org's own window for it were worth."""
 
-_FIRSTS: Final = (
-    ("first_open", "open by a person (or by nobody knows whom)"),
-    ("first_machine_open", "open by a mail proxy or bot"),
-    ("first_click", "click by a person (or by nobody knows whom)"),
-    ("first_machine_click", "click by a bot"),
-    ("first_unsubscribe", "unsubscribe"),
-    ("first_bounce", "bounce"),
-)
 
-_REACTIONS: Final = (
-    ("opens", "Opens by people"), ("machine_opens", "Opens by mail proxies and bots"), ("clicks", "Clicks by people"),
-    ("machine_clicks", "Clicks by bots"), ("unsubscribes", "Unsubscribes"),
-)  # fmt: skip
+def _reactions() -> Iterator[tuple[str, str, str]]:
+    """Name, plural and what it is, of each reaction by people and of each by machines."""
+    for name, one in REACTIONS.items():
+        by_people = " by a person (or by nobody knows whom)" if one.machines else ""
+        yield name, one.plural * one.is_metric, f"{name}{by_people}"
+        if one.machines:
+            yield f"machine_{name}", f"machine_{one.plural}" * one.is_metric, f"{name} by {one.machines}"
+
+
+REACTION_COUNTS: Final = tuple(plural for _, plural, _ in _reactions() if plural)
+"""The columns of message_outcomes that count reactions."""
 
 MESSAGE_OUTCOMES: Final = Table(
     "message_outcomes",
@@ -122,8 +123,12 @@ MESSAGE_OUTCOMES: Final = Table(
         Column("person", STRING, "Least email pseudonym of the linked keys, else the user id's; null: not known."),
         Column("sends", pl.Int64(), "Sends within 72 h of the first one, that one included.", nullable=False),
         Column("is_machine_known", pl.Boolean(), "The source tells opens by machines apart.", nullable=False),
-        *(Column(name, UTC_TIMESTAMP, f"First {what} within 72 h of the send, UTC.") for name, what in _FIRSTS),
-        *(Column(name, COUNT, f"{what} within 72 h of the send.", nullable=False) for name, what in _REACTIONS),
+        *(Column(f"first_{name}", UTC_TIMESTAMP, f"First {what} within 72 h, UTC.") for name, _, what in _reactions()),
+        *(
+            Column(plural, COUNT, f"Each {what} within 72 h.", nullable=False)
+            for _, plural, what in _reactions()
+            if plural
+        ),
         Column("first_conversion", UTC_TIMESTAMP, "First custom event within the org's own window for its name, UTC."),
         Column("attributed_conversions", COUNT, "Custom events within the org's own window for each.", nullable=False),
         Column("conversions", CONVERSIONS, "Custom events attributed to it within 72 h, one entry an event name."),

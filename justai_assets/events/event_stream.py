@@ -13,13 +13,10 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.events import (
-    BOUNCES,
-    CLICKS,
     ENGAGEMENT,
     LOOKBACK_DAYS,
-    OPENS,
+    REACTIONS,
     SENDS,
-    UNSUBSCRIBES,
 )
 from justai_assets.contract.reasons import NO_SEND, OUTSIDE_WINDOW
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP
@@ -27,9 +24,8 @@ from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import VALUE, declared, has_value
 from justai_assets.orgs.model import Org
 
-SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, OTHER, CUSTOM = (
-    "send", "open", "click", "unsubscribe", "bounce", "other", "custom",
-)  # fmt: skip
+SEND, OTHER, CUSTOM = "send", "other", "custom"
+"""Classes of events. The others are the names of REACTIONS."""
 
 EVENT_STREAM: Final = pl.Schema(
     {
@@ -135,19 +131,9 @@ def engagement_class(org: Org) -> pl.Expr:
     """The event_class of an engagement event, by its event_name."""
     name = pl.col("event_name")
     # The org's own send events come first: an org may name an event that is something else elsewhere.
-    return (
-        pl.when(name.is_in(send_names(org)))
-        .then(pl.lit(SEND))
-        .when(name.is_in(sorted(OPENS)))
-        .then(pl.lit(OPEN))
-        .when(name.is_in(sorted(CLICKS)))
-        .then(pl.lit(CLICK))
-        .when(name.is_in(sorted(UNSUBSCRIBES)))
-        .then(pl.lit(UNSUBSCRIBE))
-        .when(name.is_in(sorted(BOUNCES)))
-        .then(pl.lit(BOUNCE))
-        .otherwise(pl.lit(OTHER))
-    )
+    kinds = [(kind, sorted(one.events)) for kind, one in REACTIONS.items()]
+    found = [pl.when(name.is_in(names)).then(pl.lit(kind)) for kind, names in [(SEND, send_names(org)), *kinds]]
+    return pl.coalesce(*found, pl.lit(OTHER))
 
 
 def _window_hours(org: Org) -> pl.Expr:

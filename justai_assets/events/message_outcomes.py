@@ -23,9 +23,10 @@ from typing import Final
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
+from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS, REACTIONS
+from justai_assets.contract.result_tables import REACTION_COUNTS
 from justai_assets.contract.tables import MESSAGE_OUTCOMES
-from justai_assets.events.event_stream import BOUNCE, CLICK, CUSTOM, OPEN, SEND, UNSUBSCRIBE
+from justai_assets.events.event_stream import CUSTOM, SEND
 from justai_assets.events.message_parts import Part, divided
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.outdated import salt_of
@@ -37,7 +38,7 @@ from justai_assets.orgs.model import Org
 DAYS_PER_PASS: Final = 14
 """Days that are divided at once; a longer range is done in passes, so that the local disk holds two weeks at most."""
 
-_COUNTS: Final = ("opens", "machine_opens", "clicks", "machine_clicks", "unsubscribes", "attributed_conversions")
+_COUNTS: Final = (*REACTION_COUNTS, "attributed_conversions")
 _IDS: Final = ("template_id", "campaign_id")
 
 _MESSAGE: Final = ("id", "id_check")
@@ -136,17 +137,14 @@ def _counted() -> Iterator[pl.Expr]:
     kind, time = pl.col("event_class"), pl.col("event_timestamp")
     # Where nobody tells opens by machines apart, an open counts as one by a person.
     human = ~pl.col("is_machine").fill_null(value=False)
-    kinds = {
-        "open": (kind == OPEN) & human,
-        "machine_open": (kind == OPEN) & ~human,
-        "click": (kind == CLICK) & human,
-        "machine_click": (kind == CLICK) & ~human,
-        "unsubscribe": kind == UNSUBSCRIBE,
-    }
-    for name, is_one in kinds.items():
-        yield time.filter(is_one).min().alias(f"first_{name}")
-        yield is_one.sum().cast(pl.Int64).alias(f"{name}s")
-    yield time.filter(kind == BOUNCE).min().alias("first_bounce")
+    for name, one in REACTIONS.items():
+        found = {"": kind == name}
+        if one.machines:
+            found = {"": (kind == name) & human, "machine_": (kind == name) & ~human}
+        for by, is_one in found.items():
+            yield time.filter(is_one).min().alias(f"first_{by}{name}")
+            if one.is_metric:
+                yield is_one.sum().cast(pl.Int64).alias(f"{by}{one.plural}")
     yield (kind == SEND).sum().cast(pl.Int64).alias("sends")
     is_own = ((kind == CUSTOM) & (pl.col("age") < pl.duration(hours=pl.col("window_hours")))).fill_null(value=False)
     yield time.filter(is_own).min().alias("first_conversion")

@@ -19,15 +19,11 @@ import polars as pl
 
 from justai_assets.attribution.engine.person_keys import check, key
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import LOOKBACK_DAYS
+from justai_assets.contract.events import LOOKBACK_DAYS, REACTIONS
 from justai_assets.contract.tables import ESP_EVENTS
 from justai_assets.events.event_stream import (
-    BOUNCE,
-    CLICK,
     CUSTOM,
-    OPEN,
     SEND,
-    UNSUBSCRIBE,
     read_events,
     send_names,
 )
@@ -46,7 +42,7 @@ _GROUP_ROWS: Final = 32_768
 _SEED: Final = 0
 _ID: Final = key("message_id", _SEED).alias("id")
 _CHECK: Final = check("message_id", _SEED).alias("id_check")
-_CLASSES: Final = (SEND, OPEN, CLICK, UNSUBSCRIBE, BOUNCE, CUSTOM)
+_CLASSES: Final = (SEND, *REACTIONS, CUSTOM)
 _SENT: Final = (
     "id", "id_check", "event_timestamp", "message_id", "template_id", "campaign_id", "email_key", "user_key",
     "is_machine",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from justai_assets.contract.events import CLICKS, ENGAGEMENT, MAX_WINDOW_HOURS, OPENS, SENDS, UNSUBSCRIBES
+from justai_assets.contract.events import ENGAGEMENT, MAX_WINDOW_HOURS, REACTIONS, SENDS
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
     ATTRIBUTION_METRICS,
@@ -166,10 +166,10 @@ def _event_windows(orgs: list[Org]) -> pa.Table:
 
 
 def _event_classes(orgs: list[Org]) -> pa.Table:
-    known = (("engagement", ENGAGEMENT), ("unsubscribe", UNSUBSCRIBES), ("click", CLICKS), ("open", OPENS))
+    known = {"engagement": ENGAGEMENT, **{name: one.events for name, one in REACTIONS.items() if one.is_metric}}
     rows = []
     for org in orgs:
-        classes = {name: kind for kind, names in known for name in names}
+        classes = {name: kind for kind, names in known.items() for name in names}
         classes |= dict.fromkeys([*SENDS, *org.attribution.send_events], "send")
         rows += [(org.slug, name, kind) for name, kind in sorted(classes.items())]
     return _table(("org", "event_name", "event_class"), rows, "sss")

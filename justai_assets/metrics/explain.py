@@ -14,7 +14,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days, parse_day
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.events import CLICKS, OPENS, UNSUBSCRIBES
+from justai_assets.contract.events import REACTIONS
 from justai_assets.contract.reasons import UNATTRIBUTED
 from justai_assets.contract.tables import (
     ATTRIBUTED_EVENTS,
@@ -31,7 +31,7 @@ from justai_assets.orgs.templates import Arm, Template
 from justai_assets.sources.lineage import stream_tables
 
 SHOWN: Final = 20
-_CLASSES: Final = {"open": OPENS, "click": CLICKS, "unsubscribe": UNSUBSCRIBES}
+_CLASSES: Final = {name: one.events for name, one in REACTIONS.items() if one.is_metric}
 
 
 @dataclass(frozen=True)

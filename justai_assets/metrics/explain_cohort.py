@@ -14,14 +14,14 @@ import polars as pl
 
 from justai_assets.contract.days import Days, parse_day
 from justai_assets.contract.errors import JustAIError
-from justai_assets.contract.events import LOOKBACK_DAYS, MAX_WINDOW_HOURS
+from justai_assets.contract.events import ENGAGEMENT_METRICS, LOOKBACK_DAYS, MAX_WINDOW_HOURS
 from justai_assets.contract.tables import COHORT_RESTATEMENTS, MESSAGE_OUTCOMES, Table
-from justai_assets.events.event_stream import CLICK, CUSTOM, OPEN, UNSUBSCRIBE, read_events
+from justai_assets.events.event_stream import CUSTOM, read_events
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.copy_daily import ANY_CONVERSION, FUNNEL_METRICS, MACHINE_OPEN, copy_counts
 from justai_assets.metrics.experiments.metric import (
-    ENGAGEMENT_METRICS,
+    OPEN,
     conversion,
     event_of,
     is_conversion,
@@ -206,8 +206,7 @@ def _files(
     org: Org, lake: Lake, figure: CohortFigure, messages: pl.DataFrame, metric: str, hours: int
 ) -> Iterator[str]:
     """The events behind the messages that succeeded, by the landing object that brought them."""
-    kinds = {"open": OPEN, MACHINE_OPEN: OPEN, "click": CLICK, "unsubscribe": UNSUBSCRIBE}
-    kind = kinds.get(metric, CUSTOM)
+    kind = OPEN if metric == MACHINE_OPEN else metric if metric in ENGAGEMENT_METRICS else CUSTOM
     days = Days(figure.send_date, figure.send_date + timedelta(days=LOOKBACK_DAYS))
     age, own = pl.col("event_timestamp") - pl.col("sent_at"), pl.col("window_hours")
     events = (

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from justai_assets.contract.events import CLICKS, OPENS, UNSUBSCRIBES
+from justai_assets.contract.events import ENGAGEMENT_METRICS, REACTIONS
 from justai_assets.orgs.fields import is_engagement, metric_instead
 from justai_assets.orgs.model import Org
 from justai_assets.orgs.secrets import SecretError
 
-ENGAGEMENT_METRICS: Final = ("open", "click", "unsubscribe")
-_ENGAGEMENT_NAMES: Final = OPENS | CLICKS | UNSUBSCRIBES
+_ENGAGEMENT_NAMES: Final = {event for name in ENGAGEMENT_METRICS for event in REACTIONS[name].events}
 MIN_SALT: Final = 16
 """Characters of a salt; whoever guesses a shorter one can find an address behind its pseudonym."""
 

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from justai_assets.contract.days import day_or_none
 from justai_assets.contract.events import (
-    CLICKS,
+    CANONICAL_NAMES,
     ENGAGEMENT,
+    ENGAGEMENT_METRICS,
     ITERABLE_EVENTS,
     MAX_WINDOW_HOURS,
-    OPENS,
-    UNSUBSCRIBES,
+    REACTIONS,
 )
 from justai_assets.orgs.secrets import SecretRef
 
@@ -68,9 +68,9 @@ def metric_instead(name: str) -> str:
     >>> metric_instead("pushOpen"), metric_instead("emailUnSubscribe"), metric_instead("emailBounce")
     ('open', 'unsubscribe', 'a custom event, or open, click, unsubscribe')
     """
-    counted = {"open": OPENS, "click": CLICKS, "unsubscribe": UNSUBSCRIBES | {"emailUnSubscribe"}}
-    found = next((metric for metric, names in counted.items() if name in names), None)
-    return found or f"a custom event, or {', '.join(counted)}"
+    canonical = CANONICAL_NAMES.get(name, name)
+    found = next((metric for metric in ENGAGEMENT_METRICS if canonical in REACTIONS[metric].events), None)
+    return found or f"a custom event, or {', '.join(ENGAGEMENT_METRICS)}"
 
 
 def _key_metric(name: str) -> str:

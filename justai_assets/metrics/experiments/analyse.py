@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from justai_assets.contract.events import ENGAGEMENT_METRICS
 from justai_assets.metrics.experiments.allocation import allocation
 from justai_assets.metrics.experiments.arms import ARMS, CONTROL, TREATMENT, Arm
 from justai_assets.metrics.experiments.compare import compare, corrected
 from justai_assets.metrics.experiments.counts import checked
 from justai_assets.metrics.experiments.decide import decide
-from justai_assets.metrics.experiments.metric import ENGAGEMENT_METRICS
 from justai_assets.metrics.experiments.pairs import Pair, People, learn, unknown_of
 from justai_assets.metrics.experiments.power import days_left, detectable_lift, power_now
 from justai_assets.metrics.experiments.results import (

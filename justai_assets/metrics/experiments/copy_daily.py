@@ -16,17 +16,13 @@ from typing import Final
 import polars as pl
 
 from justai_assets.contract.days import Days
-from justai_assets.contract.events import MAX_WINDOW_HOURS, WINDOWS_HOURS
+from justai_assets.contract.events import ENGAGEMENT_METRICS, MAX_WINDOW_HOURS, WINDOWS_HOURS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
 from justai_assets.metrics.experiments.cluster import PEOPLE
 from justai_assets.metrics.experiments.counts import COUNTS
 from justai_assets.metrics.experiments.metric import (
-    CLICK,
-    ENGAGEMENT_METRICS,
-    OPEN,
-    UNSUBSCRIBE,
     conversion,
     metric_of,
     revenue,
@@ -208,17 +204,14 @@ def _arms(templates: Sequence[Template]) -> pl.LazyFrame:
 
 def _messages(outcomes: pl.LazyFrame, templates: Sequence[Template]) -> pl.LazyFrame:
     """One row a message and template, with a flag for each metric of engagement."""
-    seen = pl.col("first_open").is_not_null()
     return (
         outcomes.filter(pl.col("message_id").is_not_null())
         .join(_arms(templates), on=["template_id", "campaign_id"])
         .select(
             *_KEYS,
             *("send_date", "message_id", "person", "is_machine_known", "conversions", "values"),
-            seen.alias(OPEN),
-            pl.col("first_click").is_not_null().alias(CLICK),
-            pl.col("first_unsubscribe").is_not_null().alias(UNSUBSCRIBE),
-            (pl.col("first_machine_open").is_not_null() & ~seen).alias(MACHINE_OPEN),
+            *(pl.col(f"first_{name}").is_not_null().alias(name) for name in ENGAGEMENT_METRICS),
+            (pl.col("first_machine_open").is_not_null() & pl.col("first_open").is_null()).alias(MACHINE_OPEN),
             pl.col("first_conversion").is_not_null().alias(ANY_CONVERSION),
         )
     )

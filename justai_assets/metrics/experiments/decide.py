@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from justai_assets.contract.events import REACTIONS
 from justai_assets.metrics.experiments import metric as metrics
 from justai_assets.metrics.experiments.allocation import Allocation
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
@@ -31,7 +32,6 @@ from justai_assets.metrics.experiments.sample_ratio import SampleRatio
 
 _UNITS: Final = {"message": "messages", "user": "people"}
 _ARMS: Final = {TREATMENT: "new copy", CONTROL: "control"}
-_NOUNS: Final = {metrics.OPEN: "opens", metrics.CLICK: "clicks", metrics.UNSUBSCRIBE: "unsubscribes"}
 
 
 def decide(
@@ -234,7 +234,7 @@ def _outlook(key: MetricResult, rules: Rules) -> str:
 
 
 def _noun(metric: str) -> str:
-    return _NOUNS.get(metric, f"{metrics.label(metric)} conversions")
+    return REACTIONS[metric].plural if metric in REACTIONS else f"{metrics.label(metric)} conversions"
 
 
 def _percent(share: float) -> str:

@@ -1,22 +1,21 @@
 """Metrics: what a message can succeed at, what people call it, and which way is better.
 
-A metric is a string: `open`, `click`, `unsubscribe`, or `conversion:` and the org's event name. Each is yes or no per
-message (did at least one such event follow?), so a rate is a share of messages between 0 and 1. `revenue:` and the
-event name is an amount: what such events were worth, 0 or more a message.
+A metric is a string: one of ENGAGEMENT_METRICS (`open`, `click`, `unsubscribe`), or `conversion:` and the org's event
+name. Each is yes or no per message (did at least one such event follow?), so a rate is a share of messages between 0
+and 1. `revenue:` and the event name is an amount: what such events were worth, 0 or more a message.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from justai_assets.contract.events import ENGAGEMENT_METRICS, REACTIONS
+
 OPEN: Final = "open"
 CLICK: Final = "click"
 UNSUBSCRIBE: Final = "unsubscribe"
-ENGAGEMENT_METRICS: Final = (OPEN, CLICK, UNSUBSCRIBE)
 _CONVERSION: Final = "conversion:"
 _REVENUE: Final = "revenue:"
-
-_LABELS: Final = {OPEN: "Opened", CLICK: "Clicked", UNSUBSCRIBE: "Unsubscribed"}
 
 
 def conversion(event_name: str) -> str:
@@ -64,12 +63,12 @@ def label(metric: str) -> str:
     """
     if is_revenue(metric):
         return f"Value of {metric.removeprefix(_REVENUE)}"
-    return _LABELS.get(metric, metric.removeprefix(_CONVERSION))
+    return REACTIONS[metric].label if metric in REACTIONS else metric.removeprefix(_CONVERSION)
 
 
 def higher_is_better(metric: str) -> bool:
-    """False for unsubscribes: there a rise is a loss."""
-    return metric != UNSUBSCRIBE
+    """False where a rise is a loss, as of unsubscribes."""
+    return metric not in REACTIONS or REACTIONS[metric].is_gain
 
 
 def metric_of(key_metric: str | None) -> str:

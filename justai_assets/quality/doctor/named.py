@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from justai_assets.contract.events import ENGAGEMENT_METRICS
 from justai_assets.contract.tables import ATTRIBUTION_METRICS
 from justai_assets.lake.store import Lake
 from justai_assets.metrics.experiments.arms import CONTROL, TREATMENT
-from justai_assets.orgs.doubts import ENGAGEMENT_METRICS, closest, event_names
+from justai_assets.orgs.doubts import closest, event_names
 from justai_assets.orgs.model import Org
 from justai_assets.quality.doctor.finding import Finding
 
