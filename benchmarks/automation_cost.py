@@ -14,7 +14,7 @@ import dagster as dg
 from justai_assets.dag.location import location
 from justai_assets.dag.org_automation import OrgAutomationSensor
 from justai_assets.dag.org_keys import landing_key
-from justai_assets.orgs.load import load_orgs
+from justai_assets.orgs.org_loader import load_orgs
 
 
 def automation_cost(orgs_dir: Path) -> Iterator[dict[str, str | float]]:

@@ -27,8 +27,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.http_load import LoadResult, post, run_load
-from justai_assets.collector.config import CollectorConfig, CollectorError, Limits
-from justai_assets.collector.serve import run_granian, serve
+from justai_assets.serving.collector_config import CollectorConfig, CollectorError, Limits
+from justai_assets.serving.http_server import run_granian, serve
 
 _SLUG, _KEY = "bench", "bench-key"
 _PATH = f"/api/webhook/itbl/{_SLUG}?campaignId=9001"

@@ -74,7 +74,7 @@ def _counted(scan: pl.LazyFrame) -> int:
 
 
 def _envelopes(landing: Path) -> list[Path]:
-    from justai_assets.landing.paths import day_prefix
+    from justai_assets.landing.landing_paths import day_prefix
 
     return sorted((landing / day_prefix("iterable_webhooks", SLUG, DAY)).glob("*.jsonl.zst"))
 
@@ -84,8 +84,8 @@ def _build(landing: Path, orgs: Path, out: Path, table: str, door: str) -> int:
     from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS
     from justai_assets.lake.ledger import RECEIVED
     from justai_assets.lake.store import Lake
-    from justai_assets.orgs.load import load_orgs
-    from justai_assets.sources.build import build_from_doors
+    from justai_assets.orgs.org_loader import load_orgs
+    from justai_assets.sources.intake_build import build_from_doors
     from justai_assets.storage import Root
 
     built = {one.name: one for one in (ESP_EVENTS, CUSTOM_EVENTS)}[table]

@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from justai_assets.landing import memory
-from justai_assets.landing.paths import day_prefix
-from justai_assets.landing.rotation import decode, encode
-from justai_assets.landing.visit import Cache, Watched
-from justai_assets.landing.watch import watch
+from justai_assets.landing import sensor_memory as memory
+from justai_assets.landing.change_detection import watch
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.landing.org_changes import Cache, Watched
+from justai_assets.landing.sensor_cursor import decode, encode
 from justai_assets.sources.registry import is_drop
 from justai_assets.storage import Root
 

@@ -31,15 +31,15 @@ from justai_assets.contract.tables import (
     UNIFIED_EVENTS,
     Table,
 )
-from justai_assets.dag.marts import DAYS_A_RUN
+from justai_assets.dag.marts_assets import DAYS_A_RUN
 from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.experiments.attribution_metrics import build_metrics
+from justai_assets.experiments.copy_daily_build import build_copy_daily
+from justai_assets.experiments.org_results import judge
 from justai_assets.lake.ledger import DayReport
 from justai_assets.lake.store import Lake
-from justai_assets.metrics.build_copy_daily import build_copy_daily
-from justai_assets.metrics.daily import build_metrics
-from justai_assets.metrics.judge import judge
-from justai_assets.orgs.load import load_org
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_loader import load_org
+from justai_assets.orgs.org_model import Org
 from justai_assets.storage import Root
 
 FIRST = date(2026, 1, 1)

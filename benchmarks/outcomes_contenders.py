@@ -15,7 +15,7 @@ from justai_assets.contract.days import Days
 
 if TYPE_CHECKING:
     from justai_assets.lake.store import Lake
-    from justai_assets.orgs.model import Org
+    from justai_assets.orgs.org_model import Org
 
 _ORG: Final = """\
 slug: bench
@@ -34,7 +34,7 @@ def place(folder: Path) -> tuple[Org, Lake]:
     import os
 
     from justai_assets.lake.store import Lake
-    from justai_assets.orgs.load import load_org
+    from justai_assets.orgs.org_loader import load_org
     from justai_assets.storage import Root
 
     os.environ.setdefault("BENCH_SALT", "a salt for made-up people only: 32 bytes")

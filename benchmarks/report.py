@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.process import Run
-from justai_assets.metrics.report.painter import paint
+from justai_assets.reporting.chart_process import paint
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One simulated test of a template: sixty days of messages to people who answer alike, looked at every day.
 
 The statistic, its bound, its intervals and the rules for unknown people are the package's own functions. What a look
-sums up is vectorised over the looks here; `justai_assets_tests/metrics/experiments/test_simulated.py` holds it to
+sums up is vectorised over the looks here; `justai_assets_tests/experiments/test_simulated.py` holds it to
 `analyse` on the same messages.
 """
 
@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from justai_assets.metrics.experiments.analyse import last_closed_day
-from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.design_effect import Unknown
-from justai_assets.metrics.experiments.intervals import difference_z, estimates, ratio_z, two_sided_critical
-from justai_assets.metrics.experiments.power import days_left
-from justai_assets.metrics.experiments.rules import Rules
-from justai_assets.metrics.experiments.sequential import critical, spread
+from justai_assets.experiments.analysis import last_closed_day
+from justai_assets.experiments.arms import Arm
+from justai_assets.experiments.decision_rules import Rules
+from justai_assets.experiments.design_effect import Unknown
+from justai_assets.experiments.intervals import difference_z, estimates, ratio_z, two_sided_critical
+from justai_assets.experiments.power import days_left
+from justai_assets.experiments.sequential import critical, spread
 
 FIRST: Final = date(2026, 1, 1)
 RULES: Final = Rules()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from justai_assets.metrics.experiments.arms import Arm
-from justai_assets.metrics.experiments.intervals import difference_z
-from justai_assets.metrics.experiments.power import days_left
-from justai_assets.metrics.experiments.rules import Rules
-from justai_assets.metrics.experiments.sample_ratio import always_valid_ratio_p
-from justai_assets.metrics.experiments.sequential import always_valid_p, spread
+from justai_assets.experiments.arms import Arm
+from justai_assets.experiments.decision_rules import Rules
+from justai_assets.experiments.intervals import difference_z
+from justai_assets.experiments.power import days_left
+from justai_assets.experiments.sample_ratio import always_valid_ratio_p
+from justai_assets.experiments.sequential import always_valid_p, spread
 
 
 def _broken(runs: int, share: float, *, days: int, per_day: int, seed: int) -> npt.NDArray[np.bool_]:

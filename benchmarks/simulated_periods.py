@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from justai_assets.metrics.experiments.allocation import allocation
-from justai_assets.metrics.experiments.rules import Rules
-from justai_assets.metrics.experiments.sample_ratio import always_valid_ratio_p
+from justai_assets.experiments.allocation import allocation
+from justai_assets.experiments.decision_rules import Rules
+from justai_assets.experiments.sample_ratio import always_valid_ratio_p
 
 FIRST: Final = date(2026, 1, 1)
 SITUATIONS: Final = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.simulated import RULES, Array, Flags
-from justai_assets.metrics.experiments.sequential import always_valid_p
+from justai_assets.experiments.sequential import always_valid_p
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def scores(messages: Drawn, one: Shared) -> Array:
     Every arm has sent on every day; a look counts once each arm has the minimum sample. Where people are not known and
     the arms are drawn over them, every template has the design effect that is assumed.
     """
-    from justai_assets.metrics.experiments.design_effect import Unknown
+    from justai_assets.experiments.design_effect import Unknown
 
     days, k = one.days, one.templates
     cells = [messages.arm == at for at in range(k + 1)]

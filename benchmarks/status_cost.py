@@ -23,9 +23,9 @@ from justai_assets.contract.tables import FATES, Table
 from justai_assets.lake.ledger import ACCEPTED, RECEIVED, Fate, fates_frame
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
-from justai_assets.landing.paths import day_prefix
-from justai_assets.orgs.load import load_orgs
-from justai_assets.orgs.model import Org
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.orgs.org_loader import load_orgs
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import org_tables
 from justai_assets.storage import Root
 

@@ -14,7 +14,7 @@ from justai_assets.contract.tables import ATTRIBUTED_EVENTS, UNIFIED_EVENTS
 from justai_assets.dag.org_assets import org_assets
 from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.resources import Platform
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.org_loader import load_org
 
 
 def main(file: str, lake: str, day: str) -> None:

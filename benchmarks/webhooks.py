@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from benchmarks.events import random_hex
-from justai_assets.landing.paths import day_prefix
+from justai_assets.landing.landing_paths import day_prefix
 from justai_assets.storage import Root
 
 DAY: Final = date(2026, 1, 5)

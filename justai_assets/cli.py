@@ -8,24 +8,22 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from justai_assets.commands import (
-    attribute,
-    backfill,
-    bench,
-    collect,
-    connect,
-    databricks,
-    demo,
-    doctor,
-    explain,
-    marts,
-    materialize,
-    org,
-    report,
-    sql,
-    status,
-    ui,
-)
+from justai_assets.commands import attribute_command as attribute
+from justai_assets.commands import backfill_command as backfill
+from justai_assets.commands import bench_command as bench
+from justai_assets.commands import collect_command as collect
+from justai_assets.commands import connect_command as connect
+from justai_assets.commands import databricks_command as databricks
+from justai_assets.commands import demo_command as demo
+from justai_assets.commands import doctor_command as doctor
+from justai_assets.commands import explain_command as explain
+from justai_assets.commands import marts_command as marts
+from justai_assets.commands import materialize_command as materialize
+from justai_assets.commands import org_command as org
+from justai_assets.commands import report_command as report
+from justai_assets.commands import sql_command as sql
+from justai_assets.commands import status_command as status
+from justai_assets.commands import ui_command as ui
 from justai_assets.contract.errors import JustAIError, UsageError
 
 FAILED = 1

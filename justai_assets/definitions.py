@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from justai_assets.dag.served import served
+from justai_assets.dag.served_location import served
 from justai_assets.lake.format_probe import refuse_other_format
 from justai_assets.lake.store import Lake
 from justai_assets.settings import Settings

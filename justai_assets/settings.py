@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from justai_assets.contract.errors import JustAIError
-from justai_assets.orgs.load import Orgs, load_orgs
+from justai_assets.orgs.org_loader import Orgs, load_orgs
 from justai_assets.storage import Root
 
 DEFAULT_LANDING = ".justai/landing"

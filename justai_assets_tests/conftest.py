@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.org_loader import load_org
 from justai_assets.storage import Root
 from justai_assets_tests.instances import make_instances_cheap
 from justai_assets_tests.world import SALT, World
@@ -86,7 +86,7 @@ def no_waiting() -> Iterator[None]:
     """A step that is tried again is tried again at once, as often as in a run, not after half a minute."""
     # Not by the fixture `monkeypatch`: asked for here, it would be undone after everything that a test patches itself.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("justai_assets.dag.retries.RETRY_SECONDS", 0)
+        patch.setattr("justai_assets.dag.run_retries.RETRY_SECONDS", 0)
         yield
 
 

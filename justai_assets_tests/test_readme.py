@@ -14,9 +14,9 @@ import pytest
 
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.org_loader import load_org
 from justai_assets.storage import Root
-from justai_assets_tests.collector.service import free_port
+from justai_assets_tests.serving.service import free_port
 from justai_assets_tests.world import SALT
 
 PROJECT = Path(__file__).parents[1]

@@ -17,10 +17,10 @@ import zstandard
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import Table
 from justai_assets.lake.store import Lake
-from justai_assets.landing.identity import event_id
-from justai_assets.landing.paths import day_prefix
-from justai_assets.orgs.load import load_org
-from justai_assets.orgs.model import Org
+from justai_assets.landing.event_id import event_id
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.orgs.org_loader import load_org
+from justai_assets.orgs.org_model import Org
 from justai_assets.storage import Root
 
 TODAY = date(2026, 2, 1)

@@ -27,12 +27,12 @@ from justai_assets.lake.ledger import (
     Fate,
     fates_frame,
 )
-from justai_assets.lake.outdated import salt_of_lookback
+from justai_assets.lake.outdated_days import salt_of_lookback
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 
 def build_attributed(

@@ -27,7 +27,7 @@ class RuleError(JustAIError):
 
 
 class AttributionLike(Protocol):
-    """What an org's configuration says about attribution (`orgs.model.Attribution`)."""
+    """What an org's configuration says about attribution (`orgs.org_model.Attribution`)."""
 
     @property
     def window_hours(self) -> int: ...  # noqa: D102 - the class says what they are

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from justai_assets.attribution.sql.customer_tables import CONTENTS, Content, Inputs, default_tables
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.contract.errors import JustAIError
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 PLACEHOLDER_ACCOUNT = "<account-id>"
 BASE_URL = "https://worker.justwords.ai"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from justai_assets.connect.customer import ConnectError, Customer
-from justai_assets.orgs.model import with_people
+from justai_assets.orgs.org_model import with_people
 from justai_assets.orgs.secrets import reference_of
 from justai_assets.sources.registry import SOURCES
 from justai_assets.sources.source import Asked, CredentialRefs, Source

@@ -16,8 +16,8 @@ import dagster as dg
 from dagster._core.event_api import RunStatusChangeEventType
 
 from justai_assets.dag.alerts import URL, AlertError, AlertRefusedError, alert_of, send
-from justai_assets.dag.door_sensor import now_utc
 from justai_assets.dag.lost_runs import LOST_BY
+from justai_assets.dag.source_sensor import now_utc
 
 INTERVAL_SECONDS = 15
 BUDGET_SECONDS = 30.0

@@ -18,17 +18,17 @@ from dagster._core.utils import make_new_backfill_id
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
-from justai_assets.dag.failed_days import unfinished_days
+from justai_assets.dag.failed_days_check import unfinished_days
 from justai_assets.dag.location import location
 from justai_assets.dag.org_keys import pools_of, table_key, table_keys
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.dag.resources import Platform
-from justai_assets.lake.built import BuiltDays
-from justai_assets.lake.outdated import outdated_days
+from justai_assets.lake.built_days import BuiltDays
+from justai_assets.lake.outdated_days import outdated_days
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.load import Orgs
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_loader import Orgs
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import org_tables
 
 Which = Literal["all", "failed", "missing", "outdated"]

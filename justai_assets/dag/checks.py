@@ -11,9 +11,9 @@ from justai_assets.dag.evaluations import has_passed, latest_writes, log_days, s
 from justai_assets.dag.org_keys import table_key, table_keys
 from justai_assets.dag.partitions import daily, days_of
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.retries import verdicts as retried
-from justai_assets.orgs.model import Org
-from justai_assets.quality.verdict import Verdict, totals
+from justai_assets.dag.run_retries import verdicts as retried
+from justai_assets.orgs.org_model import Org
+from justai_assets.quality.day_result import Verdict, totals
 
 _DAYS_IN_SUMMARY = 40
 

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from justai_assets.dag.day_checks import DayCheck
-from justai_assets.quality.verdict import Verdict
+from justai_assets.quality.day_result import Verdict
 
 Writes = Mapping[str, AssetCheckEvaluationTargetMaterializationData]
 """Partition → its newest materialization."""

@@ -14,19 +14,19 @@ from justai_assets.contract.days import Days, neighbours, spans
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import COPY_DAILY, MESSAGE_OUTCOMES
-from justai_assets.dag.home import instance
+from justai_assets.dag.headless_run import watched
+from justai_assets.dag.instance_home import instance
 from justai_assets.dag.location import location
 from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.lost_runs import worker_tags
-from justai_assets.dag.marts import marts_defs, marts_start, parse_project
+from justai_assets.dag.marts_assets import marts_defs, marts_start, parse_project
 from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.results import results_keys, results_op
-from justai_assets.dag.run_watch import watched
-from justai_assets.dag.undated import NAME, refile_undated
-from justai_assets.orgs.load import Orgs
-from justai_assets.orgs.model import Org
+from justai_assets.dag.result_assets import results_keys, results_op
+from justai_assets.dag.undated_asset import NAME, refile_undated
+from justai_assets.orgs.org_loader import Orgs
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import landed_by_table
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from justai_assets.dag.org_keys import OWNER, group_of, landing_key
 from justai_assets.dag.partitions import daily
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.quality.punctuality import LATE_AFTER, SILENT_AFTER
 from justai_assets.sources.registry import landing_of, source_named
 

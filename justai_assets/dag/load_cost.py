@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.remote_representation.external_data import RepositorySnap
 
-from justai_assets.dag.marts import GROUP, manifest_path
-from justai_assets.dag.served import served
-from justai_assets.orgs.load import load_orgs
+from justai_assets.dag.marts_assets import GROUP, manifest_path
+from justai_assets.dag.served_location import served
+from justai_assets.orgs.org_loader import load_orgs
 
-_PARSE = "from justai_assets.dag.marts import parse_project; parse_project()"
+_PARSE = "from justai_assets.dag.marts_assets import parse_project; parse_project()"
 
 
 def load_cost(orgs_dir: Path) -> dict[str, float]:

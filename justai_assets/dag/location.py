@@ -9,23 +9,23 @@ import dagster as dg
 
 from justai_assets.dag.alert_sensors import alert_sensors
 from justai_assets.dag.checks import table_checks
-from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
-from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
-from justai_assets.dag.door_sensor import door_sensors
-from justai_assets.dag.hint_sensor import hint_sensor
-from justai_assets.dag.late_doors import doors_schedules, landing_checks, share_check
+from justai_assets.dag.daily_schedule import daily_refresh
+from justai_assets.dag.lateness_checks import doors_schedules, landing_checks, share_check
 from justai_assets.dag.lost_runs import lost_runs_sensor
 from justai_assets.dag.maintenance import maintain_org, maintenance_schedule
+from justai_assets.dag.notification_sensor import hint_sensor
 from justai_assets.dag.org_assets import org_assets
 from justai_assets.dag.org_automation import automation_sensor
 from justai_assets.dag.org_files import broken_org_spec, org_files_asset
-from justai_assets.dag.purge import purge_records, purge_schedule
+from justai_assets.dag.record_purge import purge_records, purge_schedule
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.results import results_assets
-from justai_assets.dag.schedule import daily_refresh
-from justai_assets.dag.standing import failed_days_check, standing_schedule
-from justai_assets.dag.undated import undated_asset
-from justai_assets.orgs.load import Orgs
+from justai_assets.dag.result_assets import results_assets
+from justai_assets.dag.share_assets import contract_check, credential_check, share_assets
+from justai_assets.dag.share_version_sensor import mirror_job, recheck_schedule, versions_sensor
+from justai_assets.dag.source_sensor import door_sensors
+from justai_assets.dag.standing_check import failed_days_check, standing_schedule
+from justai_assets.dag.undated_asset import undated_asset
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets.sources.lineage import is_mirrored
 
 

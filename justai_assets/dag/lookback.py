@@ -14,7 +14,7 @@ from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import MESSAGE_OUTCOMES, Table
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import list_day
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.quality.punctuality import built_at
 from justai_assets.sources.lineage import downstream, org_tables, reads, stream_tables, table_of, upstream
 from justai_assets.sources.registry import lands

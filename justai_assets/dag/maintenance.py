@@ -12,9 +12,9 @@ from justai_assets.contract.tables import TABLES, Table
 from justai_assets.dag.org_keys import pool_of, table_key, table_keys
 from justai_assets.dag.pools import slot
 from justai_assets.dag.resources import Platform
-from justai_assets.lake.maintain import MIN_RETENTION_DAYS, TARGET_BYTES, compact, remove_unreferenced
+from justai_assets.lake.compaction import MIN_RETENTION_DAYS, TARGET_BYTES, compact, remove_unreferenced
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.settings import Settings
 
 CRON = "0 3 * * *"

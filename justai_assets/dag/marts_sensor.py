@@ -22,7 +22,7 @@ from justai_assets.contract.tables import (
     MESSAGE_OUTCOMES,
 )
 from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 NAME = "refresh_marts"
 INTERVAL_SECONDS = 300

@@ -24,11 +24,11 @@ from justai_assets.dag.landing_assets import landing_asset
 from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.table_asset import DaysRun, table_asset
 from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.experiments.attribution_metrics import build_metrics
+from justai_assets.experiments.copy_daily_build import build_copy_daily
 from justai_assets.lake.ledger import DayReport
-from justai_assets.metrics.build_copy_daily import build_copy_daily
-from justai_assets.metrics.daily import build_metrics
-from justai_assets.orgs.model import Org
-from justai_assets.sources.build import build_from_doors
+from justai_assets.orgs.org_model import Org
+from justai_assets.sources.intake_build import build_from_doors
 from justai_assets.sources.lineage import is_mirrored, landed_by_table, landing_sources, org_tables
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from justai_assets.contract.tables import Table
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import org_tables
 from justai_assets.sources.registry import landing_of
 

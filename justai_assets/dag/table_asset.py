@@ -11,7 +11,7 @@ from justai_assets.attempts import tried
 from justai_assets.contract.days import Days, spans
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import FATES, QUARANTINE, Table
-from justai_assets.dag.automation import rebuild_when_upstream_changes
+from justai_assets.dag.automation_condition import rebuild_when_upstream_changes
 from justai_assets.dag.metadata import (
     COLUMN_SCHEMA,
     WIDE,
@@ -23,13 +23,13 @@ from justai_assets.dag.metadata import (
 from justai_assets.dag.org_keys import OWNER, group_of, landing_key, pool_of, table_key
 from justai_assets.dag.partitions import daily, days_around, days_of
 from justai_assets.dag.resources import Platform
-from justai_assets.dag.retries import verdicts
-from justai_assets.lake.built import BuiltDays
+from justai_assets.dag.run_retries import verdicts
+from justai_assets.lake.built_days import BuiltDays
+from justai_assets.lake.compaction import SUPERSEDED, remove_superseded
 from justai_assets.lake.ledger import DayReport
-from justai_assets.lake.maintain import SUPERSEDED, remove_superseded
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import landed_in, reads
 
 BETWEEN_COMMITS = 3.0

@@ -22,7 +22,7 @@ from justai_assets.contract.reasons import NO_SEND, OUTSIDE_WINDOW
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, UNIFIED_EVENTS, UTC_TIMESTAMP
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import VALUE, declared, has_value
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 SEND, OTHER, CUSTOM = "send", "other", "custom"
 """Classes of events. The others are the names of REACTIONS."""

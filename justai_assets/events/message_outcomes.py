@@ -29,11 +29,11 @@ from justai_assets.contract.tables import MESSAGE_OUTCOMES
 from justai_assets.events.event_stream import CUSTOM, SEND
 from justai_assets.events.message_parts import Part, divided
 from justai_assets.lake.ledger import DayReport
-from justai_assets.lake.outdated import salt_of
+from justai_assets.lake.outdated_days import salt_of
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import exact_sum
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 DAYS_PER_PASS: Final = 14
 """Days that are divided at once; a longer range is done in passes, so that the local disk holds two weeks at most."""

@@ -30,7 +30,7 @@ from justai_assets.events.event_stream import (
 from justai_assets.events.message_people import MessagePeople
 from justai_assets.events.served_copies import copies_of_sends
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import stream_tables
 
 ROWS_PER_PART: Final = 1_000_000

@@ -9,7 +9,7 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import SERVED_COPIES
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 
 def copies_of_sends(org: Org, lake: Lake, day: date) -> pl.LazyFrame:

@@ -18,7 +18,7 @@ import msgspec
 import polars as pl
 
 from justai_assets.contract.tables import Table
-from justai_assets.lake.format import check_format
+from justai_assets.lake.lake_format import check_format
 from justai_assets.lake.store import Lake
 from justai_assets.storage import Root
 

@@ -12,7 +12,7 @@ from typing import Final
 from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.lake.delta_log import live_names
-from justai_assets.lake.format import LakeFormatError
+from justai_assets.lake.lake_format import LakeFormatError
 from justai_assets.lake.store import Lake
 
 PROBES: Final = 5

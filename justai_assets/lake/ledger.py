@@ -10,7 +10,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import FATES, TABLES
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.store import Lake
 
 RECEIVED = "received"

@@ -25,7 +25,7 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.orgs.extra_columns import of_org
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 NO_SALT: Final = "none"
 """The rows hold no pseudonym, or nobody knows by which salt those were made that they were read from."""

@@ -24,12 +24,12 @@ from justai_assets.attempts import tried
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, StorageError, TransientStorageError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.format import FORMAT, FORMAT_KEY, check_format
+from justai_assets.lake.delta_schema import columns_of_another_version, delta_schema
+from justai_assets.lake.lake_format import FORMAT, FORMAT_KEY, check_format
 from justai_assets.lake.open_tables import OpenTables
-from justai_assets.lake.schema import columns_of_another_version, delta_schema
 from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.writer import DayWriter as DayWriter
-from justai_assets.orgs.model import SLUG
+from justai_assets.orgs.org_model import SLUG
 from justai_assets.scratch import scratch_folder
 from justai_assets.storage import Root, lasting_reason
 

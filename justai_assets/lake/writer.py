@@ -14,7 +14,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError
 from justai_assets.contract.tables import Table
-from justai_assets.lake.files import DayFile, Frame, check_contract, remove_files, write_empty, write_files
+from justai_assets.lake.day_parquet import DayFile, Frame, check_contract, remove_files, write_empty, write_files
 from justai_assets.lake.stamp import Stamp
 from justai_assets.storage import Root
 

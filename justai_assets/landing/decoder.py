@@ -32,7 +32,7 @@ MAX_IDLE: Final = 4
 TRIES: Final = 2
 """A child may also be killed from outside: only a file that ends two of them is at fault."""
 
-_START: Final = "import sys; sys.path[:] = {path!r}; from justai_assets.landing.decode import serve; serve()"
+_START: Final = "import sys; sys.path[:] = {path!r}; from justai_assets.landing.decoder_process import serve; serve()"
 
 
 class DecoderDiedError(Exception):

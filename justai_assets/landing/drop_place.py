@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from justai_assets.contract.errors import StorageError
-from justai_assets.landing.paths import door_prefix
+from justai_assets.landing.landing_paths import door_prefix
 from justai_assets.storage import Root
 
 DOCUMENTED_BUCKET: Final = "justwords-metrics-ingest"

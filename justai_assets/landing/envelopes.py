@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from justai_assets.landing.identity import event_id
+from justai_assets.landing.event_id import event_id
 from justai_assets.landing.lines import UnreadableError, lines
 
 REJECTED_SCHEMA = pl.Schema(

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from typing import Final
 
 from justai_assets.contract.foreign_names import safe_key
-from justai_assets.landing.links import split_links
-from justai_assets.landing.paths import day_of, day_prefix, door_prefix
+from justai_assets.landing.landing_paths import day_of, day_prefix, door_prefix
+from justai_assets.landing.symlinks import split_links
 from justai_assets.sources.registry import landing_of
 from justai_assets.storage import LandedObject, Root
 

@@ -24,7 +24,7 @@ from justai_assets.contract.tables import (
 )
 
 if TYPE_CHECKING:
-    from justai_assets.orgs.model import Org
+    from justai_assets.orgs.org_model import Org
 
 Kind = Literal["text", "number"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from justai_assets.orgs.fields import SLUG as SLUG
-from justai_assets.orgs.fields import (
+from justai_assets.orgs.field_types import SLUG as SLUG
+from justai_assets.orgs.field_types import (
     CountedEvents,
     Day,
     Id,

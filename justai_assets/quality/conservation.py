@@ -8,7 +8,7 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, QUARANTINE, Table
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.ledger import (
     ACCEPTED,
     ATTRIBUTED,
@@ -20,7 +20,7 @@ from justai_assets.lake.ledger import (
     total,
 )
 from justai_assets.lake.store import Lake
-from justai_assets.quality.verdict import Verdict
+from justai_assets.quality.day_result import Verdict
 
 _FATES = (RECEIVED, ACCEPTED, DUPLICATE, QUARANTINED, ATTRIBUTED, UNATTRIBUTED)
 

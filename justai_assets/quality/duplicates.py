@@ -7,7 +7,7 @@ import polars as pl
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, Table
 from justai_assets.lake.store import Lake
-from justai_assets.quality.verdict import Verdict
+from justai_assets.quality.day_result import Verdict
 
 WARN_SHARE = 0.001
 """A unified stream has no event ids, and people do click twice in a second: only more than this is remarked."""

@@ -8,11 +8,11 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DECLARED, UNIFIED_EVENTS, Column, Table
-from justai_assets.lake.schema import columns_of_another_version
+from justai_assets.lake.delta_schema import columns_of_another_version
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import extra_of
-from justai_assets.quality.verdict import Verdict
-from justai_assets.sources.privacy import is_personal
+from justai_assets.quality.day_result import Verdict
+from justai_assets.sources.identifier_privacy import is_personal
 
 KEYS = ("email_key", "user_key")
 PUBLISHED = ("event_name", "raw_event_name", "message_id", "template_id", "campaign_id", "copy_id")

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, TABLES
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.store import Lake
 from justai_assets.landing.listing import days_and_strays, list_day
 from justai_assets.storage import Root

@@ -8,9 +8,9 @@ from typing import Final
 import polars as pl
 
 from justai_assets.orgs.extra_columns import VALUE, Kind
-from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import present
-from justai_assets.sources.verdict import REASON, when
+from justai_assets.sources.identifier_privacy import refusal
+from justai_assets.sources.row_reason import REASON, when
+from justai_assets.sources.webhook_rows import present
 
 AT_FAULT: Final = "_at_fault"
 """Column: the declared column for which the row is refused; null for any other reason."""

@@ -15,19 +15,19 @@ import polars as pl
 from justai_assets.contract.foreign_names import safe_key
 from justai_assets.contract.tables import Table
 from justai_assets.landing import parquet
-from justai_assets.landing.commits import committed
+from justai_assets.landing.drop_commits import committed
 from justai_assets.landing.envelope_files import parse_envelopes
 from justai_assets.landing.envelopes import LINE_NUMBER, REJECTED_SCHEMA
 from justai_assets.landing.listing import LandedDay, list_day
 from justai_assets.orgs.extra_columns import dtype_of, of_source
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.scratch import scratch_folder
 from justai_assets.sources.day_parts import Parts
 from justai_assets.sources.extra_values import faults
-from justai_assets.sources.identity import PLACEHOLDER, plain_person
+from justai_assets.sources.pseudonym_keys import PLACEHOLDER, plain_person
 from justai_assets.sources.registry import envelopes_of, source_named
 from justai_assets.sources.source import EnvelopeReader, FileReader
-from justai_assets.sources.undated import with_cause, without_copied
+from justai_assets.sources.undated_records import with_cause, without_copied
 from justai_assets.storage import LandedObject, Root
 
 

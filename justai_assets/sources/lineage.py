@@ -22,7 +22,7 @@ from justai_assets.contract.tables import (
     UNIFIED_EVENTS,
     Table,
 )
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.registry import SOURCES, lands
 from justai_assets.sources.source import Content
 

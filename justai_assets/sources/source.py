@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from justai_assets.connect.customer import Customer
-    from justai_assets.orgs.model import Org
+    from justai_assets.orgs.org_model import Org
 
 Content = Literal["engagement", "custom_events", "unified_events", "served_copies"]
 """What the records of a source are. `unified_events` is engagement and custom events, joined by the org itself."""

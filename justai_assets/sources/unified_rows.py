@@ -20,9 +20,9 @@ from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.parquet import NOT_TEXT, UNDECODABLE
 from justai_assets.orgs.extra_columns import Kind, dtype_of
 from justai_assets.sources.extra_values import judged_extra
-from justai_assets.sources.privacy import MAX_IDENTIFIER_BYTES, refusal
-from justai_assets.sources.rows import canonical, present
-from justai_assets.sources.verdict import first_reason, time_reason, when
+from justai_assets.sources.identifier_privacy import MAX_IDENTIFIER_BYTES, refusal
+from justai_assets.sources.row_reason import first_reason, time_reason, when
+from justai_assets.sources.webhook_rows import canonical, present
 
 _TEXT = ("event_name", "message_id", "template_id", "campaign_id")
 

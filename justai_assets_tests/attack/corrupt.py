@@ -21,7 +21,7 @@ import polars as pl
 from justai_assets.contract.tables import CUSTOM_EVENTS, ESP_EVENTS, Table
 from justai_assets.lake.store import Lake
 from justai_assets.landing import decoder
-from justai_assets.landing.paths import day_prefix
+from justai_assets.landing.landing_paths import day_prefix
 from justai_assets.sources.intake import open_day
 from justai_assets.storage import Root
 from justai_assets_tests.attack.damage import AT, DAMAGES, parquet_files, webhook_file

@@ -22,8 +22,8 @@ import yaml
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS, UNIFIED_EVENTS
-from justai_assets.demo.place import DemoPlace
-from justai_assets.demo.week import land_week
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.demo_week import land_week
 from justai_assets.lake.store import Lake
 from justai_assets.storage import Root
 from justai_assets_tests.dag.receiver import receiver

@@ -20,13 +20,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks.http_load import post, run_load
-from justai_assets.collector.config import CollectorConfig
-from justai_assets.collector.seal import seal_segment
-from justai_assets.collector.uploads import Uploads
+from justai_assets.serving.collector_config import CollectorConfig
+from justai_assets.serving.journal.segment_landing import seal_segment
+from justai_assets.serving.journal.uploads import Uploads
 from justai_assets.storage import Root
-from justai_assets_tests.collector.nursery import nursery
-from justai_assets_tests.collector.service import KEY, Service, free_port, iterable_body, landed, settings, write_orgs
 from justai_assets_tests.e2e.s3_server import BUCKET, s3_server
+from justai_assets_tests.serving.nursery import nursery
+from justai_assets_tests.serving.service import KEY, Service, free_port, iterable_body, landed, settings, write_orgs
 
 
 def run(arguments: list[str]) -> int:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.http_load import post, run_load
-from justai_assets.collector.config import Limits
-from justai_assets_tests.collector.nursery import nursery
-from justai_assets_tests.collector.service import KEY, Service, http, iterable_body, settings, sign, write_orgs
+from justai_assets.serving.collector_config import Limits
+from justai_assets_tests.serving.nursery import nursery
+from justai_assets_tests.serving.service import KEY, Service, http, iterable_body, settings, sign, write_orgs
 
 PER_SECOND: Final = 100.0
 RATES: Final = ("org_requests_per_second", "org_burst", "refused_per_second", "refused_burst")

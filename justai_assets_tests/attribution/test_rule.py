@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from justai_assets.attribution.rule import Rule, RuleError
-from justai_assets.orgs.model import Attribution
+from justai_assets.orgs.org_model import Attribution
 
 
 def test_the_rule_of_an_org_is_what_its_file_says() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.http_load import LoadResult, post, run_load
-from justai_assets_tests.collector.nursery import running
-from justai_assets_tests.collector.service import KEY, iterable_body, settings, write_orgs
+from justai_assets_tests.serving.nursery import running
+from justai_assets_tests.serving.service import KEY, iterable_body, settings, write_orgs
 
 
 @pytest.mark.serial

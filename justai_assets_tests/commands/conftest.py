@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from justai_assets.demo.orgs import write_orgs
-from justai_assets.demo.place import DemoPlace
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.sample_orgs import write_orgs
 from justai_assets_tests.commands.days import DAYS
 from justai_assets_tests.dag.demo_week import Week, landed_week
 

@@ -18,7 +18,7 @@ from justai_assets_tests.dag.demo_week import Week
 def test_waiting_for_a_backfill_that_no_daemon_takes_ends_and_says_so(
     week: Week, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("justai_assets.commands.backfill.SILENCE", timedelta(seconds=1))
+    monkeypatch.setattr("justai_assets.commands.backfill_command.SILENCE", timedelta(seconds=1))
     assert run(["backfill", "--org", "acme", "--from", str(LAST), "--to", str(LAST), "--wait"]) == 1
     said = capsys.readouterr().err
     assert "no daemon has been heard" in said

@@ -14,8 +14,8 @@ import yaml
 from justai_assets.cli import app, run
 from justai_assets.connect.customer import ConnectError, Customer
 from justai_assets.connect.kit import kit
-from justai_assets.orgs.load import load_org
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_loader import load_org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.registry import configurable
 from justai_assets_tests.grammar import parsed, split, statements_of_python
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World

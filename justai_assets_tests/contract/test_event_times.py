@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from justai_assets.contract.event_times import parse_time
-from justai_assets.sources.times import utc
+from justai_assets.sources.time_parsing import utc
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import justai_assets
-from justai_assets.collector.bodies import STATUS
 from justai_assets.contract.reasons import REJECTIONS, UNATTRIBUTED
 from justai_assets.contract.tables import TABLES
+from justai_assets.serving.request_json import STATUS
 
 PACKAGE = Path(justai_assets.__file__).parent
 

@@ -5,7 +5,7 @@ import pytest
 from deltalake import DeltaTable
 
 from justai_assets.contract.tables import TABLES, UNIFIED_EVENTS, Table
-from justai_assets.lake.schema import delta_schema
+from justai_assets.lake.delta_schema import delta_schema
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())

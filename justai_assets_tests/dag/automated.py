@@ -13,7 +13,7 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from justai_assets.contract.days import Days
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import World
 
 TODAY = date(2026, 6, 30)

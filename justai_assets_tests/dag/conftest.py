@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.org_loader import load_org
 from justai_assets.testing.share_server import ShareServer
 from justai_assets_tests.dag.automated import Automation
 from justai_assets_tests.dag.demo_week import Week, landed_week

@@ -15,9 +15,9 @@ import dagster as dg
 from justai_assets.contract.days import Days
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
-from justai_assets.demo.place import DemoPlace
-from justai_assets.demo.week import land_week
-from justai_assets.orgs.model import Org
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.demo_week import land_week
+from justai_assets.orgs.org_model import Org
 from justai_assets.settings import Settings
 from justai_assets.storage import Root
 
@@ -77,7 +77,7 @@ def landed_week(home: Path, *, sends: int = 40, days: Days = DAYS) -> Iterator[W
     place = DemoPlace(home)
     place.fresh()
     # Without retries: a step that is meant to fail must not wait for its third attempt.
-    no_retry = mock.patch("justai_assets.dag.retries.RETRIES", 0)
+    no_retry = mock.patch("justai_assets.dag.run_retries.RETRIES", 0)
     with mock.patch.dict(os.environ, place.environment()), no_retry:
         land_week(place, days, sends_a_day=sends)
         yield Week(place, location(Settings.from_environment().orgs()))

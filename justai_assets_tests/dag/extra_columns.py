@@ -16,7 +16,7 @@ from justai_assets.contract.tables import (
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 DAY = date(2026, 1, 5)

@@ -9,7 +9,7 @@ import polars as pl
 
 from justai_assets.dag.location import location
 from justai_assets.dag.resources import Platform
-from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import World
 
 YESTERDAY = str(datetime.now(UTC).date() - timedelta(days=1))

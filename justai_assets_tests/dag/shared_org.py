@@ -9,12 +9,12 @@ import dagster as dg
 
 from justai_assets.contract.tables import DELTA_SHARE
 from justai_assets.dag.checks import table_checks
-from justai_assets.dag.delta_share import contract_check, credential_check, share_assets
-from justai_assets.dag.delta_share_versions import mirror_job, recheck_schedule, versions_sensor
 from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.resources import Platform
+from justai_assets.dag.share_assets import contract_check, credential_check, share_assets
+from justai_assets.dag.share_version_sensor import mirror_job, recheck_schedule, versions_sensor
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.storage import Root
 from justai_assets.testing.share_server import ShareServer
 

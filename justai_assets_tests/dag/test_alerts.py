@@ -9,7 +9,7 @@ import pytest
 
 from justai_assets.contract.errors import JustAIError, StorageError, TransientStorageError
 from justai_assets.dag.alerts import AlertError, AlertRefusedError, alert_of, send
-from justai_assets.landing.paths import day_prefix
+from justai_assets.landing.landing_paths import day_prefix
 from justai_assets_tests.dag.demo_week import DAYS, Week
 from justai_assets_tests.dag.receiver import TOKEN, receiver
 
@@ -116,7 +116,7 @@ def test_of_a_sound_run_and_a_warning_there_is_nothing_to_say(week: Week, instan
 def test_when_retries_are_used_up_the_alert_still_says_what_failed_and_what_to_do(
     week: Week, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
+    monkeypatch.setattr("justai_assets.dag.run_retries.RETRIES", 1)
     result = fail(week, instance, monkeypatch, TransientStorageError("listing acme/ failed", mend="it is retried"))
     (step,) = said(instance, result)["steps"]
     assert step["code"] == "storage_transient"

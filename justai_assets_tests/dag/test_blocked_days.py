@@ -9,7 +9,7 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS, Table
 from justai_assets.lake.store import Lake
-from justai_assets.quality.verdict import Verdict
+from justai_assets.quality.day_result import Verdict
 from justai_assets_tests.dag.automated import Automation, spread
 
 

@@ -11,8 +11,8 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ESP_EVENTS
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.load import load_orgs
-from justai_assets_tests.dag.test_door_sensor import Sensors, names
+from justai_assets.orgs.org_loader import load_orgs
+from justai_assets_tests.dag.test_source_sensor import Sensors, names
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
 DAY = datetime.now(UTC).date() - timedelta(days=1)

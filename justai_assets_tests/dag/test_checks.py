@@ -19,9 +19,9 @@ from justai_assets.dag.evaluations import latest_writes
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
 from justai_assets.lake.store import Lake
-from justai_assets.landing.paths import day_prefix
-from justai_assets.orgs.load import Orgs
-from justai_assets.quality.verdict import Verdict
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.orgs.org_loader import Orgs
+from justai_assets.quality.day_result import Verdict
 from justai_assets.storage import Root
 from justai_assets_tests.dag.demo_week import DAYS, Week
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
@@ -154,7 +154,7 @@ def test_checks_that_meet_an_outage_are_carried_out_again(
         return [Verdict(day, {}) for day in days]
 
     monkeypatch.setattr("justai_assets.dag.day_checks.no_pii", away_at_first)
-    monkeypatch.setattr("justai_assets.dag.retries.RETRIES", 1)
+    monkeypatch.setattr("justai_assets.dag.run_retries.RETRIES", 1)
     assert week.run(instance, ["esp_events"]).success
     assert len(asked) == 2
     assert known(week, instance, AssetCheckExecutionResolvedStatus.SUCCEEDED) == [str(day) for day in DAYS]

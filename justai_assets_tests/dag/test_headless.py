@@ -75,7 +75,7 @@ def test_a_table_that_the_org_does_not_have_is_refused_with_those_it_has(world: 
 
 
 def test_a_failure_is_said_in_full_whatever_brackets_it_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from justai_assets.sources import build
+    from justai_assets.sources import intake_build as build
 
     world.add_org(WEBHOOK_ORG)
 
@@ -90,7 +90,7 @@ def test_a_failure_is_said_in_full_whatever_brackets_it_holds(world: World, monk
 
 
 def test_a_check_that_fails_is_said_with_its_sums(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from justai_assets.sources import build
+    from justai_assets.sources import intake_build as build
 
     world.add_org(WEBHOOK_ORG)
     world.land("iterable_webhooks", "acme", "2026-01-05", [esp("emailSend", "2026-01-05 10:00:00")])

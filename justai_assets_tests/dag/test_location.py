@@ -12,8 +12,8 @@ import pytest
 
 from justai_assets.contract.tables import MESSAGE_OUTCOMES
 from justai_assets.dag.location import location
-from justai_assets.dag.marts import manifest_path
-from justai_assets.orgs.load import load_orgs
+from justai_assets.dag.marts_assets import manifest_path
+from justai_assets.orgs.org_loader import load_orgs
 from justai_assets.settings import Settings
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from justai_assets.definitions import defs
-from justai_assets.demo.orgs import write_orgs, write_share_org
-from justai_assets.demo.place import DemoPlace
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.sample_orgs import write_orgs, write_share_org
 
 
 def test_the_location_of_the_demos_orgs_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

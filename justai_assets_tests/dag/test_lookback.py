@@ -18,7 +18,7 @@ from justai_assets.dag.location import location
 from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.org_keys import table_keys
 from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import TODAY, UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey
 
 DAY = Days.parse("2026-01-06", "2026-01-06")

@@ -18,8 +18,8 @@ from justai_assets.dag.automation_turns import Turns
 from justai_assets.dag.location import location
 from justai_assets.dag.org_automation import OrgAutomationSensor
 from justai_assets.dag.partitions import range_tags
-from justai_assets.lake.live import held
-from justai_assets.orgs.load import Orgs
+from justai_assets.lake.live_files import held
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)

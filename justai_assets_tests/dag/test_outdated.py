@@ -15,13 +15,13 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, TABLES, UNIFIED_EVENTS, Table
 from justai_assets.dag.backfills import plan_backfill
 from justai_assets.dag.headless import materialize_days
-from justai_assets.lake.built import BuiltDays
-from justai_assets.lake.outdated import UNSTAMPED, outdated_days
+from justai_assets.lake.built_days import BuiltDays
+from justai_assets.lake.outdated_days import UNSTAMPED, outdated_days
 from justai_assets.lake.stamp import stamp_of
+from justai_assets.quality.org_status import read_status, show_status
+from justai_assets.reporting.terminal_tables import show_fates
 from justai_assets.settings import Settings
-from justai_assets.show import show_fates
 from justai_assets.sources.lineage import org_tables
-from justai_assets.status import read_status, show_status
 from justai_assets_tests.conftest import copied_world, make_world
 from justai_assets_tests.lake.test_broken_off import BrokenOffError, ending_before
 from justai_assets_tests.world import TODAY, WEBHOOK_ORG, World, esp, journey
@@ -178,7 +178,7 @@ def test_a_day_that_is_half_written_is_not_read_and_the_fix_is_named(
 
 
 def half_write(world: World, table: Table, day: Days) -> None:
-    from justai_assets.sources.build import build_from_doors
+    from justai_assets.sources.intake_build import build_from_doors
 
     doors = ("iterable_webhooks",) if table is ESP_EVENTS else ("journey_webhooks", "redshift")
     # A day that had no rows and has none now is whole, whenever its run ended.

@@ -19,15 +19,15 @@ from justai_assets.contract.tables import (
     MESSAGE_OUTCOMES,
 )
 from justai_assets.dag.headless import make_report
+from justai_assets.reporting.terminal_tables import show_revenue
 from justai_assets.settings import Settings
-from justai_assets.show import show_revenue
 from justai_assets_tests.dag.extra_columns import (
     DAY,
     custom_org,
     purchases,
     unified_rows,
 )
-from justai_assets_tests.dag.test_results import TEMPLATES
+from justai_assets_tests.dag.test_result_assets import TEMPLATES
 from justai_assets_tests.world import UNIFIED_ORG, World, esp
 
 PEOPLE = 400

@@ -17,7 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._core.workspace.context import WorkspaceRequestContext
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
-from justai_assets.dag.marts import GROUP
+from justai_assets.dag.marts_assets import GROUP
 from justai_assets.dag.run_queue import OrgRunQueue
 
 ORIGIN = RemoteJobOrigin(

@@ -12,7 +12,7 @@ from justai_assets.contract.tables import DELTA_SHARE, QUARANTINE, UNIFIED_EVENT
 from justai_assets.dag.org_keys import table_key
 from justai_assets.dag.partitions import range_tags
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.orgs.load import load_org
+from justai_assets.orgs.org_loader import load_org
 from justai_assets_tests.dag.shared_org import ORG, Shared
 from justai_assets_tests.sources.delta_share.shared import D1, D2, NAME, all_days, events, write
 

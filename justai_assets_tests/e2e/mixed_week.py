@@ -17,8 +17,8 @@ import polars as pl
 
 from justai_assets.contract.days import Days
 from justai_assets.dag.headless import make_report
-from justai_assets.landing.identity import event_id
-from justai_assets.metrics.report.shelf import shelve_report
+from justai_assets.landing.event_id import event_id
+from justai_assets.reporting.report_files import shelve_report
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp
 
 FIRST = date(2026, 1, 5)

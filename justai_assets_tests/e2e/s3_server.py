@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from justai_assets_tests.collector.service import http
+from justai_assets_tests.serving.service import http
 
 BUCKET = "landing"
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
 from justai_assets.dag.headless import make_report, materialize_days
+from justai_assets.reporting.terminal_tables import show_decisions, show_templates
 from justai_assets.settings import Settings
-from justai_assets.show import show_decisions, show_templates
 from justai_assets_tests.world import World, esp, journey
 
 NOW = datetime.now(UTC)

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from justai_assets.contract.tables import COPY_DAILY, EXPERIMENT_RESULTS, MESSAGE_OUTCOMES
+from justai_assets.experiments.experiment_start import shown_days, starts_of
+from justai_assets.experiments.org_results import judge, last_days, write_results
 from justai_assets.lake.store import Lake
-from justai_assets.metrics.judge import judge, last_days, write_results
-from justai_assets.metrics.starts import shown_days, starts_of
 from justai_assets.storage import Root
 from justai_assets_tests.conftest import make_world
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp

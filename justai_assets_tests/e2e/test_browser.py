@@ -22,7 +22,7 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from justai_assets.demo.place import DemoPlace
+from justai_assets.demo.demo_home import DemoPlace
 from justai_assets_tests.e2e.servers import PROJECT, free_port, process, wait_for_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]

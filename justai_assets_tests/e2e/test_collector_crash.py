@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from justai_assets_tests.attack.kill import survive
-from justai_assets_tests.collector.service import settings
+from justai_assets_tests.serving.service import settings
 
 CYCLES = int(os.environ.get("JUSTAI_CRASH_CYCLES", "25"))
 

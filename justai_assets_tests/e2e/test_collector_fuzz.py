@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from justai_assets.collector.openapi import document
+from justai_assets.serving.openapi import document
 from justai_assets.sources.registry import http_sources
-from justai_assets_tests.collector.nursery import running
-from justai_assets_tests.collector.service import (
+from justai_assets_tests.landing.test_event_id import JSON_VALUES
+from justai_assets_tests.serving.nursery import running
+from justai_assets_tests.serving.service import (
     JOURNEY_KEY,
     JSON,
     KEY,
@@ -26,7 +27,6 @@ from justai_assets_tests.collector.service import (
     sign,
     write_orgs,
 )
-from justai_assets_tests.landing.test_identity import JSON_VALUES
 
 EXAMPLES = 1_000
 MUTANTS = 9

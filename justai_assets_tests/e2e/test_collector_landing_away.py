@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from justai_assets.storage import Root
-from justai_assets_tests.collector.disk import small_disk
-from justai_assets_tests.collector.nursery import nursery
-from justai_assets_tests.collector.service import (
+from justai_assets_tests.e2e.s3_server import BUCKET, s3_server
+from justai_assets_tests.serving.disk import small_disk
+from justai_assets_tests.serving.nursery import nursery
+from justai_assets_tests.serving.service import (
     JSON,
     KEY,
     Service,
@@ -23,7 +24,6 @@ from justai_assets_tests.collector.service import (
     settings,
     write_orgs,
 )
-from justai_assets_tests.e2e.s3_server import BUCKET, s3_server
 
 
 def send(service: Service, number: int) -> httpx.Response:

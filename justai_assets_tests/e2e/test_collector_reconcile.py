@@ -21,13 +21,13 @@ from justai_assets.contract.tables import (
 )
 from justai_assets.dag.headless import materialize_days
 from justai_assets.lake.ledger import read_fates, total
-from justai_assets.landing.identity import event_id
-from justai_assets.orgs.load import load_org
-from justai_assets.sources.build import build_from_doors
+from justai_assets.landing.event_id import event_id
+from justai_assets.orgs.org_loader import load_org
+from justai_assets.sources.intake_build import build_from_doors
 from justai_assets.sources.lineage import landed_by_table
-from justai_assets_tests.collector.nursery import running
-from justai_assets_tests.collector.service import JOURNEY_KEY, KEY, iterable_body, landed, settings, sign, write_orgs
 from justai_assets_tests.conftest import make_world
+from justai_assets_tests.serving.nursery import running
+from justai_assets_tests.serving.service import JOURNEY_KEY, KEY, iterable_body, landed, settings, sign, write_orgs
 from justai_assets_tests.world import World
 
 REQUESTS = 20_000

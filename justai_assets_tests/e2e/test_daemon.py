@@ -22,12 +22,12 @@ from justai_assets.contract.tables import (
     Table,
 )
 from justai_assets.dag.headless import materialize_days
-from justai_assets.demo.place import DemoPlace
-from justai_assets.demo.week import land_week
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.demo_week import land_week
 from justai_assets.lake.store import Lake
+from justai_assets.landing.landing_paths import day_of
 from justai_assets.landing.listing import list_day
-from justai_assets.landing.paths import day_of
-from justai_assets.orgs.load import load_orgs
+from justai_assets.orgs.org_loader import load_orgs
 from justai_assets.storage import Root
 from justai_assets_tests.e2e.daemon import Daemon, daemon
 

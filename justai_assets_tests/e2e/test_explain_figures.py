@@ -14,8 +14,8 @@ import pytest
 
 from justai_assets.contract.events import OPENS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, COHORT_RESTATEMENTS
-from justai_assets.metrics.explain import Number, explain_number
-from justai_assets.metrics.explain_cohort import CohortFigure, explain_cohort
+from justai_assets.reporting.explain_cohort import CohortFigure, explain_cohort
+from justai_assets.reporting.explain_event import Number, explain_number
 from justai_assets_tests.e2e.figures import Cohort, Figures, says
 from justai_assets_tests.e2e.mixed_week import BUILT, JOINED, SENDS, UNIFIED
 from justai_assets_tests.world import World

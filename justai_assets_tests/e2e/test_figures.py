@@ -17,12 +17,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from justai_assets import show
 from justai_assets.cli import run
 from justai_assets.contract.tables import EXPERIMENT_RESULTS
-from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
-from justai_assets.metrics.experiments.frame import results_frame
-from justai_assets.metrics.judge import judge
+from justai_assets.experiments.false_discovery import DECIDED_ALONE
+from justai_assets.experiments.org_results import judge
+from justai_assets.experiments.results_table import results_frame
+from justai_assets.reporting import terminal_tables as show
 from justai_assets.settings import Settings
 from justai_assets_tests.e2e.figures import Cohort, Figures, says
 from justai_assets_tests.e2e.mixed_week import JOINED, SENDS, UNIFIED

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from justai_assets.contract.tables import CUSTOM_EVENTS, FATES, QUARANTINE, UNIFIED_EVENTS
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.store import Lake
-from justai_assets.quality.doctor.examine import examine
+from justai_assets.quality.doctor.examination import examine
 from justai_assets.quality.doctor.finding import Finding
+from justai_assets.quality.org_status import org_doors
 from justai_assets.sources.lineage import org_tables
-from justai_assets.status import org_doors
 from justai_assets.storage import Root
 from justai_assets_tests.e2e.test_no_personal_data import lake_bytes
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World

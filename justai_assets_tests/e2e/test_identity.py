@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, QUARANTINE
-from justai_assets.quality.doctor.examine import examine
+from justai_assets.quality.doctor.examination import examine
 from justai_assets.quality.doctor.finding import Finding
-from justai_assets.quality.doctor.sample import examine_sample
+from justai_assets.quality.doctor.sample_file import examine_sample
 from justai_assets_tests.world import WEBHOOK_ORG, World
 
 DAY = "2026-01-05"

@@ -17,8 +17,8 @@ import pytest
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, MESSAGE_OUTCOMES
 from justai_assets_tests.e2e.figures import Figures
 from justai_assets_tests.e2e.mixed_week import BUILT, JOINED, SENDS, UNIFIED
-from justai_assets_tests.metrics.dbt_builds import Marts
-from justai_assets_tests.metrics.test_marts import MARTS
+from justai_assets_tests.experiments.dbt_builds import Marts
+from justai_assets_tests.experiments.test_marts import MARTS
 from justai_assets_tests.world import World
 
 pytestmark = pytest.mark.slow

@@ -14,11 +14,11 @@ from justai_assets.cli import run
 from justai_assets.contract.days import Days
 from justai_assets.dag.backfills import backfill_status
 from justai_assets.dag.headless import materialize_days
-from justai_assets.demo.place import DemoPlace
-from justai_assets.demo.week import land_week
+from justai_assets.demo.demo_home import DemoPlace
+from justai_assets.demo.demo_week import land_week
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.load import load_orgs
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_loader import load_orgs
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import org_tables
 from justai_assets.storage import Root
 from justai_assets_tests.e2e.daemon import Daemon, daemon

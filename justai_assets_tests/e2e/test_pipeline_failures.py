@@ -55,7 +55,7 @@ def test_a_landing_root_that_is_not_there_is_no_empty_one(world: World, monkeypa
 
 
 def test_a_failure_midway_leaves_the_previous_content(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from justai_assets.sources import build
+    from justai_assets.sources import intake_build as build
 
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
@@ -80,7 +80,7 @@ def test_a_failure_midway_leaves_the_previous_content(world: World, monkeypatch:
 def test_a_transient_failure_is_tried_again_and_a_lasting_one_is_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from justai_assets.sources import build
+    from justai_assets.sources import intake_build as build
 
     world.add_org(WEBHOOK_ORG)
     land_a_week(world)
@@ -129,7 +129,7 @@ def test_the_check_fails_when_a_table_was_changed_behind_its_back(world: World) 
 
     from justai_assets.contract.days import Days
     from justai_assets.dag.location import location
-    from justai_assets.orgs.load import Orgs
+    from justai_assets.orgs.org_loader import Orgs
 
     org = world.add_org(WEBHOOK_ORG)
     land_a_week(world)

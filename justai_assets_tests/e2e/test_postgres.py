@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from justai_assets.contract.days import Days
-from justai_assets.dag.failed_days import unfinished_days
+from justai_assets.dag.failed_days_check import unfinished_days
 from justai_assets_tests.dag.demo_week import Week, landed_week
 from justai_assets_tests.e2e.daemon import processes
 from justai_assets_tests.e2e.servers import BIN, PROJECT, postgres

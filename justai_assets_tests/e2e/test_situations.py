@@ -15,8 +15,8 @@ import pytest
 
 from justai_assets.cli import run
 from justai_assets.contract.days import Days
-from justai_assets.metrics.experiments.discoveries import DECIDED_ALONE
-from justai_assets.metrics.report.gather import restated
+from justai_assets.experiments.false_discovery import DECIDED_ALONE
+from justai_assets.reporting.report_input import restated
 from justai_assets_tests.conftest import make_world
 from justai_assets_tests.e2e.situations import (
     DAYS,

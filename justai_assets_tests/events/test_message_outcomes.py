@@ -12,7 +12,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, ESP_EVENTS, MESSAGE_OUTCOMES, SERVED_COPIES
 from justai_assets.events import message_outcomes, message_parts
 from justai_assets.events.message_outcomes import build_message_outcomes, outcomes_of
-from justai_assets_tests.metrics.events import an_org, one_part, write
+from justai_assets_tests.experiments.events import an_org, one_part, write
 from justai_assets_tests.world import World
 
 DAY = date(2026, 1, 5)

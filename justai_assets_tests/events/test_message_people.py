@@ -13,8 +13,8 @@ from justai_assets.contract.events import MOST_LINKED
 from justai_assets.contract.tables import ESP_EVENTS, MESSAGE_OUTCOMES
 from justai_assets.events.message_outcomes import build_message_outcomes
 from justai_assets.events.message_people import MessagePeople
-from justai_assets.orgs.model import Org
-from justai_assets_tests.metrics.events import an_org, write
+from justai_assets.orgs.org_model import Org
+from justai_assets_tests.experiments.events import an_org, write
 from justai_assets_tests.world import World
 
 DAY = date(2026, 1, 5)

@@ -10,8 +10,8 @@ import pytest
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import FATES, SERVED_COPIES
 from justai_assets.events.served_copies import copies_of_sends
-from justai_assets.orgs.model import Org
-from justai_assets.sources.build import build_from_doors
+from justai_assets.orgs.org_model import Org
+from justai_assets.sources.intake_build import build_from_doors
 from justai_assets_tests.sources.doors import DAY
 from justai_assets_tests.sources.generate.test_parse import NOON, record
 from justai_assets_tests.world import WEBHOOK_ORG, World

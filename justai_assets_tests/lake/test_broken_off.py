@@ -25,15 +25,15 @@ from justai_assets.contract.tables import (
 )
 from justai_assets.dag.lookback import Lookback
 from justai_assets.events.message_outcomes import build_message_outcomes
+from justai_assets.experiments.attribution_metrics import build_metrics
+from justai_assets.experiments.copy_daily_build import build_copy_daily
+from justai_assets.lake.compaction import compact
 from justai_assets.lake.ledger import ACCEPTED, Fate, fates_frame
-from justai_assets.lake.maintain import compact
 from justai_assets.lake.store import Lake
-from justai_assets.metrics.build_copy_daily import build_copy_daily
-from justai_assets.metrics.daily import build_metrics
 from justai_assets.quality.punctuality import built_at
-from justai_assets.sources.build import build_from_doors
 from justai_assets.sources.delta_share.day_commit import days_in_commit
 from justai_assets.sources.delta_share.mirror_table import build_unified_from_mirror
+from justai_assets.sources.intake_build import build_from_doors
 from justai_assets.sources.lineage import org_tables
 from justai_assets_tests.sources.generate.test_parse import NOON, record
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, esp, journey

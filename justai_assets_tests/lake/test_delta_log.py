@@ -13,10 +13,10 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import StorageError
 from justai_assets.contract.tables import ESP_EVENTS, FATES, TABLES, UNIFIED_EVENTS, Table
 from justai_assets.lake import delta_log
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
+from justai_assets.lake.compaction import compact
 from justai_assets.lake.delta_log import live_names, names_of_opened
 from justai_assets.lake.ledger import Fate, fates_frame
-from justai_assets.lake.maintain import compact
 from justai_assets.lake.store import Lake
 from justai_assets_tests.lake.week import FIRST, WEEK, events, replace
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp

@@ -18,7 +18,7 @@ from justai_assets.contract.tables import TABLES, UNIFIED_EVENTS, Column, Table
 from justai_assets.dag.headless import materialize_days
 from justai_assets.lake.store import Lake
 from justai_assets.orgs.extra_columns import declared
-from justai_assets.quality.contract import contract
+from justai_assets.quality.contract_check import contract
 from justai_assets.quality.pii import no_pii
 from justai_assets.quality.table_log import read_log
 from justai_assets.sources.lineage import org_tables

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import UNIFIED_EVENTS
-from justai_assets.lake.live import held
-from justai_assets.lake.maintain import remove_superseded
+from justai_assets.lake.compaction import remove_superseded
+from justai_assets.lake.live_files import held
 from justai_assets.lake.store import Lake
-from justai_assets_tests.lake.test_maintain import DAYS, replace, rows, stored
+from justai_assets_tests.lake.test_compaction import DAYS, replace, rows, stored
 from justai_assets_tests.world import World
 
 

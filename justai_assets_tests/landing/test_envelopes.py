@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from justai_assets.landing import envelopes
 from justai_assets.landing import lines as landed_lines
 from justai_assets.landing.envelopes import read_envelopes
-from justai_assets.landing.identity import event_id
+from justai_assets.landing.event_id import event_id
 from justai_assets.sources.iterable.parse import BODY
 
 

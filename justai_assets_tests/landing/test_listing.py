@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from justai_assets.landing.landing_paths import day_prefix
 from justai_assets.landing.listing import days_and_strays, fingerprint, list_day, list_days
-from justai_assets.landing.paths import day_prefix
 from justai_assets.storage import LandedObject
 from justai_assets_tests.world import World
 

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from justai_assets.landing.paths import day_prefix
-from justai_assets.landing.rotation import decode, encode
-from justai_assets.landing.visit import Cache, Watched
-from justai_assets.landing.watch import Tick, watch
+from justai_assets.landing.change_detection import Tick, watch
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.landing.org_changes import Cache, Watched
+from justai_assets.landing.sensor_cursor import decode, encode
 from justai_assets_tests.world import World
 
 START = date(2026, 1, 1)

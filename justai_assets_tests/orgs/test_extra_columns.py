@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
 from justai_assets.orgs.extra_columns import declared, exact_sum, extra_of, has_value
-from justai_assets.orgs.load import OrgFileError
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_loader import OrgFileError
+from justai_assets.orgs.org_model import Org
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World
 
 

@@ -16,7 +16,7 @@ from justai_assets.attribution.sql.day_span import Span
 from justai_assets.attribution.sql.dialects import Dialect
 from justai_assets.attribution.sql.script import Form, Target, script, statements
 from justai_assets.contract.days import Days
-from justai_assets.dag.databricks.local import JVM
+from justai_assets.dag.databricks.local_job import JVM
 from justai_assets.landing.drop_place import DropPlace
 from justai_assets_tests.attribution.events import DAY, MIDNIGHT, custom_file, esp_file, rules
 from justai_assets_tests.attribution.oracle import rows_of

@@ -20,7 +20,7 @@ from justai_assets.contract.tables import (
 )
 from justai_assets.lake.store import DayWriter
 from justai_assets.quality.conservation import conservation
-from justai_assets.sources.build import build_from_doors
+from justai_assets.sources.intake_build import build_from_doors
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
 
 DAYS = Days.parse("2026-01-05", "2026-01-06")

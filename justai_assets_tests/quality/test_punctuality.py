@@ -9,7 +9,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE, ESP_EVENTS
 from justai_assets.lake.ledger import RECEIVED, Fate
 from justai_assets.lake.store import Lake
-from justai_assets.landing.paths import day_prefix
+from justai_assets.landing.landing_paths import day_prefix
 from justai_assets.quality.punctuality import DoorStatus, built_at, door_status, share_status
 from justai_assets.storage import Root
 from justai_assets_tests.quality.lakes import DAY, SLUG, rows, write, write_fates

@@ -15,10 +15,10 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from justai_assets.collector.bodies import STATUS
 from justai_assets.contract.errors import JustAIError
-from justai_assets.landing.envelopes_write import rejected_line
-from justai_assets.landing.paths import day_prefix
+from justai_assets.landing.envelope_writer import rejected_line
+from justai_assets.landing.landing_paths import day_prefix
+from justai_assets.serving.request_json import STATUS
 from justai_assets_tests.landing.test_envelopes import BAD
 from justai_assets_tests.sources.doors import DAY, take
 from justai_assets_tests.world import UNIFIED_ORG, WEBHOOK_ORG, World, envelope, esp, journey

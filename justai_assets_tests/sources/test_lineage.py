@@ -13,7 +13,7 @@ from justai_assets.contract.tables import (
     SERVED_COPIES,
     UNIFIED_EVENTS,
 )
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import (
     downstream,
     landed_by_table,

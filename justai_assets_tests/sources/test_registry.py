@@ -10,19 +10,20 @@ import dagster as dg
 import pytest
 
 import justai_assets
-from justai_assets.collector.openapi import document
 from justai_assets.connect.customer import ConnectError, Customer
 from justai_assets.connect.kit import kit
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS
 from justai_assets.dag.location import location
-from justai_assets.lake.built import BuiltDays
-from justai_assets.landing.hints import read_message
-from justai_assets.orgs.load import OrgFileError, Orgs
-from justai_assets.orgs.new import Answers
-from justai_assets.orgs.new import document as org_document
-from justai_assets.quality.doctor.examine import examine
-from justai_assets.quality.doctor.sample import examine_sample
+from justai_assets.lake.built_days import BuiltDays
+from justai_assets.landing.notifications import read_message
+from justai_assets.orgs.new_org import Answers
+from justai_assets.orgs.new_org import document as org_document
+from justai_assets.orgs.org_loader import OrgFileError, Orgs
+from justai_assets.quality.doctor.examination import examine
+from justai_assets.quality.doctor.sample_file import examine_sample
+from justai_assets.quality.org_status import org_doors
+from justai_assets.serving.openapi import document
 from justai_assets.sources.lineage import org_tables, sources_of, table_of
 from justai_assets.sources.registry import (
     SOURCES,
@@ -32,9 +33,8 @@ from justai_assets.sources.registry import (
     landing_of,
     source_named,
 )
-from justai_assets.status import org_doors
-from justai_assets_tests.collector.exchanges import exchange
-from justai_assets_tests.collector.service import KEY
+from justai_assets_tests.serving.exchanges import exchange
+from justai_assets_tests.serving.service import KEY
 from justai_assets_tests.sources.toy import NAME, TOY
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp
 
@@ -140,8 +140,8 @@ def test_every_source_says_how_its_records_are_read_and_where_they_lie() -> None
 
 NAMED_OTHERWISE = {
     "attribution/sql": "names of SQL dialects",
-    "orgs/databricks.py": "the engine",
-    "commands/databricks.py": "the command",
+    "orgs/workspace_settings.py": "the engine",
+    "commands/databricks_command.py": "the command",
     "contract/tables.py": "the mirror's table",
 }
 """Where a text is the name of something else that is spelt as a source is."""

@@ -9,11 +9,11 @@ import polars as pl
 
 from justai_assets.contract.event_times import parse_time
 from justai_assets.landing.envelopes import LINE_NUMBER
-from justai_assets.orgs.fields import SecretRefs
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.field_types import SecretRefs
+from justai_assets.orgs.org_model import Org
 from justai_assets.orgs.secrets import reference_of
-from justai_assets.sources.identity import EMAIL, USER_ID, given
-from justai_assets.sources.rows import REJECTED, finished, has_no_body, present, refused_at_the_door
+from justai_assets.sources.pseudonym_keys import EMAIL, USER_ID, given
+from justai_assets.sources.row_reason import when
 from justai_assets.sources.source import (
     JSON_LINES,
     ConnectText,
@@ -25,8 +25,8 @@ from justai_assets.sources.source import (
     Source,
     SourceSettings,
 )
-from justai_assets.sources.times import utc
-from justai_assets.sources.verdict import when
+from justai_assets.sources.time_parsing import utc
+from justai_assets.sources.webhook_rows import REJECTED, finished, has_no_body, present, refused_at_the_door
 
 NAME = "toy_webhooks"
 

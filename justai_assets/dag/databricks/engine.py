@@ -9,15 +9,15 @@ import dagster as dg
 from justai_assets.attribution.build import attributed_counts, attributed_fates, shared_marks, unified_fates
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, FATES, UNIFIED_EVENTS
-from justai_assets.dag.databricks.errors import SparkJobError
-from justai_assets.dag.databricks.messages import Count
-from justai_assets.dag.databricks.place import Work, place_of
+from justai_assets.dag.databricks.job_errors import SparkJobError
+from justai_assets.dag.databricks.job_host import Work, place_of
+from justai_assets.dag.databricks.pipes_messages import Count
 from justai_assets.lake.ledger import DayReport, Fate, fates_frame
-from justai_assets.lake.outdated import salt_of_lookback
+from justai_assets.lake.outdated_days import salt_of_lookback
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.stamp import stamp_of
 from justai_assets.lake.store import Lake
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 
 OnDay = Callable[[DayReport], None]
 

@@ -8,10 +8,10 @@ from dagster._core.errors import DagsterPipesExecutionError
 
 from justai_assets.attribution.spark.task import Task
 from justai_assets.contract.days import Days
-from justai_assets.dag.databricks.errors import SparkJobError
-from justai_assets.dag.databricks.messages import Count, counts_of
-from justai_assets.orgs.databricks import Databricks
-from justai_assets.orgs.model import Org
+from justai_assets.dag.databricks.job_errors import SparkJobError
+from justai_assets.dag.databricks.pipes_messages import Count, counts_of
+from justai_assets.orgs.org_model import Org
+from justai_assets.orgs.workspace_settings import Databricks
 
 POLL_SECONDS = 5.0
 READ_SECONDS = 5.0

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from justai_assets.landing.envelopes import LINE_NUMBER, digits
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.chameleon.spec import CHAMELEON, THINGS
-from justai_assets.sources.identity import EMAIL, USER_ID, first_given, given
-from justai_assets.sources.rows import REJECTED, finished, has_no_body, present, refused_at_the_door
-from justai_assets.sources.times import utc
-from justai_assets.sources.verdict import when
+from justai_assets.sources.pseudonym_keys import EMAIL, USER_ID, first_given, given
+from justai_assets.sources.row_reason import when
+from justai_assets.sources.time_parsing import utc
+from justai_assets.sources.webhook_rows import REJECTED, finished, has_no_body, present, refused_at_the_door
 
 _ID = pl.Struct({"id": pl.String()})
 

@@ -19,10 +19,10 @@ from justai_assets.lake.ledger import ACCEPTED, DUPLICATE, QUARANTINED, RECEIVED
 from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import DayWriter, Lake
 from justai_assets.orgs.extra_columns import Kind, extra_of
-from justai_assets.sources.delta_share.day_files import Part
 from justai_assets.sources.delta_share.download import file_rows, source_name
 from justai_assets.sources.delta_share.file_days import Day
 from justai_assets.sources.delta_share.protocol import SharedFile, TableName
+from justai_assets.sources.delta_share.share_day_files import Part
 from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets.sources.extra_values import faults
 from justai_assets.sources.unified_rows import judged

@@ -11,7 +11,6 @@ from justai_assets.landing import decoder
 from justai_assets.orgs.extra_columns import extra_of
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.day_commit import days_in_commit, naming_damage, rows_of
-from justai_assets.sources.delta_share.day_files import CutFiles, DayFiles
 from justai_assets.sources.delta_share.download import Downloads
 from justai_assets.sources.delta_share.file_days import Day, UndatableFiles, days_text
 from justai_assets.sources.delta_share.file_listing import Listing, day_hints, list_files, touched_days
@@ -25,6 +24,7 @@ from justai_assets.sources.delta_share.mirror_table import (
 )
 from justai_assets.sources.delta_share.plan import MirrorRequest, Plan, Scope, batches, make_plan
 from justai_assets.sources.delta_share.protocol import TableName
+from justai_assets.sources.delta_share.share_day_files import CutFiles, DayFiles
 from justai_assets.sources.delta_share.share_errors import CorruptFileError, EmptyShareError, StaleShareError
 
 

@@ -18,7 +18,7 @@ from justai_assets.lake.ledger import ACCEPTED, QUARANTINED, RECEIVED, DayReport
 from justai_assets.lake.snapshot import Snapshot
 from justai_assets.lake.stamp import Stamp
 from justai_assets.lake.store import Lake
-from justai_assets.landing.paths import day_of
+from justai_assets.landing.landing_paths import day_of
 from justai_assets.sources.delta_share.file_days import Day
 
 MAX_VERSIONS = 2_000

@@ -13,11 +13,11 @@ import polars as pl
 
 from justai_assets.contract.tables import UTC_TIMESTAMP
 from justai_assets.landing.envelopes import LINE_NUMBER
-from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import normal_user_id
-from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import has_no_body, present
-from justai_assets.sources.verdict import first_reason, time_reason, when
+from justai_assets.orgs.org_model import Org
+from justai_assets.sources.identifier_privacy import refusal
+from justai_assets.sources.pseudonym_keys import normal_user_id
+from justai_assets.sources.row_reason import first_reason, time_reason, when
+from justai_assets.sources.webhook_rows import has_no_body, present
 
 BODY: Final = pl.Struct(
     dict.fromkeys(("event_timestamp", "user_id", "copy_id", "template_id", "tracking_id"), pl.String())

@@ -7,10 +7,12 @@ from datetime import date
 import polars as pl
 
 from justai_assets.landing.envelopes import LINE_NUMBER
-from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import EMAIL, USER_ID, first_given
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.iterable.spec import ITERABLE
-from justai_assets.sources.rows import (
+from justai_assets.sources.pseudonym_keys import EMAIL, USER_ID, first_given
+from justai_assets.sources.row_reason import when
+from justai_assets.sources.time_parsing import utc
+from justai_assets.sources.webhook_rows import (
     REJECTED,
     canonical,
     finished,
@@ -18,8 +20,6 @@ from justai_assets.sources.rows import (
     present,
     refused_at_the_door,
 )
-from justai_assets.sources.times import utc
-from justai_assets.sources.verdict import when
 
 _TEXT = (
     "createdAt", "messageId", "templateId", "campaignId", "email", "userId", "proxySource", "isBot", "ip",

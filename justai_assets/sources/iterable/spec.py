@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from justai_assets.contract.event_times import parse_time
-from justai_assets.orgs.fields import SecretRefs
+from justai_assets.orgs.field_types import SecretRefs
 from justai_assets.orgs.secrets import reference_of
 from justai_assets.sources.source import (
     JSON_LINES,

@@ -11,13 +11,13 @@ from datetime import date
 import polars as pl
 
 from justai_assets.landing.envelopes import LINE_NUMBER
-from justai_assets.orgs.model import Org
-from justai_assets.sources.identity import EMAIL, USER_ID, given
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.journey.spec import JOURNEY, JourneyWebhooks
+from justai_assets.sources.pseudonym_keys import EMAIL, USER_ID, given
 from justai_assets.sources.registry import UnknownSourceError
-from justai_assets.sources.rows import REJECTED, finished, has_no_body, refused_at_the_door
-from justai_assets.sources.times import utc
-from justai_assets.sources.verdict import when
+from justai_assets.sources.row_reason import when
+from justai_assets.sources.time_parsing import utc
+from justai_assets.sources.webhook_rows import REJECTED, finished, has_no_body, refused_at_the_door
 
 BODY = pl.Struct({**REJECTED, "email": pl.String(), "userId": pl.String(), "workflowId": pl.String()})
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from justai_assets.orgs.fields import EventName, Id, SecretRefs, is_engagement
+from justai_assets.orgs.field_types import EventName, Id, SecretRefs, is_engagement
 from justai_assets.orgs.secrets import reference_of
 from justai_assets.sources.source import (
     JSON_LINES,

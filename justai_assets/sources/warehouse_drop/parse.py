@@ -12,9 +12,10 @@ import polars as pl
 
 from justai_assets.landing.parquet import UNDECODABLE
 from justai_assets.orgs.extra_columns import of_source
-from justai_assets.orgs.model import Org
+from justai_assets.orgs.org_model import Org
 from justai_assets.sources.extra_values import judged_extra
-from justai_assets.sources.identity import (
+from justai_assets.sources.identifier_privacy import refusal
+from justai_assets.sources.pseudonym_keys import (
     EMAIL,
     PLACEHOLDER,
     USER_ID,
@@ -23,10 +24,9 @@ from justai_assets.sources.identity import (
     identified,
     user_key,
 )
-from justai_assets.sources.privacy import refusal
-from justai_assets.sources.rows import present
+from justai_assets.sources.row_reason import first_reason, time_reason, when
 from justai_assets.sources.unified_rows import DECODABLE, UNIFIED_KINDS, judged
-from justai_assets.sources.verdict import first_reason, time_reason, when
+from justai_assets.sources.webhook_rows import present
 
 KINDS: Final = {
     "custom_events": {"event_timestamp": "time", "event_name": "text", "user_id_or_email": "text"},

@@ -18,8 +18,8 @@ from justai_assets.attribution.spark import job
 from justai_assets.attribution.spark.task import Source, Target, Task, TaskError
 from justai_assets.contract.events import LOOKBACK_DAYS
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, CUSTOM_EVENTS, ESP_EVENTS, UNIFIED_EVENTS
-from justai_assets.dag.databricks.local import JVM
-from justai_assets.lake.schema import delta_types
+from justai_assets.dag.databricks.local_job import JVM
+from justai_assets.lake.delta_schema import delta_types
 from justai_assets_tests.attribution.events import DAY, MIDNIGHT, custom_table, engagement_table
 from justai_assets_tests.attribution.oracle import judge
 from justai_assets_tests.parity import conformance

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from justai_assets.dag.databricks.local import JVM
+from justai_assets.dag.databricks.local_job import JVM
 from justai_assets.landing.parquet import DropFileError, decoded
 
 AT = datetime(2026, 1, 5, 10, 30, 15, 123456, tzinfo=UTC)

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, FATES
-from justai_assets.dag import retries
+from justai_assets.dag import run_retries as retries
 from justai_assets.dag.databricks import workspace as module
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.ledger import read_fates
 from justai_assets.lake.stamp import stamp_of
 from justai_assets_tests.dag.databricks.stand_in import TOKEN, StandIn

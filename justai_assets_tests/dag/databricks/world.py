@@ -13,7 +13,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.tables import ATTRIBUTED_EVENTS, FATES, UNIFIED_EVENTS, Table
 from justai_assets.dag.location import location
 from justai_assets.dag.partitions import range_tags
-from justai_assets.orgs.load import Orgs
+from justai_assets.orgs.org_loader import Orgs
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from justai_assets.orgs.model import Org
-from justai_assets.quality.doctor.examine import examine
+from justai_assets.orgs.org_model import Org
+from justai_assets.quality.doctor.examination import examine
 from justai_assets.quality.doctor.finding import Finding
 from justai_assets_tests.world import WEBHOOK_ORG, World, esp, journey
 

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from justai_assets.contract.days import Days
 from justai_assets.contract.errors import ContractError, JustAIError
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.lake.ledger import RECEIVED, read_fates, total
 from justai_assets.sources.delta_share.client import ShareClient
 from justai_assets.sources.delta_share.profile import Profile

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from justai_assets.contract.days import Days
 from justai_assets.contract.tables import DELTA_SHARE
-from justai_assets.lake.built import BuiltDays
+from justai_assets.lake.built_days import BuiltDays
 from justai_assets.sources.delta_share.share_errors import CorruptFileError
 from justai_assets.sources.delta_share.transport import RequestPolicy
 from justai_assets.testing.share_server.shared_tables import SharedTable

@@ -1,1 +1,0 @@
-"""The report of an org: one HTML file that a marketer reads, with aggregates only."""
