@@ -1,6 +1,6 @@
 """The tree of files: one name a module, and a test module for each."""
 
-from justai_assets_tests.test_house import PACKAGE, ROOT, TESTS, modules
+from justai_assets_tests.test_house import BENCHMARKS, PACKAGE, ROOT, TESTS, modules
 from justai_assets_tests.tested_elsewhere import TESTED_BY
 
 WITHOUT_MIRROR = {"attack", "e2e", "parity"}
