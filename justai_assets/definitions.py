@@ -1,7 +1,10 @@
 """The code location. Loading it reads org files and the log of one table, whose lake may be away; no secret, no row."""
 
+import logging
+
 import dagster as dg
 
+from justai_assets.contract.errors import StorageError
 from justai_assets.dag.served_location import served
 from justai_assets.lake.format_probe import refuse_other_format
 from justai_assets.lake.store import Lake
@@ -18,5 +21,11 @@ def defs() -> dg.Definitions:
     """
     settings = Settings.from_environment()
     orgs = settings.orgs()
-    refuse_other_format(Lake(Root.parse(settings.lake)), orgs.by_slug)
+    try:
+        lake = Lake(Root.parse(settings.lake))
+    except StorageError as error:
+        # Every run says so again. What needs no lake still loads.
+        logging.getLogger(__name__).warning("JUSTAI_LAKE: %s", error)
+    else:
+        refuse_other_format(lake, orgs.by_slug)
     return served(orgs)

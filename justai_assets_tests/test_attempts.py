@@ -12,7 +12,7 @@ from justai_assets.attempts import attempts, tried
 PACKAGE = Path(justai_assets.__file__).parent
 
 WAITS = {
-    "bench/collect.py", "bench/process.py", "bench/spark.py", "serving/request_outcomes.py", "serving/journal/journal_folders.py",
+    "serving/request_outcomes.py", "serving/journal/journal_folders.py",
     "serving/journal/sealer.py", "commands/backfill_command.py", "dag/marts_file.py", "demo/http_events.py", "demo/demo_share.py",
     "testing/share_server/__main__.py", "testing/share_server/handler.py",
 }  # fmt: skip

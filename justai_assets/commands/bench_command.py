@@ -43,6 +43,7 @@ def _command(run: Callable[_Given, None]) -> Callable[_Given, None]:
         if not all((CHECKOUT / name).is_file() for name in ("pyproject.toml", "benchmarks/ingest.py")):
             raise JustAIError(
                 "the installed package has no benchmarks: `justai bench` runs from a checkout",
+                code="no_benchmarks",
                 mend="clone the repository, run `make setup` there, then `.venv/bin/justai bench`",
             )
         run(*args, **kwargs)

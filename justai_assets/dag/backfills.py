@@ -20,7 +20,7 @@ from justai_assets.contract.days import Days
 from justai_assets.contract.errors import JustAIError
 from justai_assets.dag.failed_days_check import unfinished_days
 from justai_assets.dag.location import location
-from justai_assets.dag.org_keys import pools_of, table_key, table_keys
+from justai_assets.dag.org_keys import known_tables, pools_of, table_key
 from justai_assets.dag.partitions import daily
 from justai_assets.dag.pools import ensure_pools
 from justai_assets.dag.resources import Platform
@@ -81,21 +81,8 @@ def plan_backfill(
     Raises:
         JustAIError: a day that the org does not have, or a table that it does not have.
     """
-    if days.first < org.start_date or days.last > today:
-        raise JustAIError(
-            f"{org.slug} has the days {org.start_date} … {today}, not {days}",
-            code="days_outside_org",
-            mend="give days inside that range, or change start_date in the org file",
-        )
-    keys = table_keys(org)
-    known = {key.path[-1] for key in keys}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise JustAIError(
-            f"{org.slug} has no table {', '.join(unknown)}",
-            code="unknown_table",
-            mend=f"it has {', '.join(sorted(known))}",
-        )
+    known = known_tables(org, days, names, today=today)
+    keys = tuple(known.values())
     chosen = [key for key in keys if not names or key.path[-1] in names]
     asked = _under_way(instance, chosen)
     if which == "all":

@@ -20,7 +20,7 @@ from justai_assets.dag.location import location
 from justai_assets.dag.lookback import Lookback
 from justai_assets.dag.lost_runs import worker_tags
 from justai_assets.dag.marts_assets import marts_defs, marts_start, parse_project
-from justai_assets.dag.org_keys import table_keys
+from justai_assets.dag.org_keys import known_tables
 from justai_assets.dag.partitions import range_tags
 from justai_assets.dag.resources import Platform
 from justai_assets.dag.result_assets import results_keys, results_op
@@ -57,18 +57,7 @@ def materialize_days(
     Raises:
         JustAIError: a day that the org does not have, or a table that it does not have.
     """
-    if days.first < org.start_date or days.last > today:
-        raise JustAIError(
-            f"{org.slug} has the days {org.start_date} … {today}, not {days}",
-            code="days_outside_org",
-            mend="give days inside that range, or change start_date in the org file",
-        )
-    known = {key.path[-1]: key for key in table_keys(org)}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise JustAIError(
-            f"{org.slug} has no table {', '.join(unknown)}", code="unknown_table", mend=f"it has {', '.join(known)}"
-        )
+    known = known_tables(org, days, names, today=today)
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     chosen = set(names or known)
     found_lookback = Lookback.of(org)

@@ -1,7 +1,12 @@
 """Names of an org's tables in Dagster: asset keys, groups and pools."""
 
+from collections.abc import Sequence
+from datetime import date
+
 import dagster as dg
 
+from justai_assets.contract.days import Days
+from justai_assets.contract.errors import JustAIError
 from justai_assets.contract.tables import Table
 from justai_assets.orgs.org_model import Org
 from justai_assets.sources.lineage import org_tables
@@ -33,6 +38,27 @@ def table_key(slug: str, table: Table) -> dg.AssetKey:
 def landing_key(slug: str, source: str) -> dg.AssetKey:
     """The key of what a source of an org has landed."""
     return dg.AssetKey([slug, landing_of(source).asset])
+
+
+def known_tables(org: Org, days: Days, names: Sequence[str], *, today: date) -> dict[str, dg.AssetKey]:
+    """The tables of an org with their keys, upstream first, if what somebody asks for exists.
+
+    Raises:
+        JustAIError: a day outside the org's start … today, or a table that the org does not have.
+    """
+    if days.first < org.start_date or days.last > today:
+        raise JustAIError(
+            f"{org.slug} has the days {org.start_date} … {today}, not {days}",
+            code="days_outside_org",
+            mend="give days inside that range, or change start_date in the org file",
+        )
+    known = {key.path[-1]: key for key in table_keys(org)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise JustAIError(
+            f"{org.slug} has no table {', '.join(unknown)}", code="unknown_table", mend=f"it has {', '.join(known)}"
+        )
+    return known
 
 
 def table_keys(org: Org) -> tuple[dg.AssetKey, ...]:

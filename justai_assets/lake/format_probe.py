@@ -9,7 +9,7 @@ from itertools import islice
 from threading import Thread
 from typing import Final
 
-from justai_assets.contract.errors import JustAIError
+from justai_assets.contract.errors import JustAIError, StorageError
 from justai_assets.contract.tables import UNIFIED_EVENTS
 from justai_assets.lake.delta_log import live_names
 from justai_assets.lake.lake_format import LakeFormatError
@@ -43,7 +43,7 @@ def refuse_other_format(lake: Lake, slugs: Iterable[str]) -> None:
         try:
             any(live_names(hasty, slug, UNIFIED_EVENTS) for slug in islice(slugs, PROBES))
         except (JustAIError, OSError) as error:
-            found.append(error if isinstance(error, JustAIError) else JustAIError(type(error).__name__))
+            found.append(error if isinstance(error, JustAIError) else StorageError(type(error).__name__))
 
     # A thread, because a lookup of credentials or of a name knows no limit.
     thread = Thread(target=look, name="lake-format", daemon=True)
