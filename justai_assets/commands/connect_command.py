@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 
 def connect(
-    source: str,
+    source: Annotated[str, Parameter(name=("--source", "--door"))],
     *,
     org: str,
     account: str | None = None,
@@ -29,7 +29,7 @@ def connect(
 
     Example: `justai connect redshift --org acme --account 123456789012`
 
-    What is not known stands as <a-placeholder>. Secrets stand as their references.
+    What is not known stands as `<a-placeholder>`. Secrets stand as their references.
 
     Parameters
     ----------
